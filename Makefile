@@ -1,0 +1,102 @@
+# Every verb below works in a fresh clone with Python 3.11-3.13, a C compiler, git and make.
+#   make demo      one run end to end, without network         make lint      ruff, mypy, import contracts
+#   make test      all tests (ARGS="-k name" narrows)          make features  feature ids and the tests behind them
+#   make bench     the benchmark table                         make check     lint + test + features
+#   make debug     the tests on checked, traced kernels        make clean     remove everything that was built
+# PYTHON=/path/to/python picks the interpreter of a new .venv.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+# Each verb is a sequence that shares .venv and build/: two at once would build the same files twice.
+.NOTPARALLEL:
+
+# The first candidate that really runs (a pyenv shim may exist and refuse) and is a supported version.
+SUPPORTED := import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3 python; do \
+	"$$candidate" -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo "$$candidate"; break; }; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+ARGS ?=
+
+FAST := src/trading_bot/_fast
+KERNELS := setup.py $(wildcard $(FAST)/*.pyx $(FAST)/*.pxd $(FAST)/*.h)
+KERNELS_MISSING := $(strip $(foreach pyx,$(wildcard $(FAST)/*.pyx),$(if $(wildcard $(pyx:.pyx=).*.so),,$(pyx))))
+OUTCOMES := build/test-outcomes.json
+# A narrowed run must not stand as the run of everything that `make features` reads.
+RECORD = $(if $(strip $(ARGS)),,--outcomes=$(OUTCOMES))
+BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
+
+.PHONY: help demo test lint bench debug clean features check build FORCE
+
+help:
+	@sed -n '2,6s/^# *//p' Makefile
+
+build: build/.built
+
+demo: build/.built
+	$(PY) tools/e2e_demo_scenario.py $(ARGS)
+
+test: build/.built
+	$(PY) -m pytest $(RECORD) $(ARGS)
+
+bench: build/.built
+	$(PY) tools/bench.py $(ARGS)
+
+features: build/.built
+	$(PY) tools/features.py --outcomes $(OUTCOMES) $(ARGS)
+
+lint: build/.built
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports --no-cache
+	$(PY) -m pytest -q tests/architecture
+
+check: lint test features
+
+# The normal kernels are put aside and come back whatever happens: build/.debug stays until they do, so that even after
+# a kill the next verb restores them.
+debug: build/.built
+	@rm -rf build/normal && mkdir -p build/normal && touch build/.debug && rm build/.built
+	@mv $(FAST)/*.so build/normal/
+	@status=0; \
+	{ echo "make debug: building kernels with bounds, overflow and line tracing" && \
+	TRADING_BOT_DEBUG=1 $(BUILD_EXT) --build-temp build/temp-debug && \
+	TRADING_BOT_DEBUG=1 $(PY) -m pytest $(ARGS); } || status=$$?; \
+	echo "make debug: the tests on checked kernels ended with status $$status; restoring the normal kernels"; \
+	$(MAKE) build || status=$$?; exit $$status
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	rm -rf src/*.egg-info
+	rm -f $(FAST)/*.so
+	find src tests tools -name __pycache__ -type d -exec rm -rf {} +
+
+build/.built: $(VENV)/.installed $(KERNELS) $(if $(KERNELS_MISSING),FORCE)
+	@mkdir -p build
+	@if [ -e build/.debug ]; then rm -f $(FAST)/*.so; mv build/normal/*.so $(FAST)/ 2>/dev/null || true; fi
+	$(BUILD_EXT) --build-temp build/temp
+	@rm -f build/.debug && touch $@
+
+FORCE:
+
+# Editable, with no kernels yet (TRADING_BOT_EXT names none of them): the next rule builds them where they are used.
+$(VENV)/.installed: pyproject.toml setup.py | $(VENV)/.created
+	@if $(PY) -m pip install -q --disable-pip-version-check uv 2>$(VENV)/uv.log; then \
+		installer="$(PY) -m uv pip install -q --python $(PY)"; \
+	else \
+		echo "make: uv could not be installed ($$(tail -n 1 $(VENV)/uv.log)); using pip, which is slower" >&2; \
+		installer="$(PY) -m pip install -q --disable-pip-version-check"; \
+	fi; \
+	echo "$$installer -e .[dev]"; \
+	TRADING_BOT_EXT=none $$installer -e '.[dev]'
+	@touch $@
+
+$(VENV)/.created:
+	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11, 3.12 or 3.13 on PATH; install one" \
+		"or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" tools/toolchain.py
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
