@@ -116,6 +116,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     template: int
     side: int  # +1 long, -1 short
     missing: bool
+    episode: int  # number of this side's unbroken run of holding, from 1; a re-fire keeps it
     z_e6: int
     belief_e6: int
     p_e6: int
