@@ -1,0 +1,464 @@
+# cython: language_level=3
+"""The append side of the event log, and the two loops that check what was appended.
+
+Appending stores into a mapped segment: no GIL, no allocation, no system call, no lock. Files, sealing and disk space are the
+shell's work (core/event_log.py); docs/event-log.md is the format.
+"""
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from trading_bot._fast.records cimport (
+    CLASS_EFFECT,
+    CLASS_INPUT,
+    KIND_MESSAGE,
+    KIND_QUOTE,
+    KIND_TIME,
+    FrameHeader,
+    MessageHeader,
+    TickRecord,
+)
+
+from trading_bot.domain.errors import BotError, UsageError
+
+cdef extern from "crc32c.h" nogil:
+    int tb_crc32c_hardware
+    void tb_crc32c_init()
+    uint32_t tb_crc32c_run(uint32_t crc, const uint8_t* data, size_t size)
+    uint32_t tb_crc32c_software_run(uint32_t crc, const uint8_t* data, size_t size)
+    uint32_t tb_frame_crc(const uint8_t* frame, uint32_t length)
+    uint32_t tb_record_crc(const uint8_t* record, uint32_t after_length)
+    uint32_t tb_record_crc_start()
+    void tb_store_length(uint8_t* frame, uint32_t length)
+    uint32_t tb_load_length(const uint8_t* frame)
+    void* tb_exchange(void** where, void* value)
+    void* tb_load_pointer(void** where)
+    int tb_replace(void** where, void* expected, void* value)
+    void tb_store_u64(uint64_t* where, uint64_t value)
+    uint64_t tb_load_u64(uint64_t* where)
+
+cdef enum:
+    ALIGN = 64
+    RECORD_BYTES = 64
+    HEAD_BYTES = 128              # the segment header frame
+    START_BYTES = 192             # header frame and chain frame: where the records begin
+    FOOTER_BYTES = 64             # the seal, always kept free
+    MESSAGE_HEADER_BYTES = 48
+    RESERVE_MAX_BYTES = 65536
+    SEGMENT_MIN_BYTES = 65536
+    PAGE_BYTES = 4096
+
+FRAME_START_BYTES = HEAD_BYTES
+RECORDS_START_BYTES = START_BYTES
+SEAL_BYTES = FOOTER_BYTES
+SEGMENT_BYTES_MIN = SEGMENT_MIN_BYTES
+
+tb_crc32c_init()
+cdef uint32_t AFTER_LENGTH_64 = tb_record_crc_start()
+HARDWARE_CRC = bool(tb_crc32c_hardware)
+
+
+class LogFull(BotError):
+    """The log has no room: the segment is full and no next one could be prepared. Nothing was written."""
+
+
+cdef class Segment:
+    """A writable buffer that holds, or will hold, one segment.
+
+    `buffer` must be zero from RECORDS_START_BYTES on and must carry the header's constant fields (core/log_segments.py).
+    """
+
+    def __init__(self, buffer, index: int):
+        PyObject_GetBuffer(buffer, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        self.held = True
+        self.owner = buffer
+        if self.view.len < SEGMENT_MIN_BYTES or self.view.len % ALIGN:
+            raise UsageError(
+                f"segment {index} has {self.view.len} bytes; a segment is a multiple of {ALIGN} bytes and at least {SEGMENT_MIN_BYTES}"
+            )
+        self.slot.base = <uint8_t*>self.view.buf
+        self.slot.size_bytes = <uint64_t>self.view.len
+        self.slot.used_bytes = START_BYTES
+        self.slot.index = index
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.view)
+
+    @property
+    def buffer(self):
+        return self.owner
+
+    @property
+    def index(self) -> int:
+        return self.slot.index
+
+    @property
+    def first_seq(self) -> int:
+        return self.slot.first_seq
+
+    @property
+    def last_seq(self) -> int:
+        return self.slot.last_seq
+
+    @property
+    def used_bytes(self) -> int:
+        return self.slot.used_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return self.slot.size_bytes
+
+    def prefault(self) -> None:
+        """Writes one zero into every page, so that the hot thread meets no first-touch fault. Releases the GIL."""
+        cdef uint64_t offset = PAGE_BYTES
+        cdef volatile uint8_t* base = <volatile uint8_t*>self.slot.base
+        with nogil:
+            while offset < self.slot.size_bytes:
+                base[offset] = 0
+                offset += PAGE_BYTES
+
+    def release(self) -> None:
+        """Gives the buffer back; the segment must not be the writer's any more."""
+        if self.held:
+            self.held = False
+            PyBuffer_Release(&self.view)
+        self.owner = None
+
+
+cdef class LogWriter:
+    """Owner of the log's record numbers; appends to the current segment.
+
+    `next_seq` (>= 1) is the number the first appended record gets.
+    """
+
+    def __init__(self, next_seq: int = 1):
+        if next_seq < 1:
+            raise ValueError(f"next_seq is {next_seq}; record numbers start at 1")
+        self.segments = {}
+        self.next_seq = next_seq
+
+    cdef void use(self, SegmentSlot* slot, uint64_t position) noexcept nogil:
+        cdef uint64_t reserve = slot.size_bytes // 4
+        if reserve > RESERVE_MAX_BYTES:
+            reserve = RESERVE_MAX_BYTES
+        self.base = slot.base
+        self.position = position
+        self.message_limit = slot.size_bytes - FOOTER_BYTES
+        self.tick_limit = self.message_limit - reserve
+        self.current = slot
+
+    cdef bint switch_segment(self) noexcept nogil:
+        """Makes the prepared segment the current one; False when there is none."""
+        cdef SegmentSlot* fresh = <SegmentSlot*>tb_exchange(<void**>&self.prepared, NULL)
+        cdef SegmentSlot* old = self.current
+        cdef FrameHeader* head
+        if fresh is NULL:
+            return False
+        fresh.first_seq = self.next_seq
+        fresh.last_seq = self.next_seq - 1
+        head = <FrameHeader*>fresh.base
+        head.seq = self.next_seq
+        head.crc = tb_frame_crc(fresh.base, HEAD_BYTES)
+        tb_store_length(fresh.base, HEAD_BYTES)
+        if old is not NULL:
+            old.used_bytes = self.position
+            old.last_seq = self.next_seq - 1
+        self.use(fresh, START_BYTES)
+        if old is not NULL:
+            # Given away last: from here on the shell may seal it and take its memory.
+            while True:
+                old.older = <SegmentSlot*>tb_load_pointer(<void**>&self.retired)
+                if tb_replace(<void**>&self.retired, old.older, old):
+                    break
+        return True
+
+    cdef int append_tick(self, const TickRecord* rec) noexcept nogil:
+        cdef uint8_t* frame
+        cdef FrameHeader* head
+        cdef uint64_t seq = self.next_seq
+        if rec.kind < KIND_QUOTE or rec.kind > KIND_TIME:
+            return LOG_BAD_RECORD
+        if self.position + RECORD_BYTES > self.tick_limit and not self.switch_segment():
+            return LOG_FULL
+        frame = self.base + self.position
+        head = <FrameHeader*>frame
+        memcpy(frame + 8, <const uint8_t*>rec + 8, RECORD_BYTES - 8)
+        head.seq = seq
+        head.cls = CLASS_INPUT
+        head.crc = tb_record_crc(frame, AFTER_LENGTH_64)
+        tb_store_length(frame, RECORD_BYTES)
+        self.position += RECORD_BYTES
+        tb_store_u64(&self.next_seq, seq + 1)
+        return LOG_OK
+
+    cdef int append_frame(
+        self, uint8_t cls, int64_t ts_ns, uint16_t instrument, uint64_t cause_seq, const uint8_t* payload, uint32_t payload_length
+    ) noexcept nogil:
+        cdef uint64_t length = (<uint64_t>MESSAGE_HEADER_BYTES + payload_length + ALIGN - 1) & ~<uint64_t>(ALIGN - 1)
+        cdef uint8_t* frame
+        cdef MessageHeader* head
+        # A message leaves the segment where a tick would; without a next one it may use the reserve.
+        if self.position + length > self.tick_limit and (
+            self.position > START_BYTES or self.position + length > self.message_limit
+        ):
+            self.switch_segment()
+        if self.position + length > self.message_limit:
+            return LOG_FULL
+        frame = self.base + self.position
+        head = <MessageHeader*>frame
+        head.seq = self.next_seq
+        head.kind = KIND_MESSAGE
+        head.cls = cls
+        head.instrument = instrument
+        head.flags = 0
+        head.ts_ns = ts_ns
+        head.cause_seq = cause_seq
+        head.payload_length = payload_length
+        head._pad32 = 0
+        memcpy(frame + MESSAGE_HEADER_BYTES, payload, payload_length)
+        memset(frame + MESSAGE_HEADER_BYTES + payload_length, 0, length - MESSAGE_HEADER_BYTES - payload_length)
+        head.crc = tb_frame_crc(frame, <uint32_t>length)
+        tb_store_length(frame, <uint32_t>length)
+        self.position += length
+        tb_store_u64(&self.next_seq, self.next_seq + 1)
+        return LOG_OK
+
+    # ---- from Python -------------------------------------------------------------------------------------------------
+
+    @property
+    def seq(self) -> int:
+        """Number of the last record written; 0 before the first."""
+        return tb_load_u64(&self.next_seq) - 1
+
+    @property
+    def segment_index(self) -> int:
+        """Index of the segment being written; 0 when there is none."""
+        cdef SegmentSlot* slot = <SegmentSlot*>tb_load_pointer(<void**>&self.current)
+        return 0 if slot is NULL else slot.index
+
+    @property
+    def used_bytes(self) -> int:
+        """End of the last record in the current segment."""
+        return self.position
+
+    @property
+    def has_prepared(self) -> bool:
+        return tb_load_pointer(<void**>&self.prepared) is not NULL
+
+    def append_record(self, const uint8_t[::1] record) -> int:
+        """Appends one 64-byte record (`TICK_RECORD` or `REJECTED_RECORD` layout) and returns its seq.
+
+        crc, length, seq and cls are filled in here. Raises LogFull, or ValueError for anything but one market record.
+        """
+        cdef int code
+        if record.shape[0] != RECORD_BYTES:
+            raise ValueError(f"a record has {RECORD_BYTES} bytes, this buffer has {record.shape[0]}")
+        code = self.append_tick(<const TickRecord*>&record[0])
+        if code == LOG_BAD_RECORD:
+            raise ValueError(f"record kind {record[16]} is not a 64-byte market record; messages go through append_message")
+        if code == LOG_FULL:
+            raise LogFull(self.full_text("a tick"))
+        return self.next_seq - 1
+
+    def append_ticks(self, const uint8_t[::1] records) -> int:
+        """Appends records of 64 bytes each without the GIL; returns how many were appended, fewer than given when the log is full."""
+        cdef Py_ssize_t offset = 0
+        cdef Py_ssize_t size = records.shape[0]
+        cdef const uint8_t* data
+        cdef int code = LOG_OK
+        if size % RECORD_BYTES:
+            raise ValueError(f"{size} bytes are not a whole number of {RECORD_BYTES}-byte records")
+        if size == 0:
+            return 0
+        data = &records[0]
+        with nogil:
+            while offset < size:
+                code = self.append_tick(<const TickRecord*>(data + offset))
+                if code != LOG_OK:
+                    break
+                offset += RECORD_BYTES
+        if code == LOG_BAD_RECORD:
+            raise ValueError(f"record {offset // RECORD_BYTES} has kind {records[offset + 16]}, not a 64-byte market record")
+        return offset // RECORD_BYTES
+
+    def append_message(self, cls: int, ts_ns: int, instrument: int, cause_seq: int, payload: bytes) -> int:
+        """Appends one message and returns its seq.
+
+        `cls` 0..3 (FrameClass), `ts_ns` receive time, `cause_seq` 0 for an input. Raises LogFull when there is no room even
+        in the reserve, UsageError when the payload could not fit an empty segment.
+        """
+        cdef const uint8_t[::1] view = payload
+        cdef const uint8_t* data = NULL
+        if not 0 <= cls <= CLASS_EFFECT:
+            raise ValueError(f"frame class {cls} is unknown; expected 0..{CLASS_EFFECT}")
+        if not 0 <= cause_seq < self.next_seq:
+            raise ValueError(f"cause_seq {cause_seq} is not an earlier record; the last one is {self.next_seq - 1}")
+        if self.current is not NULL and <uint64_t>view.shape[0] > self.message_limit - START_BYTES - MESSAGE_HEADER_BYTES:
+            raise UsageError(
+                f"a message of {view.shape[0]} bytes does not fit a segment of {self.current.size_bytes} bytes; "
+                "create the log with larger segments (segment_bytes)"
+            )
+        if view.shape[0]:
+            data = &view[0]
+        if self.append_frame(cls, ts_ns, instrument, cause_seq, data, <uint32_t>view.shape[0]) != LOG_OK:
+            raise LogFull(self.full_text(f"a message of {view.shape[0]} bytes"))
+        return self.next_seq - 1
+
+    def full_text(self, what: str) -> str:
+        if self.current is NULL:
+            return f"{what} cannot be appended after seq {self.seq}: the log is closed; open it again with EventLog.open_append"
+        return (
+            f"{what} cannot be appended after seq {self.seq}: segment {self.current.index} is full at byte {self.position} "
+            "and no next segment is prepared; free disk space and call prepare_next()"
+        )
+
+    # ---- from the shell ----------------------------------------------------------------------------------------------
+
+    def offer(self, Segment segment) -> None:
+        """Hands over the next segment; the append that finds the current one full switches to it."""
+        self.segments[segment.slot.index] = segment
+        if not tb_replace(<void**>&self.prepared, NULL, &segment.slot):
+            del self.segments[segment.slot.index]
+            raise ValueError(f"segment {segment.slot.index} offered while another one is still prepared")
+
+    def begin(self) -> None:
+        """Starts the first segment of this writer: the one just offered."""
+        if self.current is not NULL or not self.switch_segment():
+            raise ValueError("begin() needs an offered segment and no current one")
+
+    def resume(self, Segment segment, position: int, first_seq: int) -> None:
+        """Continues a segment that already holds records, at byte `position`."""
+        if self.current is not NULL or position < START_BYTES or position > segment.slot.size_bytes - FOOTER_BYTES:
+            raise ValueError(f"cannot resume segment {segment.slot.index} at byte {position}")
+        self.segments[segment.slot.index] = segment
+        segment.slot.first_seq = first_seq
+        segment.slot.last_seq = self.next_seq - 1
+        self.use(&segment.slot, position)
+
+    def take_retired(self) -> list:
+        """The segments left behind since the last call, oldest first; they are the caller's now."""
+        cdef SegmentSlot* slot = <SegmentSlot*>tb_exchange(<void**>&self.retired, NULL)
+        taken = []
+        while slot is not NULL:
+            taken.append(self.segments.pop(slot.index))
+            slot = slot.older
+        taken.reverse()
+        return taken
+
+    def finish(self) -> tuple:
+        """Ends appending: (current segment, prepared segment), each None when there is none. Later appends find the log full.
+
+        Only the appending thread may call it, or another one after that thread stopped.
+        """
+        cdef SegmentSlot* current = self.current
+        cdef SegmentSlot* prepared = <SegmentSlot*>tb_exchange(<void**>&self.prepared, NULL)
+        if current is not NULL:
+            current.used_bytes = self.position
+            current.last_seq = self.next_seq - 1
+        self.current = NULL
+        self.base = NULL
+        self.position = 0
+        self.tick_limit = 0
+        self.message_limit = 0
+        return (
+            None if current is NULL else self.segments.pop(current.index),
+            None if prepared is NULL else self.segments.pop(prepared.index),
+        )
+
+
+# ---- checking --------------------------------------------------------------------------------------------------------
+
+cdef uint32_t frame_length(const uint8_t* frame, uint64_t room) noexcept nogil:
+    """Length of the whole, valid frame that starts here; 0 when nothing is committed; 1 when it is damaged or cut."""
+    cdef uint32_t length
+    if room < RECORD_BYTES:
+        return 1
+    length = tb_load_length(frame)
+    if length == 0:
+        return 0
+    if length % ALIGN or length > room or tb_frame_crc(frame, length) != (<const FrameHeader*>frame).crc:
+        return 1
+    return length
+
+
+def scan_ticks(const uint8_t[::1] data, offset: int, expected_seq: int, max_count: int) -> int:
+    """How many market records in a row, from byte `offset` on, are committed, intact and numbered from `expected_seq`."""
+    cdef uint64_t position = offset
+    cdef uint64_t size = <uint64_t>data.shape[0]
+    cdef uint64_t seq = expected_seq
+    cdef uint64_t stop = seq + <uint64_t>max_count
+    cdef const uint8_t* base
+    cdef const FrameHeader* head
+    if size == 0:
+        return 0
+    base = &data[0]
+    with nogil:
+        while seq < stop and position + RECORD_BYTES <= size:
+            head = <const FrameHeader*>(base + position)
+            if tb_load_length(base + position) != RECORD_BYTES:
+                break
+            if head.kind < KIND_QUOTE or head.kind > KIND_TIME or head.seq != seq:
+                break
+            if tb_record_crc(base + position, AFTER_LENGTH_64) != head.crc:
+                break
+            seq += 1
+            position += RECORD_BYTES
+    return seq - <uint64_t>expected_seq
+
+
+def frame_at(const uint8_t[::1] data, offset: int) -> int:
+    """Length of the intact frame at byte `offset`; 0 when nothing is committed there, -1 when it is damaged or cut."""
+    cdef uint64_t size = <uint64_t>data.shape[0]
+    cdef uint64_t position = offset
+    cdef uint32_t length
+    if position >= size:
+        return -1
+    with nogil:
+        length = frame_length(&data[0] + position, size - position)
+    return -1 if length == 1 else <int64_t>length
+
+
+def find_frame(const uint8_t[::1] data, offset: int, above_seq: int) -> int:
+    """Byte offset of the first intact frame with seq > `above_seq`, in steps of 64 from `offset` on; -1 when there is none."""
+    cdef uint64_t size = <uint64_t>data.shape[0]
+    cdef uint64_t position = offset
+    cdef uint64_t seq = above_seq
+    cdef uint32_t length
+    cdef const uint8_t* base
+    if size < RECORD_BYTES:
+        return -1
+    base = &data[0]
+    with nogil:
+        while position + RECORD_BYTES <= size:
+            if (<const FrameHeader*>(base + position)).seq > seq:
+                length = frame_length(base + position, size - position)
+                if length > 1:
+                    with gil:
+                        return position
+            position += ALIGN
+    return -1
+
+
+def finish_frame(frame: bytearray) -> None:
+    """Stores length and crc of a frame that was put together in Python (header, chain, seal)."""
+    cdef uint8_t[::1] view = frame
+    cdef uint32_t length = <uint32_t>view.shape[0]
+    if length < ALIGN or length % ALIGN:
+        raise ValueError(f"a frame is a multiple of {ALIGN} bytes, this one has {length}")
+    (<FrameHeader*>&view[0]).crc = tb_frame_crc(&view[0], length)
+    tb_store_length(&view[0], length)
+
+
+def crc32c(const uint8_t[::1] data, software: bool = False) -> int:
+    """CRC32C of a buffer, by the processor's instruction where it has one unless `software` is set."""
+    cdef size_t size = <size_t>data.shape[0]
+    cdef const uint8_t* base = NULL
+    cdef uint32_t crc = 0xFFFFFFFF
+    if size:
+        base = &data[0]
+    if software:
+        crc = tb_crc32c_software_run(crc, base, size)
+    else:
+        crc = tb_crc32c_run(crc, base, size)
+    return crc ^ <uint32_t>0xFFFFFFFF
