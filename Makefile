@@ -21,7 +21,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ARGS ?=
 
 FAST := src/trading_bot/_fast
-KERNELS := setup.py $(wildcard $(FAST)/*.pyx $(FAST)/*.pxd $(FAST)/*.h)
+KERNELS := $(wildcard $(FAST)/*.pyx $(FAST)/*.pxd $(FAST)/*.h)
 KERNELS_MISSING := $(strip $(foreach pyx,$(wildcard $(FAST)/*.pyx),$(if $(wildcard $(pyx:.pyx=).*.so),,$(pyx))))
 OUTCOMES := build/test-outcomes.json
 # A narrowed run must not stand as the run of everything that `make features` reads.
@@ -74,13 +74,18 @@ clean:
 	rm -f $(FAST)/*.so
 	find src tests tools -name __pycache__ -type d -exec rm -rf {} +
 
-build/.built: $(VENV)/.installed $(KERNELS) $(if $(KERNELS_MISSING),FORCE)
+build/.built: $(VENV)/.installed build/.flags $(KERNELS) $(if $(KERNELS_MISSING),FORCE)
 	@mkdir -p build
 	@if [ -e build/.debug ]; then rm -f $(FAST)/*.so; mv build/normal/*.so $(FAST)/ 2>/dev/null || true; fi
 	$(BUILD_EXT) --build-temp build/temp
 	@rm -f build/.debug && touch $@
 
 FORCE:
+
+# Compiler flags and Cython directives stand in setup.py, and neither tool notices when they change.
+build/.flags: setup.py
+	@mkdir -p build && rm -rf build/cython build/cython-debug build/temp build/temp-debug && rm -f $(FAST)/*.so
+	@touch $@
 
 # Editable, with no kernels yet (TRADING_BOT_EXT names none of them): the next rule builds them where they are used.
 $(VENV)/.installed: pyproject.toml setup.py | $(VENV)/.created

@@ -23,8 +23,8 @@ def missing():
         ]
     problems = []
     try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
+        import ensurepip
+        import venv
     except ImportError:
         problems.append("%s has no venv module; install it (Debian: apt-get install python3-venv)" % sys.executable)
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
