@@ -1,0 +1,72 @@
+"""Every message a log can hold, and the codec between them and bytes."""
+
+from typing import Final
+
+import msgspec
+
+from trading_bot.domain import effects, events
+from trading_bot.domain.records import FrameClass
+
+LogRecord = (
+    events.RunStarted
+    | events.StateCarried
+    | events.ProcessStarted
+    | events.EffectsAbandoned
+    | events.StopRequested
+    | events.FeedEnded
+    | events.RunEnded
+    | events.CoreFailed
+    | events.LogSpaceChanged
+    | events.InstrumentBound
+    | events.LinkStatus
+    | events.AccountSnapshot
+    | events.Reconciled
+    | events.LatencySampled
+    | events.KillRequested
+    | events.KillCleared
+    | events.TimerFired
+    | events.OrderSuppressed
+    | events.OrderAcknowledged
+    | events.OrderCancelled
+    | events.OrderRejected
+    | events.OutcomeReached
+    | events.DecisionMade
+    | events.SafetyVerdict
+    | events.SessionChanged
+    | events.SessionExitFlatten
+    | events.QualityStateChanged
+    | events.ExitDetected
+    | effects.PlaceOrder
+    | effects.CancelOrder
+    | effects.FlattenPosition
+    | effects.ArmTimer
+    | effects.DisarmTimer
+    | effects.Alert
+    | effects.EndRun
+)
+
+ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
+DECODER: Final = msgspec.msgpack.Decoder(LogRecord)
+
+
+def encode(record: events.Event | effects.Effect) -> bytes:
+    """Canonical msgpack of a record: equal records give equal bytes."""
+    return ENCODER.encode(record)
+
+
+def decode(payload: bytes | memoryview) -> events.Event | effects.Effect:
+    """The record a payload holds.
+
+    Raises:
+        msgspec.ValidationError: a kind this version does not know, or fields of the wrong type.
+    """
+    return DECODER.decode(payload)
+
+
+def frame_class(record: events.Event | effects.Effect) -> FrameClass:
+    """How replay treats a record."""
+    if isinstance(record, events.Input):
+        return FrameClass.INPUT
+    if isinstance(record, events.Derived):
+        return FrameClass.DERIVED
+    return FrameClass.EFFECT

@@ -1,0 +1,63 @@
+"""Orders as values: identity, intent, the approved order that only the safety gate builds, and the states of specification 11."""
+
+from enum import StrEnum
+
+import msgspec
+
+ClientOrderId = tuple[int, int]  # (seq of the record that caused it, index within that cause)
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands, as far as we know."""
+
+    CREATED = "CREATED"
+    SENT = "SENT"
+    ACKED = "ACKED"
+    WORKING = "WORKING"
+    PARTIAL = "PARTIAL"
+    FILLED = "FILLED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Side(StrEnum):
+    """Direction of an order."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class EntryIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the decision wants: an entry with the distances of its protection. Not yet approved."""
+
+    order_id: ClientOrderId
+    instrument_id: int
+    template: str
+    side: Side
+    qty: int
+    limit_ticks: int
+    stop_ticks: int
+    target_ticks: int
+    time_to_live_ns: int
+
+
+class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An entry the safety gate has let pass. Built in `engines/safety_gate.py` and nowhere else (a test holds this).
+
+    `limit_ticks`, `stop_price_ticks` and `target_price_ticks` are prices in ticks; `expires_ns` ends the order's time to live.
+    """
+
+    order_id: ClientOrderId
+    instrument_id: int
+    template: str
+    side: Side
+    qty: int
+    limit_ticks: int
+    stop_price_ticks: int
+    target_price_ticks: int
+    expires_ns: int
+    risk_uusd: int
+    checks_passed: int
