@@ -17,6 +17,8 @@ PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3 pyth
 	"$$candidate" -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo "$$candidate"; break; }; done)
 VENV := .venv
 PY := $(VENV)/bin/python
+# Files are UTF-8 whatever the locale of the machine.
+export PYTHONUTF8 = 1
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ARGS ?=
 
@@ -26,6 +28,8 @@ KERNELS_MISSING := $(strip $(foreach pyx,$(wildcard $(FAST)/*.pyx),$(if $(wildca
 OUTCOMES := build/test-outcomes.json
 # A narrowed run must not stand as the run of everything that `make features` reads.
 RECORD = $(if $(strip $(ARGS)),,--outcomes=$(OUTCOMES))
+# Not written out in the recipe: make runs a line that names its own variable even under --dry-run.
+RESTORE = $(MAKE) build
 BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 
 .PHONY: help demo test lint bench debug clean features check build FORCE
@@ -66,7 +70,7 @@ debug: build/.built
 	TRADING_BOT_DEBUG=1 $(BUILD_EXT) --build-temp build/temp-debug && \
 	TRADING_BOT_DEBUG=1 $(PY) -m pytest $(ARGS); } || status=$$?; \
 	echo "make debug: the tests on checked kernels ended with status $$status; restoring the normal kernels"; \
-	$(MAKE) build || status=$$?; exit $$status
+	$(RESTORE) || status=$$?; exit $$status
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
