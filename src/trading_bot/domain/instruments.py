@@ -21,7 +21,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `tick_size_e9` is the tick in billionths of a point (0.25 points = 250 000 000), so that a price given as a scaled
     integer is checked against the grid without rounding. `multiplier` is dollars per point and contract; the tick value
-    is tick size × multiplier, in micro-dollars per contract. `commission_round_trip_uusd` covers entry and exit of one
+    is tick size × multiplier, in micro-dollars per contract. Instruments of one `underlying` and tick size share prices,
+    so that recorded ES can be replayed as MES. `commission_round_trip_uusd` covers entry and exit of one
     contract and holds until the broker's own commission reports replace it. `months` are the listed delivery months by
     their letters, empty where nothing expires. `research_only` instruments are refused in PAPER and LIVE.
     """
@@ -32,6 +33,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     security_type: Literal["FUT", "STK"]
     exchange: str
     currency: str
+    underlying: str
     tick_size_e9: int
     multiplier: float
     tick_value_uusd: int
@@ -49,7 +51,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return price_ticks * self.tick_size_e9 / POINTS_E9
 
 
-def _future(symbol: str, number: int, name: str, exchange: str, tick_size_e9: int, multiplier: float) -> Instrument:
+def _future(
+    symbol: str, number: int, name: str, underlying: str, exchange: str, tick_size_e9: int, multiplier: float
+) -> Instrument:
     return Instrument(
         symbol=symbol,
         id=number,
@@ -57,6 +61,7 @@ def _future(symbol: str, number: int, name: str, exchange: str, tick_size_e9: in
         security_type="FUT",
         exchange=exchange,
         currency="USD",
+        underlying=underlying,
         tick_size_e9=tick_size_e9,
         multiplier=multiplier,
         tick_value_uusd=round(tick_size_e9 * multiplier / 1_000),
@@ -66,14 +71,14 @@ def _future(symbol: str, number: int, name: str, exchange: str, tick_size_e9: in
 
 
 _ROWS: Final = (
-    _future("MES", 1, "Micro E-mini S&P 500", "CME", 250_000_000, 5.0),
-    _future("ES", 2, "E-mini S&P 500", "CME", 250_000_000, 50.0),
-    _future("MNQ", 3, "Micro E-mini Nasdaq-100", "CME", 250_000_000, 2.0),
-    _future("NQ", 4, "E-mini Nasdaq-100", "CME", 250_000_000, 20.0),
-    _future("M2K", 5, "Micro E-mini Russell 2000", "CME", 100_000_000, 5.0),
-    _future("RTY", 6, "E-mini Russell 2000", "CME", 100_000_000, 50.0),
-    _future("MYM", 7, "Micro E-mini Dow", "CBOT", 1_000_000_000, 0.5),
-    _future("YM", 8, "E-mini Dow", "CBOT", 1_000_000_000, 5.0),
+    _future("MES", 1, "Micro E-mini S&P 500", "SPX", "CME", 250_000_000, 5.0),
+    _future("ES", 2, "E-mini S&P 500", "SPX", "CME", 250_000_000, 50.0),
+    _future("MNQ", 3, "Micro E-mini Nasdaq-100", "NDX", "CME", 250_000_000, 2.0),
+    _future("NQ", 4, "E-mini Nasdaq-100", "NDX", "CME", 250_000_000, 20.0),
+    _future("M2K", 5, "Micro E-mini Russell 2000", "RUT", "CME", 100_000_000, 5.0),
+    _future("RTY", 6, "E-mini Russell 2000", "RUT", "CME", 100_000_000, 50.0),
+    _future("MYM", 7, "Micro E-mini Dow", "DJI", "CBOT", 1_000_000_000, 0.5),
+    _future("YM", 8, "E-mini Dow", "DJI", "CBOT", 1_000_000_000, 5.0),
     # One "contract" of SPY is a round lot of 100 shares; the commission is assumed.
     Instrument(
         symbol="SPY",
@@ -82,6 +87,7 @@ _ROWS: Final = (
         security_type="STK",
         exchange="SMART",
         currency="USD",
+        underlying="SPY",
         tick_size_e9=10_000_000,
         multiplier=100.0,
         tick_value_uusd=1_000_000,
