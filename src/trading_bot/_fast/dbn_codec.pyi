@@ -1,8 +1,8 @@
 from collections.abc import Sequence
 from typing import SupportsBytes
 
-from trading_bot._fast.door import RawBatch
 from trading_bot._fast.mbo_book import MboBook
+from trading_bot._fast.raw_batch import RawBatch
 
 class DbnCodec:
     @property

@@ -10,7 +10,7 @@ F_LAST; in mbp-1 and tbbo the levels beside a T are those before it.
 """
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from trading_bot._fast.door cimport RawBatch
+from trading_bot._fast.raw_batch cimport RawBatch
 from trading_bot._fast.mbo_book cimport Level, MboBook
 from trading_bot._fast.records cimport AGGRESSOR_BUY, AGGRESSOR_SELL, AGGRESSOR_UNKNOWN
 

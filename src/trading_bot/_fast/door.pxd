@@ -1,7 +1,8 @@
 # cython: language_level=3
 """The door: raw market values in, tick records out. Layouts and entry points other kernels may cimport."""
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+from trading_bot._fast.raw_batch cimport RawTick
 from trading_bot._fast.records cimport TickRecord
 
 
@@ -16,33 +17,6 @@ cdef enum Reason:               # domain.records.RejectReason
     REASON_BAD_TIMESTAMP = 7
     REASON_OUT_OF_RANGE = 8
     REASON_COUNT = 9
-
-cdef struct RawTick:
-    int64_t ts_ns               # receive time; 0 or less: the source could not read it
-    int64_t ts_event_ns
-    int64_t a_e9                # price or bid in 1e-9 points; INT64_MAX: no number
-    int64_t b_e9                # ask
-    double a_points             # the same in points, where the source has floats
-    double b_points
-    int64_t a_qty               # quantity or bid size
-    int64_t b_qty               # ask size
-    uint8_t kind                # KIND_QUOTE or KIND_TRADE
-    uint8_t aggressor
-    uint8_t is_float            # which of the two price forms holds
-    uint8_t reason              # refused by the source already (OHLC order, unreadable stamp)
-    uint32_t flags              # TickFlag bits
-
-cdef class RawBatch:
-    cdef RawTick* ticks
-    cdef Py_ssize_t size        # ticks held
-    cdef Py_ssize_t next        # first one not yet taken
-    cdef Py_ssize_t room
-    cdef public bint done       # the source has nothing more
-    cdef RawTick* slot(self) except NULL
-    cdef int put_quote_e9(self, int64_t ts_ns, int64_t ts_event_ns, int64_t bid_e9, int64_t bid_qty,
-                          int64_t ask_e9, int64_t ask_qty, uint32_t flags) except -1
-    cdef int put_trade_e9(self, int64_t ts_ns, int64_t ts_event_ns, int64_t price_e9, int64_t qty,
-                          uint8_t aggressor, uint32_t flags) except -1
 
 cdef class Door:
     cdef bytearray _memory
@@ -72,6 +46,7 @@ cdef class Door:
     cdef int64_t _refused[9]
     cdef int admit(self, const RawTick* raw) noexcept nogil
     cdef int _one(self, const RawTick* raw) except -1
+    cdef int _accept(self, const RawTick* raw, int64_t a, int64_t b, int64_t ts_ns) noexcept nogil
     cdef int _ticks_of(self, const RawTick* raw, bint second, int64_t* ticks) noexcept nogil
     cdef int _band(self, int64_t low, int64_t high, int64_t middle, int64_t ts_ns, bint* gap) noexcept nogil
     cdef TickRecord* _emit(self, uint8_t kind, int64_t ts_ns, int64_t ts_event_ns, uint32_t flags) noexcept nogil

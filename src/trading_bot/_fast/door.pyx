@@ -5,11 +5,11 @@ Raw values enter (floats in points or integers in 1e-9 points), 64-byte tick rec
 What is refused is counted by reason and leaves as a REJECTED record with its raw values: never applied, never lost.
 Crossed and locked quotes pass; the kernel flags them. `seq` and `crc` stay 0: the log writer fills them.
 """
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.math cimport floor, isfinite
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
+from trading_bot._fast.raw_batch cimport RawTick, good_stamp
 from trading_bot._fast.records cimport (
     AGGRESSOR_BUY, AGGRESSOR_SELL, AGGRESSOR_UNKNOWN, CLASS_INPUT, FLAG_AGGRESSOR_INFERRED, KIND_PRICE_GAP,
     KIND_QUOTE, KIND_REJECTED, KIND_TRADE, RejectedRecord, TickRecord,
@@ -22,86 +22,6 @@ cdef enum:
 
 cdef int64_t SECOND_NS = 1_000_000_000
 cdef int64_t INT32_TOP = 2_147_483_647
-cdef int64_t TS_LOW_NS = 631_152_000_000_000_000       # 1990-01-01: nothing this bot reads is older
-cdef int64_t TS_HIGH_NS = 4_102_444_800_000_000_000    # 2100-01-01
-
-
-cdef inline bint _good_stamp(int64_t ts_ns) noexcept nogil:
-    return TS_LOW_NS <= ts_ns < TS_HIGH_NS
-
-
-cdef class RawBatch:
-    """Raw values of one source, in its own order, waiting to be merged. Grows as needed, keeps its memory."""
-
-    def __cinit__(self, Py_ssize_t room=4096):
-        if room < 1:
-            raise ValueError(f"room {room}: expected at least 1")
-        self.ticks = <RawTick*>PyMem_Malloc(room * sizeof(RawTick))
-        if self.ticks == NULL:
-            raise MemoryError(f"no memory for {room} raw ticks")
-        self.room = room
-
-    def __dealloc__(self):
-        PyMem_Free(self.ticks)
-
-    def __len__(self):
-        return self.size - self.next
-
-    cdef RawTick* slot(self) except NULL:
-        cdef RawTick* grown
-        if self.next == self.size:
-            self.next = self.size = 0
-        if self.size == self.room:
-            grown = <RawTick*>PyMem_Realloc(self.ticks, 2 * self.room * sizeof(RawTick))
-            if grown == NULL:
-                raise MemoryError(f"no memory for {2 * self.room} raw ticks")
-            self.ticks = grown
-            self.room *= 2
-        self.size += 1
-        memset(&self.ticks[self.size - 1], 0, sizeof(RawTick))
-        return &self.ticks[self.size - 1]
-
-    cdef int put_quote_e9(self, int64_t ts_ns, int64_t ts_event_ns, int64_t bid_e9, int64_t bid_qty,
-                          int64_t ask_e9, int64_t ask_qty, uint32_t flags) except -1:
-        cdef RawTick* raw = self.slot()
-        raw.ts_ns, raw.ts_event_ns = ts_ns, ts_event_ns
-        raw.a_e9, raw.b_e9, raw.a_qty, raw.b_qty = bid_e9, ask_e9, bid_qty, ask_qty
-        raw.kind, raw.flags = KIND_QUOTE, flags
-        return 0
-
-    cdef int put_trade_e9(self, int64_t ts_ns, int64_t ts_event_ns, int64_t price_e9, int64_t qty,
-                          uint8_t aggressor, uint32_t flags) except -1:
-        cdef RawTick* raw = self.slot()
-        raw.ts_ns, raw.ts_event_ns = ts_ns, ts_event_ns
-        raw.a_e9, raw.a_qty, raw.aggressor = price_e9, qty, aggressor
-        raw.kind, raw.flags = KIND_TRADE, flags
-        return 0
-
-    def quote_e9(self, int64_t ts_ns, int64_t ts_event_ns, int64_t bid_e9, int64_t bid_qty,
-                 int64_t ask_e9, int64_t ask_qty, int reason=0):
-        """Add a quote, prices in 1e-9 points. `reason` is a RejectReason the source found itself, 0 for none."""
-        self.put_quote_e9(ts_ns, ts_event_ns, bid_e9, bid_qty, ask_e9, ask_qty, 0)
-        self.ticks[self.size - 1].reason = <uint8_t>reason
-
-    def trade_e9(self, int64_t ts_ns, int64_t ts_event_ns, int64_t price_e9, int64_t qty, int aggressor=0,
-                 int reason=0):
-        """Add a trade, price in 1e-9 points, aggressor 0 where the source has none."""
-        self.put_trade_e9(ts_ns, ts_event_ns, price_e9, qty, <uint8_t>aggressor, 0)
-        self.ticks[self.size - 1].reason = <uint8_t>reason
-
-    def quote_points(self, int64_t ts_ns, int64_t ts_event_ns, double bid, int64_t bid_qty, double ask,
-                     int64_t ask_qty, int reason=0):
-        """Add a quote, prices in points as floats."""
-        self.put_quote_e9(ts_ns, ts_event_ns, 0, bid_qty, 0, ask_qty, 0)
-        cdef RawTick* raw = &self.ticks[self.size - 1]
-        raw.is_float, raw.a_points, raw.b_points, raw.reason = 1, bid, ask, <uint8_t>reason
-
-    def trade_points(self, int64_t ts_ns, int64_t ts_event_ns, double price, int64_t qty, int aggressor=0,
-                     int reason=0):
-        """Add a trade, price in points as a float."""
-        self.put_trade_e9(ts_ns, ts_event_ns, 0, qty, <uint8_t>aggressor, 0)
-        cdef RawTick* raw = &self.ticks[self.size - 1]
-        raw.is_float, raw.a_points, raw.reason = 1, price, <uint8_t>reason
 
 
 cdef class Door:
@@ -244,22 +164,21 @@ cdef class Door:
     # ---- the checks
 
     cdef int admit(self, const RawTick* raw) noexcept nogil:
-        cdef int64_t a = 0, b = 0, low, high, middle, ts_ns = self._ts_max_ns
-        cdef bint quote = raw.kind == KIND_QUOTE, gap = False
+        """Check one raw value and write what it becomes; returns the reason, 0 when accepted."""
+        cdef int64_t a = 0, b = 0, ts_ns = self._ts_max_ns
         cdef int reason = raw.reason
-        cdef TickRecord* record
-        if _good_stamp(raw.ts_ns):
+        if good_stamp(raw.ts_ns):
             # Asking for the silence before the clock moves; a stamp that is refused moves nothing.
             if self._session_gap_ns and ts_ns and raw.ts_ns - ts_ns >= self._session_gap_ns:
                 self._fresh = True
                 self._run_count = 0
             if raw.ts_ns > ts_ns:
                 ts_ns = self._ts_max_ns = raw.ts_ns
-        if reason == REASON_NONE and not (_good_stamp(raw.ts_ns) and _good_stamp(raw.ts_event_ns)):
+        if reason == REASON_NONE and not (good_stamp(raw.ts_ns) and good_stamp(raw.ts_event_ns)):
             reason = REASON_BAD_TIMESTAMP
         if reason == REASON_NONE:
             reason = self._ticks_of(raw, False, &a)
-        if reason == REASON_NONE and quote:
+        if reason == REASON_NONE and raw.kind == KIND_QUOTE:
             reason = self._ticks_of(raw, True, &b)
         if reason == REASON_NONE:
             if raw.a_qty < 0 or raw.b_qty < 0:
@@ -267,12 +186,18 @@ cdef class Door:
             elif raw.a_qty > INT32_TOP or raw.b_qty > INT32_TOP:
                 reason = REASON_OUT_OF_RANGE
         if reason == REASON_NONE:
-            low = high = middle = a
-            if quote:
-                low, high, middle = min(a, b), max(a, b), (a + b) >> 1
-            reason = self._band(low, high, middle, ts_ns, &gap)
-        if reason != REASON_NONE:
-            return self._refuse(raw, reason, ts_ns)
+            return self._accept(raw, a, b, ts_ns)
+        return self._refuse(raw, reason, ts_ns)
+
+    cdef int _accept(self, const RawTick* raw, int64_t a, int64_t b, int64_t ts_ns) noexcept nogil:
+        """The last check, the band, and then the record; `a` and `b` are whole ticks (`b` of a quote only)."""
+        cdef bint quote = raw.kind == KIND_QUOTE, gap = False
+        cdef int64_t low = a, high = a, middle = a
+        cdef TickRecord* record
+        if quote:
+            low, high, middle = min(a, b), max(a, b), (a + b) >> 1
+        if self._band(low, high, middle, ts_ns, &gap) != REASON_NONE:
+            return self._refuse(raw, REASON_PRICE_BAND, ts_ns)
         if gap or self._gap_from:
             self._emit_gap(self._gap_from if self._gap_from else self._anchor, middle, ts_ns, raw.ts_event_ns)
         # A quote so wide that its own middle says nothing about the price does not move the band.
@@ -409,63 +334,3 @@ cdef class Door:
 cdef inline bint _outside(int64_t price, int64_t anchor) noexcept nogil:
     cdef int64_t distance = price - anchor
     return (distance if distance >= 0 else -distance) * 10 > anchor
-
-
-cdef class Merger:
-    """Merges the batches of several sources by receive time into one door; equal times keep the order of the sources."""
-
-    cdef list _batches
-    cdef Door _door
-    cdef RawBatch _only
-
-    FULL = -1
-    END = -2
-
-    def __init__(self, list batches, Door door):
-        if not batches:
-            raise ValueError("no batch to merge: expected at least one")
-        self._batches = [<RawBatch?>batch for batch in batches]
-        self._door = door
-        self._only = batches[0] if len(batches) == 1 else None
-
-    def run(self) -> int:
-        """Move values until the door is full (FULL), all sources ended (END) or one is empty (its index)."""
-        if self._only is not None:
-            return self._run_one()
-        return self._run_many()
-
-    cdef int _run_one(self) except? -9:
-        cdef RawBatch batch = self._only
-        cdef Door door = self._door
-        with nogil:
-            while batch.next < batch.size and door._held < door.capacity:
-                door.admit(&batch.ticks[batch.next])
-                batch.next += 1
-        if door._held >= door.capacity:
-            return -1
-        return -2 if batch.done else 0
-
-    cdef int _run_many(self) except? -9:
-        cdef Py_ssize_t k, best, n = len(self._batches)
-        cdef RawBatch batch, chosen
-        cdef Door door = self._door
-        cdef int64_t ts_ns, ts_best = 0
-        while door._held < door.capacity:
-            best = -1
-            chosen = None
-            for k in range(n):
-                batch = <RawBatch>self._batches[k]
-                if batch.next == batch.size:
-                    if batch.done:
-                        continue
-                    return <int>k
-                ts_ns = batch.ticks[batch.next].ts_ns
-                if not _good_stamp(ts_ns):
-                    ts_ns = 0        # it cannot be placed in time: it leaves at once, for the door to refuse
-                if best < 0 or ts_ns < ts_best:
-                    best, ts_best, chosen = k, ts_ns, batch
-            if best < 0:
-                return -2
-            door.admit(&chosen.ticks[chosen.next])
-            chosen.next += 1
-        return -1

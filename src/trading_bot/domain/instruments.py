@@ -21,8 +21,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `tick_size_e9` is the tick in billionths of a point (0.25 points = 250 000 000), so that a price given as a scaled
     integer is checked against the grid without rounding. `multiplier` is dollars per point and contract; the tick value
-    is tick size × multiplier, in micro-dollars per contract. Instruments of one `underlying` and tick size share prices,
-    so that recorded ES can be replayed as MES. `commission_round_trip_uusd` covers entry and exit of one
+    is tick size × multiplier, in micro-dollars per contract. Instruments of one `underlying` and tick size share
+    prices, so that recorded ES can be replayed as MES. `commission_round_trip_uusd` covers entry and exit of one
     contract and holds until the broker's own commission reports replace it. `months` are the listed delivery months by
     their letters, empty where nothing expires. `research_only` instruments are refused in PAPER and LIVE.
     """
