@@ -1,0 +1,183 @@
+"""The last word on an entry: one object on the only path to a broker, deterministic, without override (specification 8.1).
+
+`ApprovedOrder` is built here and nowhere else. Exits and flattening do not pass this gate; they have their own effects.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from trading_bot.domain.config import SafetyConfig
+from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
+from trading_bot.domain.reasons import SafetyCheck
+from trading_bot.domain.units import NS_PER_MS, UUSD_PER_USD
+from trading_bot.engines.session import SessionState
+
+
+class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the gate looks at, at the moment of the order. None is unknown, and unknown never passes."""
+
+    ts_ns: int
+    killed: bool
+    recovered: bool
+    link_up: bool
+    data_live: bool
+    account_known: bool
+    position_qty: int | None
+    working_buy_qty: int
+    working_sell_qty: int
+    open_risk_uusd: int | None
+    bid_ticks: int | None
+    ask_ticks: int | None
+    session_state: SessionState
+    last_entry: tuple[Side, int, int] | None  # side, limit price in ticks, ts_ns
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """An order the gate did not let pass: every check that said no, and what was found."""
+
+    failed: tuple[SafetyCheck, ...]
+    detail: str
+
+
+def risk_uusd(intent: EntryIntent, instrument: Instrument) -> int:
+    """Loss at the stop before costs, in micro-dollars."""
+    return intent.stop_ticks * instrument.tick_value_uusd * intent.qty
+
+
+class SafetyGate:
+    """Checks an intent against the facts. Holds limits and counters only; it never learns and never remembers an order."""
+
+    def __init__(
+        self,
+        limits: SafetyConfig,
+        instrument: Instrument,
+        *,
+        order_qty_max: int,
+        trade_risk_uusd_max: int,
+        stop_ticks_max: int,
+    ) -> None:
+        """`trade_risk_uusd_max` in micro-dollars, `stop_ticks_max` in ticks; both come from the sizing limits."""
+        self._limits = limits
+        self._instrument = instrument
+        self._order_qty_max = order_qty_max
+        self._trade_risk_uusd_max = trade_risk_uusd_max
+        self._stop_ticks_max = stop_ticks_max
+        self.blocked_by_check: Counter[str] = Counter()
+
+    def approve(self, intent: EntryIntent, facts: SafetyFacts) -> ApprovedOrder | Refused:
+        """The order, approved, or the reasons it is not."""
+        failures = [(check, detail) for check, row in _CHECKS if (detail := row(self, intent, facts)) is not None]
+        if failures:
+            self.blocked_by_check.update(check.name for check, _ in failures)
+            return Refused(tuple(check for check, _ in failures), "; ".join(detail for _, detail in failures))
+        long = intent.side is Side.BUY
+        stop_distance = -intent.stop_ticks if long else intent.stop_ticks
+        target_distance = intent.target_ticks if long else -intent.target_ticks
+        return ApprovedOrder(
+            order_id=intent.order_id,
+            instrument_id=intent.instrument_id,
+            template=intent.template,
+            side=intent.side,
+            qty=intent.qty,
+            limit_ticks=intent.limit_ticks,
+            stop_price_ticks=intent.limit_ticks + stop_distance,
+            target_price_ticks=intent.limit_ticks + target_distance,
+            expires_ns=facts.ts_ns + intent.time_to_live_ns,
+            risk_uusd=risk_uusd(intent, self._instrument),
+            checks_passed=len(_CHECKS),
+        )
+
+    def _kill_switch(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        return "the kill switch is latched" if facts.killed else None
+
+    def _recovery(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        return None if facts.recovered else "recovery is not complete"
+
+    def _link(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        if not facts.link_up:
+            return "the link is down"
+        return None if facts.data_live else "market data are delayed or frozen"
+
+    def _account(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        return None if facts.account_known else "the account is unknown"
+
+    def _instrument_listed(self, intent: EntryIntent, _facts: SafetyFacts) -> str | None:
+        if intent.instrument_id == self._instrument.id:
+            return None
+        return f"instrument id {intent.instrument_id} is not {self._instrument.symbol} ({self._instrument.id})"
+
+    def _position(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        # Worst case over every interleaving: working orders of this side all fill, none of the other side does.
+        if facts.position_qty is None:
+            return "the position is unknown"
+        long = intent.side is Side.BUY
+        working = facts.working_buy_qty if long else facts.working_sell_qty
+        after = (facts.position_qty if long else -facts.position_qty) + working + intent.qty
+        limit = self._limits.position_qty_max
+        return f"position could reach {after}, limit {limit}" if after > limit else None
+
+    def _order_size(self, intent: EntryIntent, _facts: SafetyFacts) -> str | None:
+        if 1 <= intent.qty <= self._order_qty_max:
+            return None
+        return f"order of {intent.qty} contracts, allowed 1 to {self._order_qty_max}"
+
+    def _trade_risk(self, intent: EntryIntent, _facts: SafetyFacts) -> str | None:
+        if not 1 <= intent.stop_ticks <= self._stop_ticks_max:
+            return f"stop of {intent.stop_ticks} ticks, allowed 1 to {self._stop_ticks_max}"
+        risk = risk_uusd(intent, self._instrument)
+        limit = self._trade_risk_uusd_max
+        return f"risk of {risk / UUSD_PER_USD:.2f} USD, limit {limit / UUSD_PER_USD:.2f}" if risk > limit else None
+
+    def _open_risk(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        if facts.open_risk_uusd is None:
+            return "the open risk is unknown"
+        after = facts.open_risk_uusd + risk_uusd(intent, self._instrument)
+        limit = round(self._limits.open_risk_usd_max * UUSD_PER_USD)
+        return f"open risk {after / UUSD_PER_USD:.2f} USD, limit {limit / UUSD_PER_USD:.2f}" if after > limit else None
+
+    def _price(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        touch = facts.ask_ticks if intent.side is Side.BUY else facts.bid_ticks
+        if touch is None:
+            return "there is no quote"
+        away, limit = abs(intent.limit_ticks - touch), self._limits.entry_touch_ticks_max
+        return f"price {away} ticks from the touch, limit {limit}" if away > limit else None
+
+    def _spread(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        if facts.bid_ticks is None or facts.ask_ticks is None:
+            return "there is no quote"
+        spread, limit = facts.ask_ticks - facts.bid_ticks, self._limits.spread_ticks_max
+        return None if 0 < spread <= limit else f"spread of {spread} ticks, allowed 1 to {limit}"
+
+    def _session(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        allowed = facts.session_state is SessionState.ENTRIES
+        return None if allowed else f"session state {facts.session_state.value}"
+
+    def _duplicate(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        if facts.last_entry is None or facts.last_entry[:2] != (intent.side, intent.limit_ticks):
+            return None
+        age_ns, window_ns = facts.ts_ns - facts.last_entry[2], self._limits.duplicate_window_ms * NS_PER_MS
+        return f"the same entry was sent {age_ns // NS_PER_MS} ms ago" if age_ns < window_ns else None
+
+
+_Check = Callable[[SafetyGate, EntryIntent, SafetyFacts], str | None]
+
+# Rows of specification 8.1 by their numbers. A row answers None or what it found.
+_CHECKS: Final[tuple[tuple[SafetyCheck, _Check], ...]] = (
+    (SafetyCheck.KILL_SWITCH, SafetyGate._kill_switch),  # noqa: SLF001
+    (SafetyCheck.RECOVERY, SafetyGate._recovery),  # noqa: SLF001
+    (SafetyCheck.LINK, SafetyGate._link),  # noqa: SLF001
+    (SafetyCheck.ACCOUNT, SafetyGate._account),  # noqa: SLF001
+    (SafetyCheck.INSTRUMENT, SafetyGate._instrument_listed),  # noqa: SLF001
+    (SafetyCheck.POSITION, SafetyGate._position),  # noqa: SLF001
+    (SafetyCheck.ORDER_SIZE, SafetyGate._order_size),  # noqa: SLF001
+    (SafetyCheck.TRADE_RISK, SafetyGate._trade_risk),  # noqa: SLF001
+    (SafetyCheck.OPEN_RISK, SafetyGate._open_risk),  # noqa: SLF001
+    (SafetyCheck.PRICE, SafetyGate._price),  # noqa: SLF001
+    (SafetyCheck.SPREAD, SafetyGate._spread),  # noqa: SLF001
+    (SafetyCheck.SESSION, SafetyGate._session),  # noqa: SLF001
+    (SafetyCheck.DUPLICATE, SafetyGate._duplicate),  # noqa: SLF001
+)
