@@ -20,7 +20,7 @@ cdef struct RawTick:
 
 cdef inline bint good_stamp(int64_t ts_ns) noexcept nogil:
     """From 1990-01-01 to 2100-01-01 (UTC): anything else is no time of a market record."""
-    return 631_152_000_000_000_000 <= ts_ns < 4_102_444_800_000_000_000
+    return 631152000000000000LL <= ts_ns < 4102444800000000000LL
 
 
 cdef class RawBatch:
