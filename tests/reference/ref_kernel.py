@@ -1,0 +1,342 @@
+"""`RefHotPath`: the kernel in plain Python, written from docs/kernel.md and the signal registry alone.
+
+It is the oracle of the property tests, bit for bit, and is never shipped. It favours the words of the page over speed.
+"""
+
+from collections.abc import Sequence
+
+from tests.reference.arith import GRID_NS, NS_PER_MS, NS_PER_S, ratio
+from tests.reference.bars import BAR_SIGNALS, Bars, history_bar
+from tests.reference.flow import READERS, Flow, Quote
+from tests.reference.quality import Quality
+from tests.reference.session import Session
+from tests.reference.templates import Template, Terms, View
+from trading_bot.domain.kernel import Cadence, Candidate, ExitReason, KernelConfig, Outcome
+from trading_bot.domain.records import TICK_RECORD, FrameClass, FrameKind
+from trading_bot.domain.signal_registry import SIGNALS
+
+TICK_BYTES = TICK_RECORD.size
+
+
+class RefHotPath:
+    """The call interface of `HotPath` without a log writer."""
+
+    def __init__(self, config: KernelConfig) -> None:
+        self.config = config
+        self.session = Session(config.sessions, anchor_rth=config.anchor_rth)
+        self.bar_part = Bars(self.session)
+        self.flow = Flow(config.vpin_bucket_qty)
+        self.quality = Quality(config, self.session)
+        self.templates = [Template(i, row) for i, row in enumerate(config.templates)]
+        self.now_ns = 0
+        self.started = False
+        self.last_grid_ns = 0
+        self.on = [row.enabled for row in config.templates]
+        self.entry_mask = 0
+        self.throttle = [1.0] * len(self.templates)
+        self.sigma_p = [row.sigma_p for row in config.templates]
+        self.commission, self.min_euc = config.commission_ticks, config.min_euc_ticks
+        self.eqs_c = 100
+        self.position: tuple[int, int, int, int] | None = None
+        self.exit_mask = self.last_exit_mask = 0
+        self._candidates: list[Candidate] = []
+
+    # --- inputs -------------------------------------------------------------------------------------------------
+
+    def on_quote(
+        self,
+        ts_ns: int,
+        bid_ticks: int,
+        bid_qty: int,
+        ask_ticks: int,
+        ask_qty: int,
+        ts_event_ns: int = 0,
+        flags: int = 0,
+    ) -> int:
+        record = (FrameKind.QUOTE, flags, ts_ns, ts_event_ns, bid_ticks, ask_ticks, bid_qty, ask_qty, 0)
+        return self._single(record)
+
+    def on_trade(
+        self, ts_ns: int, price_ticks: int, qty: int, aggressor: int, ts_event_ns: int = 0, flags: int = 0
+    ) -> int:
+        return self._single((FrameKind.TRADE, flags, ts_ns, ts_event_ns, price_ticks, 0, qty, 0, aggressor))
+
+    def on_rejected(self, ts_ns: int) -> int:
+        return self._single((FrameKind.REJECTED, 0, ts_ns, 0, 0, 0, 0, 0, 0))
+
+    def on_gap(self, ts_ns: int, old: int, new: int) -> int:
+        return self._single((FrameKind.PRICE_GAP, 0, ts_ns, 0, old, new, 0, 0, 0))
+
+    def on_time(self, ts_ns: int) -> int:
+        self._candidates = []
+        return self._grid_until(ts_ns) if self.started else 0
+
+    def on_bar(self, ts_open_ns: int, o: int, h: int, l: int, c: int, volume: int, notional: int) -> int:  # noqa: E741
+        if self.started:
+            return -1
+        return self.bar_part.on_history(history_bar(ts_open_ns, o, h, l, c, volume, notional))
+
+    def run(self, ticks: bytes | Sequence[tuple[int, ...]], start: int, deadline_ns: int) -> tuple[int, int]:
+        """`ticks`: a buffer of 64-byte records, or tuples as the single calls make them."""
+        records = unpack(ticks) if isinstance(ticks, bytes | bytearray | memoryview) else ticks
+        self._candidates = []
+        for index in range(start, len(records)):
+            ts_ns = records[index][2]
+            if ts_ns >= deadline_ns:
+                return index, self._grid_until(deadline_ns - 1) if self.started else 0
+            code = self._grid_until(ts_ns) if self.started else 0
+            if code:
+                return index, code
+            code = self._step(records[index])
+            if code:
+                return index + 1, code
+        return len(records), 0
+
+    def _single(self, record: tuple[int, ...]) -> int:
+        self._candidates = []
+        if self.started:
+            code = self._grid_until(record[2])
+            if code:
+                return code | Outcome.PENDING
+        return self._step(record)
+
+    # --- grid points --------------------------------------------------------------------------------------------
+
+    def _grid_until(self, ts_ns: int) -> int:
+        """Run the grid points up to `ts_ns`, until the first outcome."""
+        while self.last_grid_ns + GRID_NS <= ts_ns:
+            code = self._grid_point(self.last_grid_ns + GRID_NS)
+            if code:
+                return code
+        return 0
+
+    def _grid_point(self, g: int) -> int:
+        self.last_grid_ns = g
+        self.now_ns = max(self.now_ns, g)
+        bar_closed = self.bar_part.on_grid(g)
+        self.bar_part.advance_session(g)
+        if g % NS_PER_S == 0:
+            self.flow.on_second(g)
+            self.quality.roll_second()
+        self.quality.judge_age(g)
+        self.quality.judge_book(g, self.flow.quote)
+        code = int(Outcome.QUALITY) if self.quality.update_band() else 0
+        self.flow.on_grid(g)
+        code |= self._exits_at_grid(g)
+        code |= self._templates(Cadence.GRID)
+        if bar_closed:
+            code |= self._templates(Cadence.BAR)
+        return code
+
+    # --- records ------------------------------------------------------------------------------------------------
+
+    def _step(self, record: tuple[int, ...]) -> int:
+        kind, flags, ts_ns, event_ns, price_a, price_b, qty_a, qty_b, aggressor = record
+        if not self.started:
+            self.started = True
+            self.last_grid_ns = ts_ns // GRID_NS * GRID_NS
+        self.now_ns = max(self.now_ns, ts_ns)
+        match kind:
+            case FrameKind.QUOTE:
+                return self._step_quote(Quote(price_a, qty_a, price_b, qty_b), event_ns, flags)
+            case FrameKind.TRADE:
+                return self._step_trade(price_a, qty_a, aggressor, event_ns, flags)
+            case FrameKind.REJECTED:
+                self.quality.frame(self.now_ns)
+                self.quality.penalise("rejected", 20)
+                return Outcome.QUALITY if self.quality.update_band() else 0
+            case FrameKind.PRICE_GAP:
+                self.flow = Flow(self.config.vpin_bucket_qty)
+                self.bar_part.forget()
+                self.quality.locked_since = None
+                for template in self.templates:
+                    template.forget()
+                return Outcome.GAP
+            case FrameKind.TIME:
+                return 0
+            case _:
+                raise ValueError(f"the reference steps tick records only, not kind {kind}")
+
+    def _step_quote(self, quote: Quote, event_ns: int, flags: int) -> int:
+        now = self.now_ns
+        self.quality.frame(now)
+        self.quality.stamps("quote", now, event_ns, flags)
+        self.bar_part.on_quote(now, quote.ask - quote.bid)
+        self.flow.on_quote(now, quote)
+        self.quality.lock(now, quote)
+        self.quality.judge_book(now, quote)
+        code = int(Outcome.QUALITY) if self.quality.update_band() else 0
+        if self.position is not None:
+            code |= self._exits_at_price(quote.bid if self.position[0] > 0 else quote.ask)
+        return code | self._templates(Cadence.TICK)
+
+    def _step_trade(self, price: int, qty: int, aggressor: int, event_ns: int, flags: int) -> int:
+        now = self.now_ns
+        self.quality.frame(now)
+        self.quality.stamps("trade", now, event_ns, flags)
+        self.quality.trade(self.flow.quote, price)
+        if qty > 0:
+            self.flow.on_trade(now, price, qty, aggressor)
+            self.bar_part.on_trade(now, price, qty)
+        code = int(Outcome.QUALITY) if self.quality.update_band() else 0
+        if qty > 0:
+            code |= self._exits_at_price(price)
+        return code | self._templates(Cadence.TICK)
+
+    # --- exits --------------------------------------------------------------------------------------------------
+
+    def _exits_at_price(self, price: int) -> int:
+        if self.position is None:
+            return 0
+        qty, target, stop, _ = self.position
+        direction = 1 if qty > 0 else -1
+        met = 0
+        if target != 0 and direction * price >= direction * target:
+            met |= ExitReason.TARGET
+        if stop != 0 and direction * price <= direction * stop:
+            met |= ExitReason.STOP
+        return self._report_exits(met)
+
+    def _exits_at_grid(self, g: int) -> int:
+        if self.position is None:
+            return 0
+        time_stop = self.position[3]
+        met = 0
+        if time_stop != 0 and g >= time_stop:
+            met |= ExitReason.TIME
+        if self.quality.dvs_c < self.config.dvs_hold_c:
+            met |= ExitReason.QUALITY
+        return self._report_exits(met)
+
+    def _report_exits(self, met: int) -> int:
+        fresh = met & ~self.exit_mask
+        if not fresh:
+            return 0
+        self.exit_mask |= fresh
+        self.last_exit_mask = fresh
+        return Outcome.EXIT
+
+    # --- templates ----------------------------------------------------------------------------------------------
+
+    def _templates(self, cadence: Cadence) -> int:
+        read: dict[str, float | None] = {}  # a signal has one value at one evaluation point
+
+        def value(name: str) -> float | None:
+            if name not in read:
+                read[name] = self.signal(name)
+            return read[name]
+
+        view = View(self.now_ns, value, self.bar_part.previous.__getitem__)
+        code = 0
+        for template in self.templates:
+            i = template.index
+            if template.row.cadence != cadence or not self.on[i]:
+                continue
+            for side in template.evaluate(view, masked=not (self.entry_mask >> i) & 1):
+                self._candidates.append(template.candidate(side, self._terms(i)))
+                code = int(Outcome.CANDIDATE)
+        return code
+
+    def _terms(self, i: int) -> Terms:
+        cfg = self.config
+        last = self.bar_part.ring[-1] if self.bar_part.ring else None
+        quote = self.flow.quote
+        return Terms(
+            commission=self.commission,
+            min_euc=self.min_euc,
+            throttle=self.throttle[i],
+            sigma_p=self.sigma_p[i],
+            eqs_c=self.eqs_c,
+            dvs_c=self.quality.dvs_c,
+            slippage_base=cfg.slippage_base_ticks,
+            slippage_cap=cfg.slippage_cap_ticks,
+            hour_factor=self.session.slippage_factor(self.now_ns, cfg.first_hour_factor, cfg.last_hour_factor),
+            atr_14_n=self.bar_part.values["atr_14_n"],
+            spread=None if quote is None else quote.ask - quote.bid,
+            vwap=None if last is None else (last.bar.close, last.anchored_volume, last.anchored_notional),
+        )
+
+    # --- the control block --------------------------------------------------------------------------------------
+
+    def set_entry_mask(self, mask: int) -> None:
+        self.entry_mask = mask
+
+    def set_template_on(self, i: int, on: bool) -> None:
+        self.on[i] = on
+
+    def set_throttle(self, i: int, x: float) -> None:
+        self.throttle[i] = x
+
+    def set_sigma_p(self, i: int, x: float) -> None:
+        self.sigma_p[i] = x
+
+    def set_costs(self, commission_ticks: float, min_euc_ticks: float) -> None:
+        self.commission, self.min_euc = commission_ticks, min_euc_ticks
+
+    def set_eqs(self, eqs_c: int) -> None:
+        self.eqs_c = eqs_c
+
+    def set_usual_gap(self, bucket: int, gap_ns: int) -> None:
+        self.quality.usual_gap_ns[bucket] = gap_ns
+
+    def set_position(self, qty_signed: int, target_ticks: int, stop_ticks: int, time_stop_ns: int) -> None:
+        self.position = (qty_signed, target_ticks, stop_ticks, time_stop_ns) if qty_signed != 0 else None
+        self.exit_mask = 0
+
+    def clear_position(self) -> None:
+        self.position = None
+        self.exit_mask = 0
+
+    # --- reads --------------------------------------------------------------------------------------------------
+
+    @property
+    def dvs_c(self) -> int:
+        return self.quality.dvs_c
+
+    @property
+    def dvs_band(self) -> int:
+        return self.quality.band
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        return tuple(self._candidates)
+
+    def book(self) -> tuple[int, int, int, int] | None:
+        """(bid_ticks, bid_qty, ask_ticks, ask_qty), or None without a quote."""
+        q = self.flow.quote
+        return None if q is None else (q.bid, q.bid_qty, q.ask, q.ask_qty)
+
+    def signal(self, name: str) -> float | None:
+        """One signal's value at `now`."""
+        if name in BAR_SIGNALS:
+            return self.bar_part.values[name]
+        if name == "dvs":
+            return ratio(self.quality.dvs_c, 100)
+        if name == "stream_age_ms":
+            last = self.quality.last_frame_ns
+            return None if last is None else float(self.now_ns - last) / float(NS_PER_MS)
+        return READERS[name](self.flow, self.now_ns)
+
+    def signals(self) -> dict[str, float | None]:
+        return {spec.name: self.signal(spec.name) for spec in SIGNALS}
+
+    def bars(self, period_s: int) -> list[tuple[int, ...]]:
+        """Closed bars, oldest first: (ts_open_ns, open, high, low, close, volume, notional, trades)."""
+        return list(self.bar_part.closed[period_s])
+
+    def beliefs(self) -> tuple[tuple[object, ...], ...]:
+        return tuple(template.belief() for template in self.templates)
+
+    def penalties(self) -> dict[str, int]:
+        return self.quality.penalties()
+
+
+def unpack(buffer: bytes) -> list[tuple[int, ...]]:
+    """Tick records as tuples: kind, flags, ts, ts_event, bid (price), ask, bid size (qty), ask size, aggressor."""
+    return [(f[3], f[6], f[7], f[8], f[9], f[10], f[11], f[12], f[13]) for f in TICK_RECORD.iter_unpack(buffer)]
+
+
+def pack(record: tuple[int, ...], instrument: int = 0, seq: int = 0) -> bytes:
+    """The 64-byte record of such a tuple. A REJECTED record carries its raw prices where the others have integers."""
+    kind, flags, ts_ns, event_ns, price_a, price_b, qty_a, qty_b, aggressor = record
+    header = (0, TICK_BYTES, seq, kind, FrameClass.INPUT, instrument, flags, ts_ns)
+    return TICK_RECORD.pack(*header, event_ns, price_a, price_b, qty_a, qty_b, aggressor, 0, 0, 0)
