@@ -33,16 +33,18 @@ class FlattenPosition(Effect, frozen=True, gc=False, kw_only=True, tag="FLATTEN_
 
 
 class ArmTimer(Effect, frozen=True, gc=False, kw_only=True, tag="ARM_TIMER"):
-    """Answer with `TimerFired` at `due_ns`. A timer of the same name is replaced."""
+    """Answer with `TimerFired` at `due_ns`. A timer of the same name and order is replaced."""
 
     name: str
     due_ns: int
+    order_id: ClientOrderId | None = None
 
 
 class DisarmTimer(Effect, frozen=True, gc=False, kw_only=True, tag="DISARM_TIMER"):
     """Forget a timer."""
 
     name: str
+    order_id: ClientOrderId | None = None
 
 
 class Alert(Effect, frozen=True, gc=False, kw_only=True, tag="ALERT"):

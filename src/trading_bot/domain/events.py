@@ -171,6 +171,7 @@ class TimerFired(Input, frozen=True, gc=False, kw_only=True, tag="TIMER_FIRED"):
 
     name: str
     due_ns: int
+    order_id: ClientOrderId | None = None
 
 
 # --- answers of a broker or of the sink that stands for it ---------------------------------------------------------

@@ -1,0 +1,48 @@
+"""What the core needs from outside, as shapes. Adapters fit them; nothing inherits from them."""
+
+from typing import Any, Protocol
+
+from trading_bot.domain.effects import CancelOrder, FlattenPosition, PlaceOrder
+from trading_bot.domain.events import Input
+
+
+class Feed(Protocol):
+    """A source of market data: batches of whole 64-byte tick records in receive order."""
+
+    resolution_ns: int
+
+    @property
+    def rejected_by_reason(self) -> dict[str, int]:
+        """Records refused at the door, by reason."""
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the feed reads, for the log."""
+
+    def read(self) -> memoryview | None:
+        """The next batch, None at the end. The memory may be used again by the next call.
+
+        Raises:
+            DataCorrupt: the source is damaged from here on; everything before was delivered.
+        """
+
+    def skip_records(self, count: int) -> None:
+        """Pass over the first `count` records, which a log already holds.
+
+        Raises:
+            DataCorrupt: the source has fewer records than the log.
+        """
+
+
+class Broker(Protocol):
+    """Where orders go. Answers come back as events, never as return values."""
+
+    @property
+    def next_due_ns(self) -> int:
+        """Time of the next answer; `TS_NEVER_NS` when none waits."""
+
+    def dispatch(self, effect: PlaceOrder | CancelOrder | FlattenPosition) -> None:
+        """Carry an effect out. It is in the log already."""
+
+    def take(self) -> Input:
+        """The next answer, whose time is `next_due_ns`."""

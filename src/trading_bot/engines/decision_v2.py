@@ -1,0 +1,278 @@
+"""From a fired candidate to ENTER or SKIP: every gate in the order of authority, first veto is the reason (specification 6.1).
+
+An undefined answer is NO_TRADE: a gate that cannot be judged blocks.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from trading_bot.domain.config import BotConfig, TierConfig, TierName
+from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.kernel import Candidate
+from trading_bot.domain.reasons import Action, GateReason
+from trading_bot.domain.templates import TemplateConfig
+from trading_bot.domain.units import UUSD_PER_USD
+from trading_bot.engines import sizing
+from trading_bot.engines.session import SessionState
+
+_QUARTER_POINT_E9: Final = 250_000_000
+_E6: Final = 1_000_000
+
+
+class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The world at the moment of a decision. None is unknown and blocks."""
+
+    ts_ns: int
+    stopping: bool
+    killed: bool
+    recovered: bool
+    link_up: bool
+    log_space_ok: bool
+    data_down: bool
+    dvs_c: int
+    eqs_c: int
+    session_state: SessionState
+    flatten_ns: int | None
+    position_qty: int | None
+    working_entries: int
+    entries_last_minute: int
+    entries_last_hour: int
+    entries_today: int
+    attempts_today: int
+    fees_today_uusd: int
+    equity_uusd: int | None
+    bid_ticks: int | None
+    ask_ticks: int | None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One answer about one candidate. `mask` has bit `GateReason` set for every gate that said no; `qty` is 0 unless ENTER."""
+
+    action: Action
+    reason: str
+    mask: int
+    qty: int
+    text: str
+
+
+class _Case(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A candidate in front of the gates."""
+
+    inputs: DecisionInputs
+    candidate: Candidate
+    template: TemplateConfig
+    name: str
+    tier: TierConfig | None
+    qty: int
+    rival: GateReason | None
+
+
+class DecisionEngineV2:
+    """Gates, tiers and size. Holds configuration only: the same case gives the same answer."""
+
+    def __init__(self, config: BotConfig, templates: Mapping[str, TemplateConfig], instrument: Instrument) -> None:
+        """`templates` in the order of their kernel indices."""
+        self._config = config
+        self._templates = tuple(templates.items())
+        self._instrument = instrument
+        self.tier_constraints: Final[dict[TierName, TierConfig]] = dict(config.decision.tiers)
+        tick_value_usd = Decimal(instrument.tick_value_uusd) / UUSD_PER_USD
+        # The user's signature takes dollars per 0.25 points, whatever the instrument's own grid is.
+        self._tick_size_points = Decimal(instrument.tick_size_e9) / 1_000_000_000
+        self._quarter_value_usd = tick_value_usd * _QUARTER_POINT_E9 / instrument.tick_size_e9
+
+    def compute_position_size(
+        self,
+        equity: sizing.Number,
+        max_risk_usd: sizing.Number,
+        stop_ticks: sizing.Number,
+        tick_value: sizing.Number = 1.25,
+        tick_size: sizing.Number = 0.25,
+        *,
+        max_contracts: int = 1,
+    ) -> int:
+        """Contracts to trade under the configured limits; see `engines.sizing.compute_position_size`."""
+        limits = self._config.sizing
+        return sizing.compute_position_size(
+            equity,
+            max_risk_usd,
+            stop_ticks,
+            tick_value,
+            tick_size,
+            max_contracts=max_contracts,
+            risk_pct_max=limits.equity_risk_pct_max,
+            stop_ticks_max=limits.stop_ticks_max,
+        )
+
+    def tier_name(self, equity_uusd: int) -> TierName:
+        """The capital tier of an equity in micro-dollars."""
+        name: TierName = "S"
+        for candidate, tier in self.tier_constraints.items():
+            if equity_uusd >= round(tier.equity_usd_min * UUSD_PER_USD):
+                name = candidate
+        return name
+
+    def decide(self, candidate: Candidate, inputs: DecisionInputs, *, rival: GateReason | None = None) -> Decision:
+        """Judge one candidate. `rival`: BETTER_CANDIDATE when another of the same moment is chosen already, OPPOSITE_CANDIDATE when the best two tie."""
+        name, template = self._templates[candidate.template]
+        tier = None if inputs.equity_uusd is None else self.tier_constraints[self.tier_name(inputs.equity_uusd)]
+        qty = self._qty(candidate, inputs, tier)
+        case = _Case(
+            inputs=inputs, candidate=candidate, template=template, name=name, tier=tier, qty=qty, rival=rival
+        )
+        mask, first = 0, None
+        for reason, blocks in _GATES:
+            if blocks(self, case):
+                mask |= 1 << reason
+                first = reason if first is None else first
+        session = inputs.session_state
+        if session is not SessionState.ENTRIES:
+            reason = _SESSION_REASON[session]
+            mask |= 1 << reason
+            first = reason if first is None or reason < first else first
+        action = Action.ENTER if first is None else Action.SKIP
+        label = "ENTER" if first is None else first.name
+        return Decision(
+            action=action,
+            reason=label,
+            mask=mask,
+            qty=qty if first is None else 0,
+            text=_text(name, candidate, action, label, qty),
+        )
+
+    def _qty(self, candidate: Candidate, inputs: DecisionInputs, tier: TierConfig | None) -> int:
+        if candidate.missing or tier is None or inputs.equity_uusd is None or candidate.stop_ticks <= 0:
+            return 0
+        limits = self._config
+        return self.compute_position_size(
+            Decimal(inputs.equity_uusd) / UUSD_PER_USD,
+            min(tier.max_risk_usd, limits.sizing.max_risk_usd),
+            candidate.stop_ticks,
+            self._quarter_value_usd,
+            self._tick_size_points,
+            max_contracts=min(limits.safety.position_qty_max, limits.sizing.order_qty_max),
+        )
+
+    # Gates: True blocks. Each is one row of _GATES.
+
+    def _dvs(self, case: _Case) -> bool:
+        return case.inputs.dvs_c < self._config.quality.dvs_entry_c
+
+    def _eqs(self, case: _Case) -> bool:
+        return case.inputs.eqs_c < self._config.quality.eqs_entry_c
+
+    def _too_short(self, case: _Case) -> bool:
+        flatten_ns = case.inputs.flatten_ns
+        if flatten_ns is None:
+            return case.inputs.session_state is SessionState.ENTRIES
+        hold_ns = case.template.hold_s * 1_000_000_000
+        return 2 * min(hold_ns, flatten_ns - case.inputs.ts_ns) < hold_ns
+
+    def _fees(self, case: _Case) -> bool:
+        equity_uusd = case.inputs.equity_uusd
+        if equity_uusd is None:
+            return True
+        budget_uusd = min(round(self._config.safety.fees_day_usd_max * UUSD_PER_USD), equity_uusd * 2 // 100)
+        return case.inputs.fees_today_uusd + self._instrument.commission_round_trip_uusd > budget_uusd
+
+    def _tier(self, case: _Case) -> bool:
+        return case.tier is None or not ("*" in case.tier.templates or case.name in case.tier.templates)
+
+    def _unstable(self, case: _Case) -> bool:
+        return case.candidate.stability_e6 > round(self._config.decision.stability_max * _E6)
+
+    def _cost_share(self, case: _Case) -> bool:
+        share_max_e6 = round(self._config.costs.cost_share_max * _E6)
+        return not case.candidate.missing and case.candidate.cost_share_e6 > share_max_e6
+
+    def _stop_too_wide(self, case: _Case) -> bool:
+        widest = min(case.tier.stop_ticks_max if case.tier else 0, self._config.sizing.stop_ticks_max)
+        return not case.candidate.missing and case.candidate.stop_ticks > widest
+
+    def _minute(self, case: _Case) -> bool:
+        return case.inputs.entries_last_minute >= self._config.safety.entries_per_minute_max
+
+    def _hour(self, case: _Case) -> bool:
+        return case.inputs.entries_last_hour >= self._config.safety.entries_per_hour_max
+
+    def _day(self, case: _Case) -> bool:
+        return case.inputs.entries_today >= self._config.safety.entries_per_day_max
+
+    def _attempts(self, case: _Case) -> bool:
+        return case.inputs.attempts_today >= self._config.safety.attempts_per_day_max
+
+
+def _euc_low(_engine: DecisionEngineV2, case: _Case) -> bool:
+    candidate = case.candidate
+    return not candidate.missing and candidate.edge_e6 - candidate.uncertainty_e6 < candidate.required_e6
+
+
+def _no_quote(_engine: DecisionEngineV2, case: _Case) -> bool:
+    bid_ticks, ask_ticks = case.inputs.bid_ticks, case.inputs.ask_ticks
+    return bid_ticks is None or ask_ticks is None or bid_ticks >= ask_ticks
+
+
+_Gate = Callable[[DecisionEngineV2, _Case], bool]
+
+# The order of authority; session states have their own table below.
+_GATES: Final[tuple[tuple[GateReason, _Gate], ...]] = (
+    (GateReason.KILL_SWITCH, lambda _, case: case.inputs.killed),
+    (GateReason.STOPPING, lambda _, case: case.inputs.stopping),
+    (GateReason.RECOVERY_INCOMPLETE, lambda _, case: not case.inputs.recovered),
+    (GateReason.LINK_DOWN, lambda _, case: not case.inputs.link_up),
+    (GateReason.ACCOUNT_UNKNOWN, lambda _, case: case.inputs.equity_uusd is None),
+    (GateReason.LOG_SPACE_LOW, lambda _, case: not case.inputs.log_space_ok),
+    (GateReason.DATA_DOWN, lambda _, case: case.inputs.data_down),
+    (GateReason.DVS_LOW, DecisionEngineV2._dvs),  # noqa: SLF001
+    (GateReason.EQS_LOW, DecisionEngineV2._eqs),  # noqa: SLF001
+    (GateReason.SESSION_TOO_SHORT, DecisionEngineV2._too_short),  # noqa: SLF001
+    (GateReason.POSITION_OPEN, lambda _, case: case.inputs.position_qty != 0),
+    (GateReason.WORKING_ENTRY, lambda _, case: case.inputs.working_entries > 0),
+    (GateReason.FREQUENCY_MINUTE, DecisionEngineV2._minute),  # noqa: SLF001
+    (GateReason.FREQUENCY_HOUR, DecisionEngineV2._hour),  # noqa: SLF001
+    (GateReason.FREQUENCY_DAY, DecisionEngineV2._day),  # noqa: SLF001
+    (GateReason.ATTEMPTS_DAY, DecisionEngineV2._attempts),  # noqa: SLF001
+    (GateReason.FEES_DAY, DecisionEngineV2._fees),  # noqa: SLF001
+    (GateReason.TIER, DecisionEngineV2._tier),  # noqa: SLF001
+    (GateReason.MISSING_REQUIRED_SIGNAL, lambda _, case: case.candidate.missing),
+    (GateReason.BELIEF_UNSTABLE, DecisionEngineV2._unstable),  # noqa: SLF001
+    (GateReason.COST_SHARE, DecisionEngineV2._cost_share),  # noqa: SLF001
+    (GateReason.EUC_LOW, _euc_low),
+    (GateReason.OPPOSITE_CANDIDATE, lambda _, case: case.rival is GateReason.OPPOSITE_CANDIDATE),
+    (GateReason.BETTER_CANDIDATE, lambda _, case: case.rival is GateReason.BETTER_CANDIDATE),
+    (GateReason.STOP_TOO_WIDE, DecisionEngineV2._stop_too_wide),  # noqa: SLF001
+    (GateReason.SIZE_ZERO, lambda _, case: case.qty <= 0 and not case.candidate.missing),
+    (GateReason.NO_QUOTE, _no_quote),
+)
+
+_SESSION_REASON: Final[dict[SessionState, GateReason]] = {
+    SessionState.UNKNOWN_DATE: GateReason.SESSION_UNKNOWN_DATE,
+    SessionState.NYSE_SHUT: GateReason.SESSION_NYSE_SHUT,
+    SessionState.PRE_OPEN: GateReason.SESSION_PRE_OPEN,
+    SessionState.OPEN_DELAY: GateReason.SESSION_OPEN_DELAY,
+    SessionState.BREAK: GateReason.SESSION_CLOSED,
+    SessionState.TOO_SHORT: GateReason.SESSION_TOO_SHORT,
+    SessionState.CLOSE_BUFFER: GateReason.SESSION_CLOSE_BUFFER,
+    SessionState.FLATTEN: GateReason.SESSION_EXIT,
+    SessionState.CLOSED: GateReason.SESSION_CLOSED,
+}
+
+
+def _text(name: str, candidate: Candidate, action: Action, reason: str, qty: int) -> str:
+    """The decision in one line, for people."""
+    side = "long" if candidate.side > 0 else "short"
+    if candidate.missing:
+        return f"{name} {side} {action.value} {reason}: a signal it needs is not warm"
+    edge, uncertainty, cost, need = (
+        value / _E6
+        for value in (candidate.edge_e6, candidate.uncertainty_e6, candidate.cost_e6, candidate.required_e6)
+    )
+    head = f"{name} {side} {action.value}" + (f" {qty}" if action is Action.ENTER else f" {reason}")
+    return (
+        f"{head}: p {candidate.p_e6 / _E6:.3f} UNCALIBRATED, edge {edge:.2f} - uncertainty {uncertainty:.2f} "
+        f"against {need:.2f} needed (cost {cost:.2f}) ticks, target {candidate.target_ticks} stop {candidate.stop_ticks}, "
+        f"stability {candidate.stability_e6 / _E6:.2f}"
+    )
