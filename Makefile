@@ -31,13 +31,17 @@ RECORD = $(if $(strip $(ARGS)),,--outcomes=$(OUTCOMES))
 # Not written out in the recipe: make runs a line that names its own variable even under --dry-run.
 RESTORE = $(MAKE) build
 BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
+NORMAL := --build-temp build/temp --build-lib build/lib
+CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench debug clean features check build FORCE
+.PHONY: help demo test lint bench debug clean features check build FORCE lint-ruff lint-format \
+	lint-types lint-imports lint-sources
 
 help:
 	@sed -n '2,6s/^# *//p' Makefile
 
 build: build/.built
+	@:
 
 demo: build/.built
 	$(PY) tools/e2e_demo_scenario.py $(ARGS)
@@ -51,23 +55,33 @@ bench: build/.built
 features: build/.built
 	$(PY) tools/features.py --outcomes $(OUTCOMES) $(ARGS)
 
-lint: build/.built
+# Five checks; `make -k lint` runs the rest after a failure.
+lint: lint-ruff lint-format lint-types lint-imports lint-sources
+
+lint-ruff: build/.built
 	$(PY) -m ruff check .
+
+lint-format: build/.built
 	$(PY) -m ruff format --check .
+
+lint-types: build/.built
 	$(PY) -m mypy
+
+lint-imports: build/.built
 	$(VENV)/bin/lint-imports --no-cache
+
+lint-sources: build/.built
 	$(PY) -m pytest -q tests/architecture
 
 check: lint test features
 
-# The normal kernels are put aside and come back whatever happens: build/.debug stays until they do, so that even after
-# a kill the next verb restores them.
+# Both builds keep their own objects; only the copies beside the sources change. build/.debug stays until the normal ones
+# are back, so that even after a kill the next verb restores them.
 debug: build/.built
-	@rm -rf build/normal && mkdir -p build/normal && touch build/.debug && rm build/.built
-	@mv $(FAST)/*.so build/normal/
+	@touch build/.debug && rm -f build/.built $(FAST)/*.so
 	@status=0; \
 	{ echo "make debug: building kernels with bounds, overflow and line tracing" && \
-	TRADING_BOT_DEBUG=1 $(BUILD_EXT) --build-temp build/temp-debug && \
+	TRADING_BOT_DEBUG=1 $(BUILD_EXT) $(CHECKED) && \
 	TRADING_BOT_DEBUG=1 $(PY) -m pytest $(ARGS); } || status=$$?; \
 	echo "make debug: the tests on checked kernels ended with status $$status; restoring the normal kernels"; \
 	$(RESTORE) || status=$$?; exit $$status
@@ -80,15 +94,15 @@ clean:
 
 build/.built: $(VENV)/.installed build/.flags $(KERNELS) $(if $(KERNELS_MISSING),FORCE)
 	@mkdir -p build
-	@if [ -e build/.debug ]; then rm -f $(FAST)/*.so; mv build/normal/*.so $(FAST)/ 2>/dev/null || true; fi
-	$(BUILD_EXT) --build-temp build/temp
+	@if [ -e build/.debug ]; then rm -f $(FAST)/*.so; fi
+	$(BUILD_EXT) $(NORMAL)
 	@rm -f build/.debug && touch $@
 
 FORCE:
 
 # Compiler flags and Cython directives stand in setup.py, and neither tool notices when they change.
 build/.flags: setup.py
-	@mkdir -p build && rm -rf build/cython build/cython-debug build/temp build/temp-debug && rm -f $(FAST)/*.so
+	@mkdir -p build && rm -rf build/cython* build/temp* build/lib* && rm -f $(FAST)/*.so
 	@touch $@
 
 # Editable, with no kernels yet (TRADING_BOT_EXT names none of them): the next rule builds them where they are used.
@@ -104,8 +118,8 @@ $(VENV)/.installed: pyproject.toml setup.py | $(VENV)/.created
 	@touch $@
 
 $(VENV)/.created:
-	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11, 3.12 or 3.13 on PATH; install one" \
-		"or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { echo "make: no Python 3.11, 3.12 or 3.13 found" \
+		"(PYTHON is '$(PYTHON)'); install one or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@"$(PYTHON)" tools/toolchain.py
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
