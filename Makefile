@@ -25,6 +25,7 @@ ARGS ?=
 FAST := src/trading_bot/_fast
 KERNELS := $(wildcard $(FAST)/*.pyx $(FAST)/*.pxd $(FAST)/*.h)
 KERNELS_MISSING := $(strip $(foreach pyx,$(wildcard $(FAST)/*.pyx),$(if $(wildcard $(pyx:.pyx=).*.so),,$(pyx))))
+STUBS := $(subst /,.,$(patsubst src/%.pyi,%,$(wildcard $(FAST)/*.pyi)))
 OUTCOMES := build/test-outcomes.json
 # A narrowed run must not stand as the run of everything that `make features` reads.
 RECORD = $(if $(strip $(ARGS)),,--outcomes=$(OUTCOMES))
@@ -66,6 +67,7 @@ lint-format: build/.built
 
 lint-types: build/.built
 	$(PY) -m mypy
+	$(PY) -m mypy.stubtest --ignore-disjoint-bases --allowlist tools/stubtest_allow.txt --ignore-unused-allowlist $(STUBS)
 
 lint-imports: build/.built
 	$(VENV)/bin/lint-imports --no-cache
