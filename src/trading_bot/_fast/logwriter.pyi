@@ -1,5 +1,3 @@
-"""Types of the log writer for Python callers; the C face is logwriter.pxd."""
-
 from typing_extensions import Buffer
 
 from trading_bot.domain.errors import BotError

@@ -1,0 +1,365 @@
+"""The shell's side of the event log: files, disk space, durability. Appending itself is `_fast/logwriter.pyx`.
+
+One thread appends through `EventLog.writer`; the methods here may be called by that thread or by one other
+(`SyncThread`). docs/event-log.md states the format and what is lost when.
+"""
+
+import contextlib
+import errno
+import mmap
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from trading_bot._fast.logwriter import LogFull, LogWriter, Segment
+from trading_bot.core import log_segments as layout
+from trading_bot.core.log_reader import Frame, LogReader, MessageFrame, SegmentEnd, TickSpan
+from trading_bot.core.log_verify import (
+    RecoverReport,
+    VerifyReport,
+    lock_directory,
+    recover,
+    repair,
+    seal_file,
+    sync_directory,
+    verify,
+)
+from trading_bot.core.memory_log import MemoryLog
+from trading_bot.domain.errors import BotError, UsageError
+
+__all__ = [
+    "EventLog",
+    "Frame",
+    "LogFull",
+    "LogReader",
+    "LogWriter",
+    "MemoryLog",
+    "MessageFrame",
+    "RecoverReport",
+    "SegmentEnd",
+    "SyncThread",
+    "TickSpan",
+    "VerifyReport",
+    "recover",
+    "verify",
+]
+
+SYNC_PERIOD_S: Final = 0.05
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class _OpenSegment(msgspec.Struct):
+    """A segment file this process writes: descriptor, mapping, and the writer's view of it."""
+
+    path: Path
+    file: int
+    mapping: mmap.mmap
+    segment: Segment
+
+    def close(self) -> None:
+        self.segment.release()
+        self.mapping.close()
+        os.close(self.file)
+
+
+class EventLog:
+    """A log on disk, open for appending. `recovery` says what was found when it was opened again, None for a new one.
+
+    `space_ok` is False while the next segment cannot be allocated: time to stop entries. Ticks are then refused 64 KiB
+    before the end of the current segment, messages at the end.
+    """
+
+    def __init__(self, path: Path, lock: int, log_id: bytes, segment_bytes: int, writer: LogWriter) -> None:
+        self.path = path
+        self.log_id = log_id
+        self.segment_bytes = segment_bytes
+        self.writer = writer
+        self.recovery: RecoverReport | None = None
+        self.space_error: str | None = None
+        self._lock_file = lock
+        self._files: dict[int, _OpenSegment] = {}
+        self._to_seal: list[Segment] = []
+        self._current: Segment | None = None  # what close() still has to seal
+        self._next_index = 1
+        self._mutex = threading.RLock()
+        self._closed = False
+
+    @classmethod
+    def create(cls, path: Path | str, log_id: bytes, segment_bytes: int = layout.SEGMENT_BYTES_DEFAULT) -> Self:
+        """Starts a new log in `path` (made if absent) with its first segment and the next one prepared.
+
+        `log_id` 1 to 32 bytes; `segment_bytes` a multiple of 4096, at least 64 KiB. Raises UsageError when `path` holds
+        a log already or cannot be used, LogFull when the disk has no room for the first segment.
+        """
+        folder = Path(path)
+        if segment_bytes < layout.SEGMENT_BYTES_MIN or segment_bytes % mmap.PAGESIZE:
+            raise UsageError(
+                f"segment_bytes is {segment_bytes}; expected a multiple of {mmap.PAGESIZE} "
+                f"and at least {layout.SEGMENT_BYTES_MIN}"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock_for_good(folder) as lock:
+            if any(layout.segment_index(entry.name) for entry in folder.iterdir()):
+                raise UsageError(f"{folder} holds a log already; continue it with open_append or choose another folder")
+            log = cls(folder, lock, log_id, segment_bytes, LogWriter())
+            log._begin(layout.NO_DIGEST)
+        log.prepare_next()
+        return log
+
+    @classmethod
+    def open_append(cls, path: Path | str) -> Self:
+        """Continues a log after its last good record, after `recover`.
+
+        Raises LogCorrupt, UsageError (no log, an empty one, or one being written), LogFull (no room to go on).
+        """
+        folder = Path(path)
+        with _lock_for_good(folder) as lock:
+            recovery = repair(folder)
+            end = recovery.end
+            if end is None or end.header is None:
+                raise UsageError(f"{folder} held no complete segment header, so no record; start a new log there")
+            log = cls(folder, lock, end.header.log_id, end.header.segment_bytes, LogWriter(recovery.last_seq + 1))
+            log.recovery = recovery
+            log._next_index = end.index + 1
+            if end.sealed:
+                log._begin(end.digest)
+            else:
+                log._resume(end)
+        log.prepare_next()
+        return log
+
+    @property
+    def space_ok(self) -> bool:
+        """Whether the last attempt to prepare a segment succeeded."""
+        return self.space_error is None
+
+    def append_message(self, cls: int, ts_ns: int, instrument: int, cause_seq: int, payload: bytes) -> int:
+        """`writer.append_message`, preparing a segment first when none is there. Shell only: it may touch the disk."""
+        try:
+            return self.writer.append_message(cls, ts_ns, instrument, cause_seq, payload)
+        except LogFull:
+            self.maintain()
+            return self.writer.append_message(cls, ts_ns, instrument, cause_seq, payload)
+
+    def prepare_next(self) -> bool:
+        """Allocates and prefaults the next segment if none waits; False (and `space_ok` False) without room for it."""
+        with self._mutex:
+            if self._closed or self.writer.has_prepared:
+                return not self._closed
+            try:
+                opened = self._allocate(self._next_index)
+            except OSError as error:
+                self.space_error = f"{self.path / layout.segment_name(self._next_index)}: {error.strerror}"
+                if error.errno in NO_SPACE:
+                    return False
+                raise
+            self.space_error = None
+            self._files[self._next_index] = opened
+            self._next_index += 1
+            self.writer.offer(opened.segment)
+            return True
+
+    def maintain(self) -> int:
+        """Seals the segments the writer has left, then prepares the next one; returns how many were sealed."""
+        with self._mutex:
+            sealed = self._seal_retired()
+            self.prepare_next()
+            return sealed
+
+    def sync(self) -> None:
+        """Makes everything appended so far durable (fdatasync). Waits for the disk; the writer does not."""
+        with self._mutex:
+            while not self._closed:
+                index = self.writer.segment_index
+                for number in sorted(self._files):
+                    if number <= index:
+                        os.fdatasync(self._files[number].file)
+                if self.writer.segment_index == index:
+                    return
+
+    def close(self) -> None:
+        """Orderly end: seals what was written, cuts it to its records, removes the segment prepared ahead. Idempotent.
+
+        Only the appending thread may call it, or another one after that thread stopped.
+        """
+        with self._mutex:
+            if self._closed:
+                return
+            current, prepared = self.writer.finish()
+            self._current = current or self._current
+            if prepared is not None:
+                self._discard(prepared.index)
+            self._seal_retired()
+            if (
+                self._current is not None
+                and self._current.index > 1
+                and self._current.last_seq < self._current.first_seq
+            ):
+                self._discard(self._current.index)  # opened again and nothing written: the seal before it is the end
+            elif self._current is not None:
+                self._seal(self._current, final=True)
+            self._let_go()
+            sync_directory(self.path)
+
+    def abandon(self) -> None:
+        """Lets go of the files as they are, as a crash would: what was appended stays, the next start recovers it."""
+        with self._mutex:
+            if not self._closed:
+                self.writer.finish()
+                for opened in self._files.values():
+                    opened.close()
+                self._let_go()
+
+    def _let_go(self) -> None:
+        self._files.clear()
+        self._to_seal.clear()
+        self._current = None
+        self._closed = True
+        os.close(self._lock_file)
+
+    def _begin(self, previous_digest: bytes) -> None:
+        """Allocates and starts the first segment this process writes."""
+        index = self._next_index
+        try:
+            opened = self._allocate(index)
+        except OSError as error:
+            raise LogFull(
+                f"{self.path / layout.segment_name(index)}: {error.strerror}; {self.segment_bytes} bytes are needed. "
+                "Free disk space, or choose another data directory"
+            ) from error
+        _store_chain(opened.mapping, previous_digest, self.writer.seq)
+        self._files[index] = opened
+        self._next_index = index + 1
+        self.writer.offer(opened.segment)
+        self.writer.begin()
+
+    def _resume(self, end: SegmentEnd) -> None:
+        """Maps the open segment again, at its full size."""
+        path = self.path / end.name
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.posix_fallocate(file, 0, self.segment_bytes)
+            opened = self._map(path, file, end.index)
+        except OSError as error:
+            os.close(file)
+            raise LogFull(
+                f"{path}: {error.strerror}; {self.segment_bytes} bytes are needed. Free disk space and start again"
+            ) from error
+        self._files[end.index] = opened
+        self.writer.resume(opened.segment, end.end_bytes, end.first_seq)
+
+    def _allocate(self, index: int) -> _OpenSegment:
+        path = self.path / layout.segment_name(index)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            # Every block is there before the first append: a full disk shows here, never as a fault in the mapping.
+            os.posix_fallocate(file, 0, self.segment_bytes)
+            os.pwrite(file, layout.header_template(index, self.segment_bytes, self.log_id), 0)
+            opened = self._map(path, file, index)
+            sync_directory(self.path)
+        except BaseException:
+            os.close(file)
+            path.unlink()
+            raise
+        return opened
+
+    def _map(self, path: Path, file: int, index: int) -> _OpenSegment:
+        mapping = mmap.mmap(file, self.segment_bytes)
+        segment = Segment(mapping, index)
+        segment.prefault()
+        return _OpenSegment(path, file, mapping, segment)
+
+    def _seal_retired(self) -> int:
+        self._to_seal.extend(self.writer.take_retired())
+        sealed = 0
+        while self._to_seal:  # one that fails stays first, so that a later call tries it again
+            self._seal(self._to_seal[0], final=False)
+            self._to_seal.pop(0)
+            sealed += 1
+        return sealed
+
+    def _seal(self, segment: Segment, *, final: bool) -> None:
+        opened = self._files[segment.index]
+        digest = seal_file(opened.file, segment.used_bytes, segment.last_seq, final=final)
+        if not final:
+            _store_chain(self._files[segment.index + 1].mapping, digest, segment.last_seq)
+        del self._files[segment.index]
+        opened.close()
+
+    def _discard(self, index: int) -> None:
+        opened = self._files.pop(index)
+        opened.close()
+        opened.path.unlink()
+
+
+class SyncThread:
+    """Every 50 ms off the hot thread: sync, seal, prepare.
+
+    An error ends it, stays in `failure` and is told to `on_failure`, in this thread.
+    No room on the disk is not an error here: `EventLog.space_ok` says it, and preparing is tried again each time.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        period_s: float = SYNC_PERIOD_S,
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self.failure: BaseException | None = None
+        self.rounds = 0
+        self._log = log
+        self._period_s = period_s
+        self._on_failure = on_failure
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="log-sync", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread, once."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Ends the thread after a last round. Raises BotError when the disk does not let it end in time."""
+        self._stop.set()
+        if self._thread.ident is None:
+            return
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise BotError(
+                f"the log's sync thread did not end within {timeout_s} s: the disk under {self._log.path} does not "
+                "answer; records after the last sync may be lost in a power cut"
+            )
+
+    def _run(self) -> None:
+        try:
+            stopping = False
+            while not stopping:
+                stopping = self._stop.wait(self._period_s)
+                self._log.sync()
+                self._log.maintain()
+                self.rounds += 1
+        except BaseException as error:  # noqa: BLE001 - told to the owner, whatever it is
+            self.failure = error
+            if self._on_failure is not None:
+                self._on_failure(error)
+
+
+@contextlib.contextmanager
+def _lock_for_good(path: Path) -> Iterator[int]:
+    """The writer's lock, kept unless the body fails."""
+    with contextlib.ExitStack() as stack:
+        lock = lock_directory(path)
+        stack.callback(os.close, lock)
+        yield lock
+        stack.pop_all()
+
+
+def _store_chain(mapping: mmap.mmap, digest: bytes, last_seq: int) -> None:
+    """Writes a chain frame into a segment that may be in use: crc and length last, for a reader that looks now."""
+    frame = layout.chain_frame(digest, last_seq)
+    start = layout.CHAIN_OFFSET
+    mapping[start + 8 : start + len(frame)] = frame[8:]
+    mapping[start : start + 8] = frame[:8]
