@@ -60,6 +60,7 @@ def test_more_contracts_only_with_a_larger_cap(equity, max_risk, stop, most, con
         pytest.param(12, 25, 0.01, 12, 1, id="SPY: 100 x 0.25 = 25; 0.01 / 0.25 x 25 = 1.00 a tick"),
         pytest.param(12, 25, 0.01, Decimal("11.99"), 0, id="SPY: 12.00 is more than 11.99"),
         pytest.param(12, 12.5, 0.1, 60, 1, id="M2K with ES money: 12 x 0.4 x 12.50 = 60.00 exactly, though 0.1 is not"),
+        pytest.param(12, Decimal("1.250000001"), 0.25, 15, 0, id="12 nano-dollars over 15: risk is rounded up"),
         pytest.param(10, 250, 0.0078125, 78.125, 1, id="a 1/128 grid: 10 / 32 x 250 = 78.125"),
     ],
 )

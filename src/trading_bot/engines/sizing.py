@@ -58,8 +58,9 @@ def compute_position_size(
     stop_nano = _positive_nano("stop_ticks", stop_ticks)
     risk_uusd = _risk_uusd(stop_nano, tick_value, tick_size)
     equity_limit_uusd = equity_uusd * _positive_nano("risk_pct_max", risk_pct_max) // (100 * _NANO)
-    if equity_uusd <= 0 or stop_nano > _positive_nano("stop_ticks_max", stop_ticks_max):
+    if stop_nano > _positive_nano("stop_ticks_max", stop_ticks_max):
         return 0
+    # Without equity, or with the budget overdrawn, the limit is below zero and no contract fits.
     return min(max(min(max_risk_uusd, equity_limit_uusd), 0) // risk_uusd, max_contracts)
 
 
