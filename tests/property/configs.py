@@ -1,0 +1,127 @@
+"""Kernel configurations for the property tests: plain ones, and random ones from a seed."""
+
+import random
+import struct
+from typing import Any
+
+from tests.reference.arith import MINUTE_NS, NS_PER_MS, NS_PER_S
+from trading_bot.domain.kernel import Cadence, KernelConfig, TargetRule, TemplateRow, TriggerRow, WeightRow
+from trading_bot.domain.signal_registry import SIGNALS
+
+T0_NS = 1_705_329_000 * NS_PER_S  # 2024-01-15 14:30 UTC, a whole minute
+DAY_NS = 24 * 60 * MINUTE_NS
+HOUR_NS = 60 * MINUTE_NS
+
+# Signals that are warm within seconds, so that random templates decide something.
+QUICK = ("spread_ticks", "microprice_dev", "queue_imbalance", "mom_1s", "mom_5s", "sweep_ticks", "absorption", "dvs")
+
+
+def table(*rows: tuple[int, ...]) -> bytes:
+    """Session rows: open, close, RTH open, RTH close, break start, break end; the trade date is the row's number."""
+    return b"".join(struct.pack("<7q", 20_240_101 + i, *row) for i, row in enumerate(rows))
+
+
+ALL_DAY = table((T0_NS - 4 * HOUR_NS, T0_NS + 18 * HOUR_NS, T0_NS - HOUR_NS, T0_NS + 6 * HOUR_NS, 0, 0))
+
+
+def daily_sessions(before: int, after: int) -> bytes:
+    """Sessions of 23 h with RTH from T0 - 50 min for 2 h 30 min: the tape crosses the end of RTH's first hour."""
+    rows = []
+    for day in range(-before, after + 1):
+        base = T0_NS + day * DAY_NS
+        rows.append((base - 15 * HOUR_NS, base + 8 * HOUR_NS, base - 50 * MINUTE_NS, base + 100 * MINUTE_NS, 0, 0))
+    return table(*rows)
+
+
+def short_sessions(rng: random.Random, count: int) -> bytes:
+    """Sessions of minutes, so that a short tape sees opens, breaks, RTH, closes and day rolls."""
+    rows = []
+    start = T0_NS - rng.choice([0, 3, 9]) * MINUTE_NS + rng.choice([0, 30]) * NS_PER_S
+    for _ in range(count):
+        close = start + rng.choice([2, 4, 6]) * MINUTE_NS
+        rth = (start + MINUTE_NS, close - 30 * NS_PER_S) if rng.random() < 0.7 else (0, 0)
+        pause = (start + 70 * NS_PER_S, start + 85 * NS_PER_S) if rng.random() < 0.5 else (0, 0)
+        rows.append((start, close, *rth, *pause))
+        start = close + rng.choice([0, 20, 60]) * NS_PER_S
+    return table(*rows)
+
+
+def kernel_config(**changes: Any) -> KernelConfig:
+    """The specification's constants over one long open day, without templates."""
+    fields: dict[str, Any] = {
+        "instrument_id": 1,
+        "resolution_ns": 1_000,
+        "anchor_rth": False,
+        "sessions": ALL_DAY,
+        "vpin_bucket_qty": 50,
+        "commission_ticks": 1.0,
+        "min_euc_ticks": 0.25,
+        "slippage_base_ticks": 0.5,
+        "slippage_cap_ticks": 6.0,
+        "first_hour_factor": 1.5,
+        "last_hour_factor": 1.3,
+        "dvs_entry_c": 80,
+        "dvs_hold_c": 60,
+        "dvs_kill_c": 30,
+        "age_warn_ns": 2 * NS_PER_S,
+        "age_stale_ns": 5 * NS_PER_S,
+        "age_dead_ns": 10 * NS_PER_S,
+        "age_outside_rth_factor": 4,
+        "templates": (),
+    }
+    return KernelConfig(**fields | changes)
+
+
+def random_trigger(rng: random.Random) -> TriggerRow:
+    spec = rng.choice([s for s in SIGNALS if s.name in QUICK] if rng.random() < 0.6 else SIGNALS)
+    size = (spec.scale or 1.0) * rng.choice([0.1, 0.5, 1.0])
+    low = rng.uniform(-2.0 * size, size) if rng.random() < 0.8 else None
+    high = rng.uniform(0.0, 3.0 * size) if rng.random() < 0.3 or low is None else None
+    return TriggerRow(signal=spec.id, delta=spec.cadence == "bar" and rng.random() < 0.5, low=low, high=high)
+
+
+def random_template(rng: random.Random, index: int) -> TemplateRow:
+    quick = [s for s in SIGNALS if s.name in QUICK]
+    pool = quick if rng.random() < 0.5 else list(SIGNALS)
+    chosen = rng.sample(pool, rng.randint(1, min(len(pool), rng.choice([2, 4, 8, 24]))))
+    z_enter = rng.choice([-0.5, 0.0, 0.1, 0.3])
+    return TemplateRow(
+        name=f"R{index}",
+        enabled=rng.random() < 0.95,
+        cadence=rng.choice(list(Cadence)),
+        passive=rng.random() < 0.5,
+        target_ticks=rng.randint(4, 30),
+        stop_ticks=rng.randint(4, 20),
+        target_rule=rng.choice(list(TargetRule)),
+        hold_ns=60 * NS_PER_S,
+        smoothing_ns=rng.choice([0, 100 * NS_PER_MS, NS_PER_S, 30 * NS_PER_S]),
+        a=rng.choice([1.0, 2.5, -1.0]),
+        b=rng.choice([0.0, -0.2, 0.1]),
+        z_enter=z_enter,
+        z_hold=z_enter - rng.choice([0.0, 0.2]),
+        applicability=rng.choice([1.0, 0.8]),
+        sigma_p=rng.choice([0.08, 0.05]),
+        rearm_ns=rng.choice([0, 500 * NS_PER_MS, 10 * NS_PER_S]),
+        weights=tuple(WeightRow(s.id, rng.choice([1.0, -0.5, 0.3, rng.uniform(-1.0, 1.0) or 0.7])) for s in chosen),
+        triggers=tuple(random_trigger(rng) for _ in range(rng.choice([0, 0, 1, 2, 8]))),
+    )
+
+
+def random_config(rng: random.Random) -> KernelConfig:
+    kind = rng.random()
+    if kind < 0.5:
+        sessions = short_sessions(rng, 40)
+    elif kind < 0.9:
+        sessions = daily_sessions(24, 1)
+    else:
+        sessions = rng.choice([b"", ALL_DAY, daily_sessions(24, -1)])  # the last two: known, and past the table's end
+    return kernel_config(
+        sessions=sessions,
+        anchor_rth=rng.random() < 0.5,
+        resolution_ns=rng.choice([1, 1_000, NS_PER_MS, NS_PER_S]),
+        vpin_bucket_qty=rng.choice([1, 7, 50, 1000]),
+        commission_ticks=rng.choice([1.0, 0.8325]),
+        slippage_cap_ticks=rng.choice([6.0, 1.0]),
+        age_outside_rth_factor=rng.choice([1, 4]),
+        templates=tuple(random_template(rng, i) for i in range(rng.choice([0, 1, 3, 8, 32]))),
+    )
