@@ -109,9 +109,12 @@ cdef class Segment:
     def size_bytes(self) -> int:
         return self.slot.size_bytes
 
-    def prefault(self) -> None:
-        """Writes one zero into every page, so that the hot thread meets no first-touch fault. Releases the GIL."""
-        cdef uint64_t offset = PAGE_BYTES
+    def prefault(self, used_bytes: int) -> None:
+        """Writes one zero into every page after `used_bytes`, so that the hot thread meets no first-touch fault.
+
+        Everything from `used_bytes` on must be zero already. Releases the GIL.
+        """
+        cdef uint64_t offset = (<uint64_t>used_bytes + PAGE_BYTES - 1) & ~<uint64_t>(PAGE_BYTES - 1)
         cdef volatile uint8_t* base = <volatile uint8_t*>self.slot.base
         with nogil:
             while offset < self.slot.size_bytes:

@@ -243,7 +243,7 @@ class EventLog:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             os.posix_fallocate(file, 0, self.segment_bytes)
-            opened = self._map(path, file, end.index)
+            opened = self._map(path, file, end.index, end.end_bytes)
         except OSError as error:
             os.close(file)
             raise LogFull(
@@ -259,7 +259,7 @@ class EventLog:
             # Every block is there before the first append: a full disk shows here, never as a fault in the mapping.
             os.posix_fallocate(file, 0, self.segment_bytes)
             os.pwrite(file, layout.header_template(index, self.segment_bytes, self.log_id), 0)
-            opened = self._map(path, file, index)
+            opened = self._map(path, file, index, layout.RECORDS_START_BYTES)
             sync_directory(self.path)
         except BaseException:
             os.close(file)
@@ -267,10 +267,10 @@ class EventLog:
             raise
         return opened
 
-    def _map(self, path: Path, file: int, index: int) -> _OpenSegment:
+    def _map(self, path: Path, file: int, index: int, used_bytes: int) -> _OpenSegment:
         mapping = mmap.mmap(file, self.segment_bytes)
         segment = Segment(mapping, index)
-        segment.prefault()
+        segment.prefault(used_bytes)
         return _OpenSegment(path, file, mapping, segment)
 
     def _seal_retired(self) -> int:
