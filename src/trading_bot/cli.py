@@ -1,0 +1,165 @@
+"""The command line: `python -m trading_bot.cli` and `trading-bot`. Without a subcommand it runs the bot.
+
+Commands are thin: they check what was asked, call the package that does the work, and print its answer. Whatever is
+slow to import is imported by the command that needs it.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from typer.exceptions import TyperException
+
+from trading_bot import cli_config, cli_log
+from trading_bot import cli_options as options
+from trading_bot.cli_options import DATA_DIR_DEFAULT, Common, common
+from trading_bot.cli_output import write_error
+from trading_bot.domain.errors import BotError, UsageError
+
+EXIT_BUG: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130  # what a shell reports for a command ended by SIGINT
+_COMMON: Final = frozenset({"data_dir", "config", "as_json"})
+
+app = typer.Typer(
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(cli_log.app, name="log")
+app.add_typer(cli_config.app, name="config")
+
+
+@app.callback(invoke_without_command=True)
+def run(
+    ctx: typer.Context,
+    *,
+    mode: options.Mode = None,
+    adapter: options.Adapter = None,
+    instrument: options.Instrument = None,
+    strategies: options.Strategies = None,
+    profile: options.Profile = None,
+    duration: options.Duration = None,
+    seed: options.Seed = None,
+    inputs: options.Inputs = None,
+    date: options.Date = None,
+    columns: options.Columns = None,
+    start: options.Start = None,
+    host: options.Host = None,
+    port: options.Port = None,
+    client_id: options.ClientId = None,
+    account: options.Account = None,
+    arm: options.Arm = False,
+    clock: options.Clock = None,
+    speed: options.Speed = None,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run the bot: read a market, decide, log everything. Default: observe, send nothing."""
+    ctx.obj = Common(data_dir=data_dir or DATA_DIR_DEFAULT, config=config, as_json=as_json)
+    if ctx.invoked_subcommand is not None:
+        _refuse_run_options(ctx)
+        return
+    from trading_bot import cli_run
+
+    asked = cli_run.Asked(
+        mode=mode,
+        adapter=adapter,
+        instrument=instrument,
+        strategies=strategies,
+        profile=profile,
+        duration_s=duration,
+        seed=seed,
+        inputs=tuple(inputs or ()),
+        date=date,
+        columns=columns,
+        start=start,
+        host=host,
+        port=port,
+        client_id=client_id,
+        account=account,
+        arm=arm,
+        clock=clock,
+        speed=speed,
+    )
+    raise typer.Exit(cli_run.run(ctx.obj, asked))
+
+
+def _refuse_run_options(ctx: typer.Context) -> None:
+    for name in ctx.params:
+        source = ctx.get_parameter_source(name)
+        if name not in _COMMON and source is not None and source.name == "COMMANDLINE":
+            option = {"inputs": "input", "as_json": "json"}.get(name, name).replace("_", "-")
+            raise UsageError(f"--{option} belongs to a run; `{ctx.invoked_subcommand}` does not take it")
+
+
+@app.command()
+def replay(
+    ctx: typer.Context,
+    log: options.Log,
+    *,
+    until: Annotated[int | None, typer.Option("--until", metavar="SEQ", min=1, help="Stop after this record.")] = None,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Apply a log again and compare every effect. Reads nothing but the log."""
+    from trading_bot import cli_replay
+
+    asked = common(ctx, data_dir, config, as_json=as_json)
+    raise typer.Exit(cli_replay.replay(asked, log, until))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code (specification, section 13).
+
+    Args:
+        argv: arguments without the program's name; None takes the process's own.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    try:
+        code = typer.main.get_command(app).main(arguments, prog_name="trading-bot", standalone_mode=False)
+    except TyperException as error:
+        near = getattr(error, "possibilities", None)
+        said = f"{error.message}; did you mean {near[0]}?" if near else error.format_message()
+        text = f"{said} See `trading-bot --help`."
+        write_error("UsageError", text, EXIT_USAGE, as_json=as_json)
+        return EXIT_USAGE
+    except BotError as error:
+        write_error(type(error).__name__, str(error), error.exit_code, as_json=as_json)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); Python must not write the rest at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception as error:  # noqa: BLE001 (the outermost frame: a bug of ours becomes exit 1 and a log line)
+        where = _log_bug(arguments, error)
+        text = f"a bug of ours: {type(error).__name__}: {error}. The traceback is in {where}"
+        write_error("Bug", text, EXIT_BUG, as_json=as_json)
+        return EXIT_BUG
+    return code if isinstance(code, int) else 0
+
+
+def _log_bug(arguments: Sequence[str], error: Exception) -> Path:
+    """Write the traceback where the run's other lines are; the command may have failed before it opened them."""
+    from trading_bot import log_setup
+
+    given = next((Path(value) for name, value in pairwise(arguments) if name == "--data-dir"), None)
+    lines = log_setup.current_lines() or log_setup.start_logging(
+        given or DATA_DIR_DEFAULT, run_id=log_setup.new_run_id()
+    )
+    log_setup.get_logger().error("bug", exc_info=error, on_console=False)
+    return lines.path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

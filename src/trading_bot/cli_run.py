@@ -1,0 +1,207 @@
+"""`trading-bot` without a subcommand: check what was asked, wire it, run it, print the summary."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from trading_bot import log_setup
+from trading_bot.adapters.ibkr import probe
+from trading_bot.cli_options import Common
+from trading_bot.cli_output import progress_bar, write_error, write_json, write_pairs, write_table
+from trading_bot.config_files import LoadedConfig, RunOptions, load_config, process_environment
+from trading_bot.domain.errors import BotError, SourceUnreachable, UsageError
+from trading_bot.domain.instruments import instrument_by_symbol
+from trading_bot.domain.summary import RunSummary
+
+PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id
+_TOP: Final = 12  # rows of a histogram for people; --json has all
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a run as they were given; None where one was not."""
+
+    mode: str | None
+    adapter: str | None
+    instrument: str | None
+    strategies: Path | None
+    profile: str | None
+    duration_s: float | None
+    seed: int | None
+    inputs: tuple[Path, ...]
+    date: str | None
+    columns: Path | None
+    start: str | None
+    host: str | None
+    port: int | None
+    client_id: int | None
+    account: str | None
+    arm: bool
+    clock: str | None
+    speed: float | None
+
+
+def run(common: Common, asked: Asked) -> int:
+    """Run the bot and print its summary; the exit code is the summary's."""
+    loaded = _load(common, asked)
+    _check(loaded, asked)
+    run_id = log_setup.new_run_id()
+    log_setup.start_logging(common.data_dir, run_id=run_id)
+    log = log_setup.get_logger()
+    settings = loaded.config.run
+    log.info("run_asked", mode=settings.mode, adapter=settings.adapter, instrument=settings.instrument)
+    try:
+        if settings.adapter == "ibkr":
+            _meet_gateway(asked, live=settings.mode == "LIVE")
+        with progress_bar(wanted=not common.as_json) as progress:
+            from trading_bot import wiring
+
+            summary = wiring.run(_options(common, asked, loaded, run_id, progress))
+    except BotError:
+        # On the console the error is the command's answer, so the line goes to the file alone.
+        log.exception("run_failed", on_console=False)
+        raise
+    level = log.info if summary.exit_code == 0 else log.error
+    level("run_ended", exit_reason=summary.exit_reason, exit_code=summary.exit_code, on_console=False)
+    if common.as_json:
+        write_json(summary)
+    else:
+        _show(summary)
+    return summary.exit_code
+
+
+def _load(common: Common, asked: Asked) -> LoadedConfig:
+    given = {"run.mode": asked.mode, "run.adapter": asked.adapter, "run.instrument": asked.instrument}
+    return load_config(
+        common.config,
+        profile=asked.profile,
+        strategies=asked.strategies,
+        environment=process_environment(),
+        overrides={key: value for key, value in given.items() if value is not None},
+    )
+
+
+def _check(loaded: LoadedConfig, asked: Asked) -> None:
+    """Combinations that no single option shows (specification 13; architecture 7)."""
+    settings = loaded.config.run
+    if settings.mode != "OBSERVE":
+        _check_orders_may_leave(settings.mode, settings.adapter, settings.instrument, asked)
+    elif asked.arm:
+        raise UsageError("--arm lets real orders leave and belongs to --mode LIVE; OBSERVE never sends any")
+    if settings.adapter == "files":
+        _check_files(asked)
+    elif asked.inputs or asked.date or asked.columns:
+        raise UsageError(f"--input, --date and --columns belong to --adapter files, found --adapter {settings.adapter}")
+    if settings.adapter == "sim":
+        raise UsageError(
+            "this version has no simulated market yet; use --adapter files with --input, or --adapter ibkr"
+        )
+    if asked.start is not None:
+        raise UsageError(f"--start sets the time of a simulated market; --adapter {settings.adapter} brings its own")
+    if asked.duration_s is not None and not 0 < asked.duration_s < float("inf"):
+        raise UsageError(f"--duration is {asked.duration_s:g}; expected a positive number of seconds")
+    if asked.clock not in {None, "system", "feed"}:
+        raise UsageError(f"--clock is {asked.clock!r}; expected system or feed")
+    if asked.clock == "feed" and settings.adapter != "ibkr":
+        raise UsageError("--clock feed is for a simulated gateway (--adapter ibkr); files carry their own time")
+    if asked.speed is not None and (asked.clock != "feed" or not 0 < asked.speed < float("inf")):
+        raise UsageError("--speed goes with --clock feed and is a positive number, as given to the gateway")
+
+
+def _check_files(asked: Asked) -> None:
+    if not asked.inputs:
+        raise UsageError("--adapter files reads the files named by --input; give at least one")
+    for path in asked.inputs:
+        if not path.exists():
+            raise SourceUnreachable(f"--input {path}: there is no such file or folder")
+    if asked.date is not None and not any(path.is_dir() for path in asked.inputs):
+        raise UsageError("--date chooses a day of a folder; every --input is a file")
+    if asked.columns is not None and not asked.columns.is_file():
+        raise UsageError(f"--columns {asked.columns}: there is no such file")
+
+
+def _check_orders_may_leave(mode: str, adapter: str, symbol: str, asked: Asked) -> None:
+    if adapter != "ibkr":
+        raise UsageError(
+            f"--mode {mode} sends orders, --adapter {adapter} has no broker: use --adapter ibkr, or --mode OBSERVE"
+        )
+    if instrument_by_symbol(symbol).research_only:
+        raise UsageError(f"{symbol} is for research only; --mode {mode} refuses it")
+    if mode == "PAPER":
+        if asked.account is not None and not asked.account.startswith(PAPER_ACCOUNT):
+            raise UsageError(f"--mode PAPER with account {asked.account}: paper account ids start with {PAPER_ACCOUNT}")
+        if asked.arm:
+            raise UsageError("--arm lets real orders leave and belongs to --mode LIVE, found --mode PAPER")
+        return
+    if not asked.arm:
+        raise UsageError("--mode LIVE sends real orders and must be armed: add --arm and --account ID")
+    if asked.account is None:
+        raise UsageError("--mode LIVE needs --account ID, so that no other account can be traded by mistake")
+    if asked.account.startswith(PAPER_ACCOUNT):
+        raise UsageError(f"--mode LIVE with account {asked.account}: that is a paper account; use --mode PAPER")
+
+
+def _meet_gateway(asked: Asked, *, live: bool) -> None:
+    """Find out whether a gateway is there.
+
+    Raises:
+        SourceUnreachable: always in this version: without a gateway with what to start, with one because nothing
+            reads its market data yet.
+    """
+    gateway = probe.probe(asked.host or probe.HOST_DEFAULT, asked.port or _port(live=live))
+    raise SourceUnreachable(
+        f"a gateway answers at {gateway.host}:{gateway.port} (protocol version {gateway.server_version}), but this "
+        f"version has no IBKR market-data adapter yet; use --adapter files with --input"
+    )
+
+
+def _port(*, live: bool) -> int:
+    return probe.PORT_LIVE if live else probe.PORT_PAPER
+
+
+def _options(common: Common, asked: Asked, loaded: LoadedConfig, run_id: str, progress: object) -> RunOptions:
+    return RunOptions(
+        loaded=loaded,
+        data_dir=common.data_dir,
+        run_id=run_id,
+        inputs=asked.inputs,
+        date=asked.date,
+        columns=asked.columns,
+        duration_s=asked.duration_s,
+        seed=asked.seed,
+        start=asked.start,
+        host=asked.host or probe.HOST_DEFAULT,
+        port=asked.port or _port(live=loaded.config.run.mode == "LIVE"),
+        client_id=1 if asked.client_id is None else asked.client_id,
+        account=asked.account,
+        arm=asked.arm,
+        clock=asked.clock or "system",
+        speed=1.0 if asked.speed is None else asked.speed,
+        progress=progress if callable(progress) else None,
+    )
+
+
+def _show(summary: RunSummary) -> None:
+    """The summary for people: what happened, why not, and where it is written."""
+    values = msgspec.structs.asdict(summary)
+    histograms = {name: value for name, value in values.items() if isinstance(value, dict)}
+    write_pairs(
+        f"Run {summary.run_id}: {summary.exit_reason}",
+        [
+            (name, f"{value:,}" if isinstance(value, int) and not name.startswith("ts_") else value)
+            for name, value in values.items()
+            if name not in histograms and name != "run_id" and value != ""
+        ],
+    )
+    for name, counts in histograms.items():
+        flat = [
+            (f"{outer} {inner}", count)
+            for outer, value in counts.items()
+            for inner, count in (value.items() if isinstance(value, dict) else [("", value)])
+        ]
+        if flat:
+            shown = sorted(flat, key=lambda row: -row[1])
+            rest = [("and others", sum(count for _, count in shown[_TOP:]))] if len(shown) > _TOP else []
+            write_table(name.replace("_", " "), ("reason", "count"), [*shown[:_TOP], *rest])
+    if summary.exit_code != 0:
+        write_error(summary.exit_reason, summary.message, summary.exit_code, as_json=False)

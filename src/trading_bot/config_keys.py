@@ -1,0 +1,194 @@
+"""Every configuration key as data, read off the structs of `domain/config.py`: type, unit, bounds, default, meaning.
+
+The loader checks one value at a time against these rows, so that an error can name the key, the value and its origin.
+"""
+
+import math
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from trading_bot.domain.config import BotConfig, Section
+from trading_bot.domain.errors import ConfigError
+
+ENV_PREFIX: Final = "TRADING_BOT__"
+
+# Defaults that neither the specification nor the user fixed; `config show` marks them (specification, first page).
+ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
+    {
+        "decision.equity_assumed_usd": "equity where no account exists; the specification itself assumes it (6.5)",
+        "log.segment_mib": "a whole RTH session of ES top of book fits a few segments; no measurement behind it yet",
+        "signals.vpin_bucket_qty": "about 1/50 of a quiet hour of MES; to be fitted to the volume of each contract",
+    }
+)
+
+
+class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One key. `low` and `high` are inclusive bounds in `unit`; `choices` is empty where any value of the type goes."""
+
+    key: str
+    type: Any
+    unit: str
+    meaning: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+    default: Any
+
+    @property
+    def environment_name(self) -> str:
+        """Name of the environment variable that sets the key."""
+        return ENV_PREFIX + self.key.upper().replace(".", "__")
+
+    @property
+    def fixed_by_user(self) -> bool:
+        """The specification marks the number [U]: the user fixed it."""
+        return self.meaning.startswith("[U]")
+
+    @property
+    def bounds(self) -> str:
+        """Legal values for people: `1 .. 12`, `OBSERVE | PAPER | LIVE`, or the type."""
+        if self.choices:
+            return " | ".join(self.choices)
+        if self.low is not None and self.high is not None:
+            return f"{self.low:.10g} .. {self.high:.10g}"
+        return _TYPE_TEXT.get(_plain(self.type), "")
+
+    @property
+    def expected(self) -> str:
+        """Legal values as the end of an error message."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        text = _TYPE_TEXT.get(_plain(self.type), str(self.type))
+        if self.low is not None and self.high is not None:
+            text += f" from {self.low:.10g} to {self.high:.10g}"
+        return text if self.unit in _UNITS_UNSAID else f"{text} ({self.unit})"
+
+
+_TYPE_TEXT: Final[Mapping[Any, str]] = types.MappingProxyType(
+    {int: "a whole number", float: "a number", str: "a text", tuple[str, ...]: "a list of texts"}
+)
+_UNITS_UNSAID: Final = frozenset({"1", "name", "names"})
+
+
+def _plain(annotated: Any) -> Any:
+    return get_args(annotated)[0] if get_origin(annotated) is Annotated else annotated
+
+
+def _leaf(key: str, annotated: Any, default: Any) -> KeySpec:
+    unit, meaning, low, high = "1", "", None, None
+    for meta in get_args(annotated)[1:]:
+        if isinstance(meta, msgspec.Meta):
+            unit = (meta.extra or {}).get("unit", unit)
+            meaning = meta.description or meaning
+            low = meta.ge if meta.ge is not None else low
+            high = meta.le if meta.le is not None else high
+    plain = _plain(annotated)
+    choices = get_args(plain) if get_origin(plain) is Literal else ()
+    return KeySpec(
+        key=key, type=annotated, unit=unit, meaning=meaning, low=low, high=high, choices=choices, default=default
+    )
+
+
+def _flatten_struct(prefix: str, value: msgspec.Struct) -> Iterator[KeySpec]:
+    for name, annotated in get_type_hints(type(value), include_extras=True).items():
+        key, current = f"{prefix}{name}", getattr(value, name)
+        if isinstance(current, Section):
+            yield from _flatten_struct(f"{key}.", current)
+        elif isinstance(current, dict):
+            for entry, section in current.items():
+                yield from _flatten_struct(f"{key}.{entry}.", section)
+        else:
+            yield _leaf(key, annotated, current)
+
+
+KEYS: Final[Mapping[str, KeySpec]] = types.MappingProxyType(
+    {spec.key: spec for spec in _flatten_struct("", BotConfig())}
+)
+_TABLES: Final = frozenset(
+    ".".join(parts[:depth]) for parts in (key.split(".") for key in KEYS) for depth in range(1, len(parts))
+)
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of nested TOML tables. An empty table is given as itself: its name may be misspelt."""
+    for name, value in table.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def unflatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables of dotted keys."""
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *tables, name = key.split(".")
+        node = tree
+        for table in tables:
+            node = node.setdefault(table, {})
+        node[name] = value
+    return tree
+
+
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """`; did you mean X?` with the nearest known name, or nothing when none is near."""
+    near = get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def unknown_key(where: str, key: str) -> ConfigError:
+    """The error for a key that no struct has. The right name in the wrong table is nearer than any spelling."""
+    last = key.rpartition(".")[2]
+    moved = [known for known in KEYS if known.rpartition(".")[2] == last]
+    near = f"; did you mean {moved[0]}?" if moved else did_you_mean(key, KEYS, cutoff=0.4)
+    return ConfigError(f"{where}: unknown key {key}{near} (`trading-bot config show` lists every key)")
+
+
+def spec_of(where: str, key: str, value: Any) -> KeySpec | None:
+    """The row of a key; None for an empty table whose name exists.
+
+    Raises:
+        ConfigError: the key does not exist, or a table was given a plain value.
+    """
+    spec = KEYS.get(key)
+    if spec is not None:
+        return spec
+    if key in _TABLES:
+        if isinstance(value, Mapping):
+            return None
+        inside = ", ".join(known for known in KEYS if known.startswith(f"{key}."))
+        raise ConfigError(f"{where}: {key} is {value!r}; expected a table [{key}] with {inside}")
+    raise unknown_key(where, key)
+
+
+def checked(where: str, spec: KeySpec, value: Any, *, from_text: bool) -> Any:
+    """The value in the key's own type.
+
+    Args:
+        where: file, variable or option the value was found in, for the message.
+        spec: the key.
+        value: what was found.
+        from_text: the value is a text of the environment or the command line; lists are separated by commas.
+
+    Raises:
+        ConfigError: wrong type, not finite, or out of bounds.
+    """
+    given = value
+    if from_text and isinstance(value, str):
+        if _plain(spec.type) == tuple[str, ...]:
+            given = [part.strip() for part in value.split(",") if part.strip()]
+        elif spec.choices:
+            given = next((choice for choice in spec.choices if choice.lower() == value.strip().lower()), value)
+    try:
+        converted = msgspec.convert(given, spec.type, strict=not from_text)
+    except msgspec.ValidationError:
+        converted = None
+    if converted is None or (isinstance(converted, float) and not math.isfinite(converted)):
+        near = did_you_mean(str(value), spec.choices) if spec.choices else ""
+        raise ConfigError(f"{where}: {spec.key} is {value!r}; expected {spec.expected}{near}")
+    return converted

@@ -1,0 +1,230 @@
+"""Reads strategy files: `[template.K1]` tables to templates, refused where a rule could never do what it says.
+
+What is checked here and not by the struct: names of signals, and whether a template that is on can ever pay its costs.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from trading_bot.config_keys import did_you_mean
+from trading_bot.domain.config import BotConfig, TierConfig
+from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.kernel import TEMPLATES_MAX
+from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
+from trading_bot.domain.templates import TemplateConfig, TriggerConfig
+
+# Specification 3.1: a category describes, it has no size that could be weighed.
+CATEGORIES: Final = frozenset({"session_phase"})
+# Specification 3.1 rows without a registry row: named, so that nobody looks for a spelling error.
+NOT_COMPUTED: Final = frozenset(
+    {
+        "gap_from_prev_close_n",
+        "distance_from_poc_proxy",
+        "vol_slope_20",
+        "effort_vs_result",
+        "range_expansion_on_volume",
+        "climax_bar_flag",
+        "quiet_bar_flag",
+        "consecutive_high_vol_bars",
+        "participation_expansion_index",
+        "opening_range_break",
+        "lunch_void_gate",
+        "close_magnet_index",
+        "slippage_risk",
+        "friction_regime_index",
+        "noise",
+    }
+) - frozenset(SIGNAL_BY_NAME)
+
+WIN_RATE_MAX: Final = 0.80  # specification 6.3: what needs a higher one is held to be unreachable
+SIGMA_P: Final = 0.08  # specification 6.3: of 40 pseudo-trades
+_NAME: Final = re.compile(r"[A-Z][A-Za-z0-9_]{0,15}")
+_MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_FIELDS: Final = TemplateConfig.__struct_fields__
+_TRIGGER_FIELDS: Final = TriggerConfig.__struct_fields__
+
+
+class TemplateTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a template must achieve on an instrument at calm: rates 0..1, costs in ticks.
+
+    `break_even_p` is the win rate at which costs are paid, `random_walk_p` the one of chance before costs, `needed_p`
+    and `needed_belief` what a trade needs after uncertainty and the smallest expected utility. Source: specification
+    6.2, 6.3.
+    """
+
+    commission_ticks: float
+    break_even_p: float
+    random_walk_p: float
+    needed_p: float
+    needed_belief: float
+    cost_share: float
+
+
+def template_terms(
+    template: TemplateConfig, instrument: Instrument, config: BotConfig, *, min_euc_ticks: float
+) -> TemplateTerms:
+    """Terms with full data and execution quality, the base slippage and no throttle: the best case of each."""
+    target, stop = template.target_ticks, template.stop_ticks
+    commission = instrument.commission_round_trip_uusd / instrument.tick_value_uusd
+    slippage = min(config.costs.slippage_base_ticks, config.costs.slippage_cap_ticks)
+    entry = 0.0 if template.entry == "passive" else slippage
+    reach = target + stop + slippage
+    break_even = (stop + commission + entry + slippage) / reach
+    uncertainty = (target + stop) * SIGMA_P
+    needed = (stop + uncertainty + commission + entry + slippage + min_euc_ticks) / reach
+    # p = p_be + applicability/2 · (L − p_be), solved for L.
+    share = 0.5 * template.applicability
+    belief = math.inf if share == 0 else break_even + (needed - break_even) / share
+    return TemplateTerms(
+        commission_ticks=commission,
+        break_even_p=break_even,
+        random_walk_p=stop / (target + stop),
+        needed_p=needed,
+        needed_belief=belief,
+        cost_share=(commission + entry + max(0.0, 1.0 - needed) * slippage) / target,
+    )
+
+
+def tiers_of(name: str, template: TemplateConfig, config: BotConfig) -> dict[str, TierConfig]:
+    """Capital tiers that may trade the template."""
+    return {
+        tier_name: tier
+        for tier_name, tier in config.decision.tiers.items()
+        if (name in tier.templates or "*" in tier.templates) and template.stop_ticks <= tier.stop_ticks_max
+    }
+
+
+def read_strategies(
+    path: Path, document: Mapping[str, Any], *, instrument: Instrument, config: BotConfig
+) -> dict[str, TemplateConfig]:
+    """Templates of a strategy file, in the order of the file, which breaks ties.
+
+    Raises:
+        ConfigError: naming file, template and key.
+    """
+    for key in document:
+        if key != "template":
+            raise ConfigError(f"{path}: unknown key {key}; a strategy file holds [template.NAME] tables")
+    tables = document.get("template", {})
+    if not isinstance(tables, Mapping) or not tables:
+        raise ConfigError(f"{path}: no [template.NAME] table; a strategy file needs at least one")
+    if len(tables) > TEMPLATES_MAX:
+        raise ConfigError(f"{path}: {len(tables)} templates; at most {TEMPLATES_MAX}")
+    templates = {}
+    for name, table in tables.items():
+        where = f"{path}: template.{name}"
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"{where}: a template's name is a capital letter and up to 15 letters, digits or _")
+        templates[name] = _template(where, table)
+    reasons = [_why_unreachable(name, entry, instrument, config) for name, entry in templates.items() if entry.on]
+    if any(reasons):
+        raise ConfigError(
+            f"{path}: "
+            + "; ".join(filter(None, reasons))
+            + f". Turn them off with `on = false`, or write a strategy file "
+            f"for {instrument.symbol} and pass it with --strategies"
+        )
+    return templates
+
+
+def _template(where: str, table: Any) -> TemplateConfig:
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where} is {table!r}; expected a table")
+    _refuse_unknown(where, table, _FIELDS)
+    weights = table.get("weights", {})
+    if isinstance(weights, Mapping):
+        for name, weight in weights.items():
+            _refuse_signal(f"{where}.weights", name)
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+                raise ConfigError(f"{where}.weights.{name} is {weight!r}; expected a finite number")
+    for where_trigger, trigger in _triggers(where, table):
+        _refuse_unknown(where_trigger, trigger, _TRIGGER_FIELDS)
+        if isinstance(trigger.get("signal"), str):
+            _refuse_signal(where_trigger, trigger["signal"])
+    _refuse_not_finite(where, table)
+    assumed = table.get("assumed", {})
+    if isinstance(assumed, Mapping):
+        _refuse_unknown(f"{where}.assumed", assumed, _FIELDS)
+    try:
+        return msgspec.convert(table, TemplateConfig)
+    except msgspec.ValidationError as error:
+        raise _readable(where, table, str(error)) from error
+
+
+def _triggers(where: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    triggers = table.get("triggers", ())
+    if isinstance(triggers, list):
+        for index, trigger in enumerate(triggers):
+            if isinstance(trigger, Mapping):
+                yield f"{where}.triggers[{index}]", trigger
+
+
+def _refuse_unknown(where: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key}{did_you_mean(key, known)} (known: {', '.join(known)})")
+
+
+def _refuse_signal(where: str, name: str) -> None:
+    if name in SIGNAL_BY_NAME:
+        return
+    if name in CATEGORIES:
+        raise ConfigError(f"{where}: {name} is a category and carries no weight; use a signal with a size")
+    if name in NOT_COMPUTED:
+        raise ConfigError(f"{where}: this version does not compute {name}; remove it, or use another signal")
+    near = did_you_mean(name, SIGNAL_BY_NAME)
+    raise ConfigError(f"{where}: unknown signal {name}{near} (`trading-bot config explain signal.NAME` describes one)")
+
+
+def _refuse_not_finite(where: str, value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where} is {value}; expected a finite number")
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _refuse_not_finite(f"{where}.{key}", inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_not_finite(f"{where}[{index}]", inner)
+
+
+def _readable(where: str, table: Mapping[str, Any], message: str) -> ConfigError:
+    """The error of msgspec says what was expected and where in the tree; add what was found there."""
+    match = _MESSAGE.match(message)
+    text, path = (match["text"], match["path"]) if match else (message, None)
+    if not path:
+        return ConfigError(f"{where}: {text[0].lower()}{text[1:]}")
+    found: Any = table
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        found = found[int(index)] if index else found.get(name) if isinstance(found, Mapping) else None
+    return ConfigError(f"{where}.{path} is {found!r}; {text[0].lower()}{text[1:]}")
+
+
+def _why_unreachable(name: str, template: TemplateConfig, instrument: Instrument, config: BotConfig) -> str:
+    """Why a template could trade in no tier even at its best; empty when it can (specification 6.3, Reachability)."""
+    tiers = tiers_of(name, template, config)
+    if not tiers:
+        return (
+            f"template.{name}: no capital tier lists it (decision.tiers.*.templates) with room for its stop of "
+            f"{template.stop_ticks} ticks"
+        )
+    smallest = min(tier.min_euc_ticks for tier in tiers.values())
+    terms = template_terms(template, instrument, config, min_euc_ticks=smallest)
+    share_max = config.costs.cost_share_max
+    if terms.cost_share > share_max:
+        return (
+            f"template.{name}: its target of {template.target_ticks} ticks is below its costs: commission "
+            f"{terms.commission_ticks:.1f} ticks of {instrument.symbol} and slippage are {terms.cost_share:.1%} of it, "
+            f"costs.cost_share_max is {share_max:.1%}"
+        )
+    if terms.needed_p > WIN_RATE_MAX or terms.needed_belief > 1.0:
+        return (
+            f"template.{name}: a trade needs a win rate of {terms.needed_p:.0%} (belief {terms.needed_belief:.2f}) on "
+            f"{instrument.symbol}; reachable are {WIN_RATE_MAX:.0%} and a belief below 1"
+        )
+    return ""
