@@ -73,6 +73,7 @@ class StopRequested(Input, frozen=True, gc=False, kw_only=True, tag="STOP_REQUES
     """Someone or something asked for an orderly end: entries stop, working entries are cancelled, the position is flattened."""
 
     reason: str
+    exit_code: int = 0
 
 
 class FeedEnded(Input, frozen=True, gc=False, kw_only=True, tag="FEED_ENDED"):

@@ -1,0 +1,55 @@
+"""`apply(state, event) -> results`: the core. Deterministic, no clock, no I/O; results are logged in this order.
+
+The handlers of a family stand in the modules named `on_*`; this is their table.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from trading_bot.core import on_life, on_orders, on_outcome, on_session
+from trading_bot.core.control import refresh_control
+from trading_bot.core.state import State
+from trading_bot.domain import events
+from trading_bot.domain.effects import Effect
+from trading_bot.domain.events import Event
+
+Results = tuple[Event | Effect, ...]
+Handler = Callable[[State, Any, int], list[Event | Effect]]
+
+_HANDLERS: Final[dict[type[Event], Handler]] = {
+    events.RunStarted: on_life.run_started,
+    events.StateCarried: on_life.state_carried,
+    events.ProcessStarted: on_life.process_started,
+    events.EffectsAbandoned: on_life.effects_abandoned,
+    events.StopRequested: on_life.stop_requested,
+    events.FeedEnded: on_life.feed_ended,
+    events.RunEnded: on_life.run_ended,
+    events.CoreFailed: on_life.core_failed,
+    events.LogSpaceChanged: on_life.log_space_changed,
+    events.InstrumentBound: on_life.instrument_bound,
+    events.LinkStatus: on_life.link_status,
+    events.AccountSnapshot: on_life.account_snapshot,
+    events.Reconciled: on_life.reconciled,
+    events.LatencySampled: on_life.latency_sampled,
+    events.KillRequested: on_life.kill_requested,
+    events.KillCleared: on_life.kill_cleared,
+    events.TimerFired: on_session.timer_fired,
+    events.OrderSuppressed: on_orders.order_suppressed,
+    events.OrderAcknowledged: on_orders.order_acknowledged,
+    events.OrderCancelled: on_orders.order_cancelled,
+    events.OrderRejected: on_orders.order_rejected,
+    events.OutcomeReached: on_outcome.outcome_reached,
+}
+
+
+def apply(state: State, event: Event, seq: int) -> Results:
+    """Take one event in and say what follows. `seq` is the number of the event's record: order ids are built on it.
+
+    Raises:
+        KeyError: an event no handler knows, which is a bug of ours.
+    """
+    state.ts_ns = max(state.ts_ns, event.ts_ns)
+    results = _HANDLERS[type(event)](state, event, seq)
+    refresh_control(state)
+    state.last_results = tuple(results)
+    return state.last_results

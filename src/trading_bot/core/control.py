@@ -1,0 +1,37 @@
+"""The kernel's control block: what `apply` lets the kernel know. Nothing else writes it."""
+
+from trading_bot.core.state import State
+from trading_bot.engines import quality
+from trading_bot.engines.quality import Band
+from trading_bot.engines.session import SessionState
+
+
+def refresh_control(state: State) -> None:
+    """Open or mask the templates and hand over the execution score.
+
+    A masked template still reports the first moment of each episode, so that its skip is journalled; it does not re-fire.
+    """
+    if state.deficits:
+        state.deficits = quality.forget(state.deficits, state.ts_ns)
+        eqs_c = quality.eqs_c(state.deficits, state.ts_ns)
+        if eqs_c != state.eqs_c:
+            state.eqs_c = eqs_c
+            state.eqs_min_c = min(state.eqs_min_c, eqs_c)
+            state.kernel.set_eqs(eqs_c)
+    open_for_entries = (
+        state.session_state is SessionState.ENTRIES
+        and state.stopping is None
+        and state.kill_reason is None
+        and state.link_up
+        and state.reconciled
+        and state.log_space_ok
+        and not state.data_down
+        and state.equity_uusd is not None
+        and state.position_qty == 0
+        and not state.entries
+        and state.kernel.dvs_band == Band.ENTRY
+    )
+    mask = (1 << len(state.documents.templates)) - 1 if open_for_entries else 0
+    if mask != state.entry_mask:
+        state.entry_mask = mask
+        state.kernel.set_entry_mask(mask)

@@ -1,0 +1,47 @@
+"""Counts over the records of a run: a projection of the log, the same live, replayed or recovered."""
+
+from collections import Counter
+
+from trading_bot.domain import events
+from trading_bot.domain.effects import Effect, PlaceOrder
+from trading_bot.domain.events import Event
+from trading_bot.domain.reasons import Action
+
+
+class RunCounters:
+    """What the run summary needs."""
+
+    def __init__(self) -> None:
+        """All zero."""
+        self.messages = 0
+        self.decisions = 0
+        self.orders_placed = 0
+        self.fills = 0
+        self.skips_by_reason: Counter[str] = Counter()
+        self.skips_by_template: dict[str, Counter[str]] = {}
+        self.approvals_by_template: Counter[str] = Counter()
+        self.refusals_by_reason: Counter[str] = Counter()
+        self.alerts: Counter[str] = Counter()
+        self.effects = 0
+
+    @property
+    def approvals(self) -> int:
+        """Entries the safety gate let pass."""
+        return self.approvals_by_template.total()
+
+    def observe(self, record: Event | Effect) -> None:
+        """Count one record."""
+        self.messages += 1
+        if isinstance(record, events.DecisionMade):
+            self.decisions += 1
+            if record.action == Action.SKIP:
+                self.skips_by_reason[record.reason] += 1
+                self.skips_by_template.setdefault(record.template or "-", Counter())[record.reason] += 1
+        elif isinstance(record, events.SafetyVerdict):
+            if record.failed:
+                self.refusals_by_reason.update(f"CHECK_{number}" for number in record.failed)
+        elif isinstance(record, Effect):
+            self.effects += 1
+            if isinstance(record, PlaceOrder):
+                self.orders_placed += 1
+                self.approvals_by_template[record.order.template] += 1

@@ -1,0 +1,64 @@
+"""What a run depends on, as one value that the log embeds: a replay reads nothing but the log."""
+
+import hashlib
+import zlib
+from typing import Any
+
+import msgspec
+
+from trading_bot.domain.config import BotConfig, canonical, config_hash
+from trading_bot.domain.errors import LogCorrupt
+from trading_bot.domain.instruments import Instrument, instrument_by_symbol
+from trading_bot.domain.templates import TemplateConfig
+
+
+class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
+    """Configuration, templates, instrument and the rows of the calendar around the run.
+
+    `calendar` is the text of a session table, empty when there is none (then every date is unknown and nothing is entered).
+    `resolution_ns` is the resolution of the feed's event stamps; `feed` describes the source for people.
+    """
+
+    config: BotConfig
+    templates: dict[str, TemplateConfig]
+    instrument: Instrument
+    calendar: str = ""
+    resolution_ns: int = 1
+    feed: dict[str, Any] = {}
+
+    @classmethod
+    def default(cls) -> "RunDocuments":
+        """The default configuration with no template and no calendar: observes and decides nothing."""
+        config = BotConfig()
+        return cls(config=config, templates={}, instrument=instrument_by_symbol(config.run.instrument))
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of configuration and templates."""
+        return config_hash(self.config, self.templates)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 (hex) of each part, so that two logs can be compared without unpacking them."""
+        parts = msgspec.to_builtins(self)
+        return {name: hashlib.sha256(canonical(part)).hexdigest() for name, part in parts.items()}
+
+    def pack(self) -> bytes:
+        """Compressed canonical msgpack."""
+        return zlib.compress(canonical(self), 6)
+
+    @classmethod
+    def unpack(cls, packed: bytes, *, where: str) -> "RunDocuments":
+        """The documents of a log record.
+
+        Raises:
+            LogCorrupt: the bytes do not decode.
+        """
+        try:
+            return msgspec.msgpack.decode(zlib.decompress(packed), type=cls)
+        except (zlib.error, msgspec.DecodeError) as error:
+            raise LogCorrupt(
+                f"{where}: the embedded run documents do not decode ({error}); was the log written by a newer version?",
+                segment=where,
+                offset=0,
+                seq=1,
+            ) from error

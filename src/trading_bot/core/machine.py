@@ -1,0 +1,100 @@
+"""State with what always moves along with it: timers, counters and digests. The runner and replay drive the same machine."""
+
+from trading_bot._fast import LogWriter
+from trading_bot.core.apply import Results, apply
+from trading_bot.core.counters import RunCounters
+from trading_bot.core.digest import EffectsDigest
+from trading_bot.core.documents import RunDocuments
+from trading_bot.core.state import Carried, State
+from trading_bot.domain.effects import ArmTimer, DisarmTimer, Effect, EndRun
+from trading_bot.domain.events import Event, OutcomeReached, TimerFired
+from trading_bot.domain.kernel import Outcome
+from trading_bot.domain.orders import ClientOrderId
+from trading_bot.domain.units import TS_NEVER_NS
+
+TimerKey = tuple[str, ClientOrderId | None]
+
+
+class Machine:
+    """One session's core. `digest` covers this log, `run_digest` all logs of the run so far."""
+
+    def __init__(
+        self,
+        documents: RunDocuments,
+        *,
+        writer: LogWriter | None = None,
+        counters: RunCounters | None = None,
+        run_digest: EffectsDigest | None = None,
+    ) -> None:
+        """A cold machine; `counters` and `run_digest` go on from an earlier session."""
+        self.state = State(documents, writer)
+        self.counters = counters or RunCounters()
+        self.digest = EffectsDigest()
+        self.run_digest = run_digest or EffectsDigest()
+        self.timers: dict[TimerKey, int] = {}
+        self.end: EndRun | None = None
+
+    def restarted(self, documents: RunDocuments, facts: Carried, writer: LogWriter | None = None) -> "Machine":
+        """A cold machine under other documents, with the facts an earlier one left; digests and counters go on."""
+        fresh = Machine(documents, writer=writer, counters=self.counters, run_digest=self.run_digest)
+        fresh.digest = self.digest
+        fresh.state.lifecycle_seqs = self.state.lifecycle_seqs
+        fresh.state.ts_ns = self.state.ts_ns
+        fresh.state.mode = self.state.mode
+        fresh.state.take_over(facts)
+        return fresh
+
+    @property
+    def next_timer_ns(self) -> int:
+        """Time of the next timer, `TS_NEVER_NS` when none is armed."""
+        return min(self.timers.values(), default=TS_NEVER_NS)
+
+    def due_timer(self, now_ns: int) -> TimerFired:
+        """The event of the timer that is due first; of equal ones the one armed first."""
+        key = min(self.timers, key=self.timers.__getitem__)
+        due_ns = self.timers[key]
+        return TimerFired(ts_ns=max(due_ns, now_ns), name=key[0], due_ns=due_ns, order_id=key[1])
+
+    def outcome(self, code: int) -> OutcomeReached:
+        """The record of what the kernel stopped for."""
+        kernel = self.state.kernel
+        return OutcomeReached(
+            ts_ns=kernel.last_outcome_ts_ns,
+            code=code & ~Outcome.PENDING,
+            at_grid=kernel.last_outcome_at_grid,
+            dvs_c=kernel.dvs_c,
+            dvs_band=kernel.dvs_band,
+            exit_mask=kernel.last_exit_mask if code & Outcome.EXIT else 0,
+            candidates=kernel.candidates() if code & Outcome.CANDIDATE else (),
+        )
+
+    def apply(self, event: Event, seq: int) -> Results:
+        """Apply an event; timers and counters follow. The digest takes effects in `record_effect`, when they are in the log."""
+        if isinstance(event, TimerFired):
+            self.timers.pop((event.name, event.order_id), None)
+        self.counters.observe(event)
+        results = apply(self.state, event, seq)
+        for result in results:
+            if isinstance(result, ArmTimer):
+                self.timers.pop((result.name, result.order_id), None)
+                self.timers[(result.name, result.order_id)] = result.due_ns
+            elif isinstance(result, DisarmTimer):
+                self.timers.pop((result.name, result.order_id), None)
+            elif isinstance(result, EndRun):
+                self.end = result
+        return results
+
+    def recorded(self, result: Event | Effect) -> None:
+        """A result is in the log: it counts."""
+        self.counters.observe(result)
+        if isinstance(result, Effect):
+            self.digest.add(result, self.state.lifecycle_seqs)
+            self.run_digest.add(result, self.state.lifecycle_seqs)
+
+    def abandoned(self, results: Results, kept: int) -> None:
+        """The results after the first `kept` never reached the log: timers they armed are not armed."""
+        for result in results[kept:]:
+            if isinstance(result, ArmTimer):
+                self.timers.pop((result.name, result.order_id), None)
+            elif isinstance(result, EndRun):
+                self.end = None

@@ -1,0 +1,32 @@
+"""The feed `BotRunner()` starts with: no data, never."""
+
+from typing import Any
+
+
+class NullFeed:
+    """Ends at once."""
+
+    resolution_ns = 1
+
+    @property
+    def rejected_by_reason(self) -> dict[str, int]:
+        """Nothing was refused."""
+        return {}
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the log says of it."""
+        return {"kind": "none"}
+
+    def read(self) -> memoryview | None:
+        """No batch."""
+        return None
+
+    def skip_records(self, count: int) -> None:
+        """There is nothing to pass over; a log with ticks cannot have come from here.
+
+        Raises:
+            ValueError: the log holds records.
+        """
+        if count:
+            raise ValueError(f"the log holds {count} market records, but there is no feed to continue from")

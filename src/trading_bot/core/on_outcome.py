@@ -1,0 +1,230 @@
+"""Handlers: what the kernel found. Candidates become decisions, decisions pass the safety gate, approvals become orders."""
+
+from trading_bot.core.on_session import DATA_DOWN_CLEAR_TIMER, ENTRY_TTL_TIMER, QUALITY_KILL_TIMER
+from trading_bot.core.state import Entry, State
+from trading_bot.core.stopping import cancel_entries, flatten
+from trading_bot.domain import events
+from trading_bot.domain.effects import Alert, ArmTimer, DisarmTimer, Effect, PlaceOrder
+from trading_bot.domain.events import Event, OutcomeReached
+from trading_bot.domain.kernel import Candidate, Outcome
+from trading_bot.domain.orders import ApprovedOrder, EntryIntent, OrderStatus, Side
+from trading_bot.domain.reasons import Action, GateReason
+from trading_bot.domain.units import NS_PER_HOUR, NS_PER_MIN, NS_PER_S
+from trading_bot.engines.decision_v2 import Decision, DecisionInputs
+from trading_bot.engines.orders import OrderSignal, next_status
+from trading_bot.engines.quality import Band
+from trading_bot.engines.safety_gate import Refused, SafetyFacts
+from trading_bot.engines.session import SessionState, session_state, session_window
+
+Results = list[Event | Effect]
+LIVE_DATA = 1
+
+
+def outcome_reached(state: State, event: OutcomeReached, seq: int) -> Results:
+    """Quality first, then exits, then candidates: the order of authority."""
+    results: Results = []
+    if event.code & Outcome.GAP:
+        text = "prices jumped beyond the band and were accepted as a new level: signals start afresh"
+        results.append(Alert(ts_ns=event.ts_ns, level="warning", code="PRICE_GAP_ACCEPTED", text=text))
+        results += cancel_entries(state, event.ts_ns, "PRICE_GAP")
+    if event.code & Outcome.QUALITY:
+        results += _quality(state, event)
+    if event.code & Outcome.EXIT:
+        qty = state.position_qty or 0
+        results.append(events.ExitDetected(ts_ns=event.ts_ns, exit_mask=event.exit_mask, position_qty=qty))
+        results += flatten(state, event.ts_ns, "EXIT")
+    if event.code & Outcome.CANDIDATE:
+        results += _candidates(state, event, seq)
+    return results
+
+
+def _quality(state: State, event: OutcomeReached) -> Results:
+    """DATA_DOWN while flat, a kill after ten seconds while exposed; both go away by themselves or by a person."""
+    quality, ts_ns = state.config.quality, event.ts_ns
+    exposed = bool(state.entries) or state.position_qty != 0
+    if event.dvs_band == Band.KILL:
+        if exposed:
+            state.quality_kill_armed = True
+            due_ns = ts_ns + quality.kill_after_s * NS_PER_S
+            return [ArmTimer(ts_ns=ts_ns, name=QUALITY_KILL_TIMER, due_ns=due_ns)]
+        if not state.data_down:
+            state.data_down = True
+            return [events.QualityStateChanged(ts_ns=ts_ns, data_down=True, dvs_c=event.dvs_c)]
+        return [DisarmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER)]
+    results: Results = []
+    if state.quality_kill_armed:
+        state.quality_kill_armed = False
+        results.append(DisarmTimer(ts_ns=ts_ns, name=QUALITY_KILL_TIMER))
+    if state.data_down:
+        if event.dvs_band == Band.ENTRY:
+            due_ns = ts_ns + quality.data_down_clear_s * NS_PER_S
+            results.append(ArmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER, due_ns=due_ns))
+        else:
+            results.append(DisarmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER))
+    return results
+
+
+def _candidates(state: State, event: OutcomeReached, seq: int) -> Results:
+    """The best expected utility is judged first; once one enters, the others of the moment are skipped."""
+    ranked = sorted(event.candidates, key=_rank)
+    inputs = decision_inputs(state, event.ts_ns, event.dvs_c)
+    tied = (
+        len(ranked) > 1
+        and not ranked[1].missing
+        and ranked[0].euc_e6 == ranked[1].euc_e6
+        and ranked[0].side != ranked[1].side
+    )
+    rival = GateReason.OPPOSITE_CANDIDATE if tied else None
+    results: Results = []
+    for index, candidate in enumerate(ranked):
+        decision = state.decisions.decide(candidate, inputs, rival=rival)
+        if decision.action is Action.ENTER:
+            decision, placed = _enter(state, event.ts_ns, (seq, index), candidate, decision, inputs)
+            results += placed
+            if decision.action is Action.ENTER:
+                rival = GateReason.BETTER_CANDIDATE
+        results += _journal(state, event.ts_ns, candidate, decision)
+    # The order leaves only after everything about its moment is in the log, so effects come last.
+    return [r for r in results if not isinstance(r, Effect)] + [r for r in results if isinstance(r, Effect)]
+
+
+def _rank(candidate: Candidate) -> tuple[bool, int, int, int]:
+    return candidate.missing, -candidate.euc_e6, candidate.template, -candidate.side
+
+
+def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
+    """The world as the decision sees it."""
+    book = state.kernel.book()
+    window = session_window(state.day, state.policy) if state.day else None
+    return DecisionInputs(
+        ts_ns=ts_ns,
+        stopping=state.stopping is not None,
+        killed=state.kill_reason is not None,
+        recovered=state.reconciled,
+        link_up=state.link_up and state.data_type == LIVE_DATA,
+        log_space_ok=state.log_space_ok,
+        data_down=state.data_down,
+        dvs_c=dvs_c,
+        eqs_c=state.eqs_c,
+        session_state=_session_now(state, ts_ns),
+        flatten_ns=window.flatten_ns if window else None,
+        position_qty=state.position_qty,
+        working_entries=state.working_entries,
+        entries_last_minute=sum(1 for filled_ns in state.filled_ns if filled_ns > ts_ns - NS_PER_MIN),
+        entries_last_hour=sum(1 for filled_ns in state.filled_ns if filled_ns > ts_ns - NS_PER_HOUR),
+        entries_today=len(state.filled_ns),
+        attempts_today=state.attempts_today,
+        fees_today_uusd=state.fees_today_uusd,
+        equity_uusd=state.equity_uusd,
+        bid_ticks=book[0] if book else None,
+        ask_ticks=book[2] if book else None,
+    )
+
+
+def _session_now(state: State, ts_ns: int) -> SessionState:
+    # Asked anew, not remembered: a decision in the same instant as a boundary must not depend on which came first.
+    return session_state(state.day, state.policy, ts_ns)
+
+
+def _enter(
+    state: State,
+    ts_ns: int,
+    order_id: tuple[int, int],
+    candidate: Candidate,
+    decision: Decision,
+    inputs: DecisionInputs,
+) -> tuple[Decision, Results]:
+    """Through the safety gate, and on to the broker when it lets the order pass."""
+    intent = _intent(state, order_id, candidate, decision.qty, inputs)
+    verdict = state.gate.approve(intent, _facts(state, ts_ns, inputs))
+    if isinstance(verdict, Refused):
+        blocked = events.SafetyVerdict(
+            ts_ns=ts_ns,
+            verdict="safety_gate_blocked",
+            order_id=order_id,
+            failed=tuple(int(check) for check in verdict.failed),
+            detail=verdict.detail,
+        )
+        skip = Decision(
+            action=Action.SKIP,
+            reason=f"SAFETY_GATE_{verdict.failed[0].name}",
+            mask=1 << GateReason.SAFETY_GATE,
+            qty=0,
+            text=f"{decision.text}; the safety gate refused: {verdict.detail}",
+        )
+        return skip, [blocked]
+    return decision, _place(state, ts_ns, verdict)
+
+
+def _place(state: State, ts_ns: int, order: ApprovedOrder) -> Results:
+    state.entries[order.order_id] = Entry(order, next_status(OrderStatus.CREATED, OrderSignal.SEND))
+    state.attempts_today += 1
+    state.last_entry = (order.side, order.limit_ticks, ts_ns)
+    return [
+        events.SafetyVerdict(
+            ts_ns=ts_ns, verdict="safety_gate_passed", order_id=order.order_id, failed=(), detail=""
+        ),
+        PlaceOrder(ts_ns=ts_ns, order=order),
+        ArmTimer(ts_ns=ts_ns, name=ENTRY_TTL_TIMER, due_ns=order.expires_ns, order_id=order.order_id),
+    ]
+
+
+def _intent(
+    state: State, order_id: tuple[int, int], candidate: Candidate, qty: int, inputs: DecisionInputs
+) -> EntryIntent:
+    name, template = list(state.documents.templates.items())[candidate.template]
+    long = candidate.side > 0
+    passive = template.entry == "passive"
+    # Passive joins the own side of the book, otherwise the entry takes the other side; NO_QUOTE has excluded None.
+    limit_ticks = inputs.bid_ticks if long is passive else inputs.ask_ticks
+    assert limit_ticks is not None
+    return EntryIntent(
+        order_id=order_id,
+        instrument_id=state.instrument.id,
+        template=name,
+        side=Side.BUY if long else Side.SELL,
+        qty=qty,
+        limit_ticks=limit_ticks,
+        stop_ticks=candidate.stop_ticks,
+        target_ticks=candidate.target_ticks,
+        time_to_live_ns=state.config.orders.entry_ttl_s * NS_PER_S,
+    )
+
+
+def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
+    return SafetyFacts(
+        ts_ns=ts_ns,
+        killed=state.kill_reason is not None,
+        recovered=state.reconciled,
+        link_up=state.link_up,
+        data_live=state.data_type == LIVE_DATA,
+        account_known=state.equity_uusd is not None,
+        position_qty=state.position_qty,
+        working_buy_qty=state.working_qty(Side.BUY),
+        working_sell_qty=state.working_qty(Side.SELL),
+        open_risk_uusd=sum(entry.order.risk_uusd for entry in state.entries.values()),
+        bid_ticks=inputs.bid_ticks,
+        ask_ticks=inputs.ask_ticks,
+        session_state=inputs.session_state,
+        last_entry=state.last_entry,
+    )
+
+
+def _journal(state: State, ts_ns: int, candidate: Candidate, decision: Decision) -> Results:
+    """One line per episode and reason; every ENTER has its own."""
+    key, value = (candidate.template, candidate.side), (candidate.episode, decision.reason)
+    if decision.action is not Action.ENTER and state.journal.get(key) == value:
+        return []
+    state.journal[key] = value
+    return [
+        events.DecisionMade(
+            ts_ns=ts_ns,
+            action=decision.action.value,
+            reason=decision.reason,
+            mask=decision.mask,
+            template=list(state.documents.templates)[candidate.template],
+            side=candidate.side,
+            episode=candidate.episode,
+            text=decision.text,
+        )
+    ]

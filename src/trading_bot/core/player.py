@@ -1,0 +1,262 @@
+"""Play a log through a machine: inputs are fed again, everything derived is recomputed and compared, record by record.
+
+Replay stops at the first difference. Recovery plays the same way and then goes on where the log ends.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from trading_bot.core.counters import RunCounters
+from trading_bot.core.digest import EffectsDigest
+from trading_bot.core.documents import RunDocuments
+from trading_bot.core.log_reader import MessageFrame, TickSpan
+from trading_bot.core.machine import Machine
+from trading_bot.core.state import Carried
+from trading_bot.domain import events, log_records
+from trading_bot.domain.effects import Effect
+from trading_bot.domain.errors import LogCorrupt, ReplayDiverged
+from trading_bot.domain.events import Event, OutcomeReached
+from trading_bot.domain.kernel import Outcome
+from trading_bot.domain.records import FRAME_ALIGN, FrameClass, FrameKind
+
+_KIND_OFFSET = 16
+_FEED_KINDS = frozenset({FrameKind.QUOTE, FrameKind.TRADE, FrameKind.REJECTED, FrameKind.PRICE_GAP})
+
+
+class Tail(msgspec.Struct, frozen=True, kw_only=True):
+    """How a log ends. `missing` results of the record `cause_seq` are not in it, `kept` are; cause 0 is an unrecorded outcome."""
+
+    cause_seq: int
+    kept: int
+    missing: int
+
+
+class Player:
+    """Drives a machine from a log. `on_message` sees every message after it was applied or matched (recovery rebuilds a broker by it)."""
+
+    def __init__(
+        self,
+        *,
+        build: str,
+        counters: RunCounters | None = None,
+        run_digest: EffectsDigest | None = None,
+        on_message: Callable[[Event | Effect], None] | None = None,
+    ) -> None:
+        """`build` names our kernel and core: effects are compared only with a log of the same build."""
+        self.build = build
+        self.counters = counters or RunCounters()
+        self.run_digest = run_digest or EffectsDigest()
+        self.machine: Machine | None = None
+        self.compared = True
+        self.ticks = 0
+        self.feed_records = 0
+        self.records = 0
+        self.last_seq = 0
+        self.last_ts_ns = 0
+        self.run_started: events.RunStarted | None = None
+        self.ended: events.RunEnded | None = None
+        self.core_failed: events.CoreFailed | None = None
+        self.facts = Carried()
+        self._on_message = on_message
+        self._expected: deque[Event | Effect] = deque()
+        self._results: tuple[Event | Effect, ...] = ()
+        self._results_seq = 0
+        self._outcome: OutcomeReached | None = None
+
+    def play(self, items: Iterable[TickSpan | MessageFrame], *, until_seq: int | None = None) -> None:
+        """Feed the log's records in order, up to and including `until_seq`.
+
+        Raises:
+            ReplayDiverged: with the number of the first record that differs.
+            LogCorrupt: a record that does not decode, or a log that does not begin with RunStarted.
+        """
+        for item in items:
+            if isinstance(item, TickSpan):
+                count = item.count if until_seq is None else min(item.count, until_seq - item.first_seq + 1)
+                if count > 0:
+                    self._span(item.first_seq, item.buffer[: count * FRAME_ALIGN], count)
+            elif until_seq is None or item.seq <= until_seq:
+                self._message(item)
+            if self.core_failed is not None or (until_seq is not None and self.last_seq >= until_seq):
+                return
+
+    @property
+    def tail(self) -> Tail | None:
+        """What the end of the log still owes; None when everything decided is recorded."""
+        if self._outcome is not None:
+            return Tail(cause_seq=0, kept=0, missing=1)
+        if self._expected:
+            kept = len(self._results) - len(self._expected)
+            return Tail(cause_seq=self._results_seq, kept=kept, missing=len(self._expected))
+        return None
+
+    def _live(self, seq: int) -> Machine:
+        if self.machine is None:
+            raise LogCorrupt(
+                f"record {seq} comes before RUN_STARTED: this is not the beginning of a log",
+                segment="",
+                offset=0,
+                seq=seq,
+            )
+        return self.machine
+
+    def _span(self, first_seq: int, ticks: memoryview, count: int) -> None:
+        if self.compared:
+            self._run(first_seq, ticks, count)
+        self.ticks += count
+        self.feed_records += count
+        # TIME records are the runner's own, not the feed's.
+        for offset in range(_KIND_OFFSET, count * FRAME_ALIGN, FRAME_ALIGN):
+            if ticks[offset] not in _FEED_KINDS:
+                self.feed_records -= 1
+        self.records += count
+        self.last_seq = first_seq + count - 1
+
+    def _run(self, first_seq: int, ticks: memoryview, count: int) -> None:
+        machine = self._live(first_seq)
+        self._no_debt(first_seq)
+        stop, code = machine.state.kernel.run(ticks)
+        if code and stop < count:
+            raise ReplayDiverged(
+                first_seq + stop,
+                f"replay stops before record {first_seq + stop} with outcome {Outcome(code)!r}; the log has no outcome there",
+            )
+        self.last_ts_ns = machine.state.kernel.now_ns
+        if code:
+            self._outcome = machine.outcome(code)
+
+    def _message(self, frame: MessageFrame) -> None:
+        try:
+            record = log_records.decode(frame.payload)
+        except msgspec.DecodeError as error:
+            raise LogCorrupt(
+                f"record {frame.seq} does not decode: {error}; was the log written by a newer version?",
+                segment="",
+                offset=0,
+                seq=frame.seq,
+            ) from error
+        self.records += 1
+        if isinstance(record, events.RunStarted):
+            self._begin(record, frame.seq)
+        elif isinstance(record, events.ProcessStarted) and record.documents:
+            self._restart_cold(record, frame.seq)
+        elif not self.compared:
+            self._scan(record, frame.seq)
+        elif isinstance(record, events.EffectsAbandoned):
+            self._abandon(record, frame.seq)
+        elif isinstance(record, OutcomeReached):
+            self._match_outcome(record, frame.seq)
+        elif frame.cls == FrameClass.INPUT:
+            self._input(record, frame.seq)
+        else:
+            self._match(record, frame.seq)
+        self.last_seq = frame.seq
+        self.last_ts_ns = max(self.last_ts_ns, frame.ts_ns)
+        self._note(record)
+        if self._on_message is not None:
+            self._on_message(record)
+
+    def _begin(self, record: events.RunStarted, seq: int) -> None:
+        if seq != 1:
+            raise LogCorrupt(f"RUN_STARTED is record {seq}, expected 1", segment="", offset=0, seq=seq)
+        self.run_started = record
+        self.compared = record.kernel_build == self.build
+        documents = RunDocuments.unpack(record.documents, where=f"record {seq}")
+        self.machine = Machine(documents, counters=self.counters, run_digest=self.run_digest)
+        if self.compared:
+            self._apply(record, seq)
+
+    def _restart_cold(self, record: events.ProcessStarted, seq: int) -> None:
+        old = self._live(seq)
+        self.compared = record.kernel_build == self.build
+        documents = RunDocuments.unpack(record.documents, where=f"record {seq}")
+        self.machine = old.restarted(documents, self.facts)
+        self._expected.clear()
+        self._outcome = None
+        self._apply(record, seq)
+
+    def _scan(self, record: Event | Effect, seq: int) -> None:
+        """Another build wrote this: its records count, nothing is recomputed."""
+        machine = self._live(seq)
+        if isinstance(record, events.ProcessStarted | events.EffectsAbandoned):
+            machine.state.lifecycle_seqs.append(seq)
+        machine.recorded(record)
+        if isinstance(record, events.RunEnded):
+            self.ended = record
+        elif isinstance(record, events.CoreFailed):
+            self.core_failed = record
+
+    def _input(self, record: Event | Effect, seq: int) -> None:
+        assert isinstance(record, Event)
+        self._no_debt(seq)
+        machine = self._live(seq)
+        code = machine.state.kernel.on_time(record.ts_ns - 1)
+        if code:
+            raise ReplayDiverged(seq, f"replay finds outcome {Outcome(code)!r} before record {seq}; the log has none there")
+        self._apply(record, seq)
+
+    def _match_outcome(self, record: OutcomeReached, seq: int) -> None:
+        machine = self._live(seq)
+        if self._outcome is None:
+            code = machine.state.kernel.on_time(record.ts_ns)
+            if not code:
+                raise ReplayDiverged(seq, f"the log has an outcome at {record.ts_ns}; replay finds none")
+            self._outcome = machine.outcome(code)
+        found, self._outcome = self._outcome, None
+        self._compare(found, record, seq)
+        self.machine_recorded(found)
+        self._apply(found, seq)
+
+    def _match(self, record: Event | Effect, seq: int) -> None:
+        if self._outcome is not None or not self._expected:
+            raise ReplayDiverged(seq, f"the log has {type(record).__name__} at record {seq}; replay has nothing there")
+        found = self._expected.popleft()
+        self._compare(found, record, seq)
+        self.machine_recorded(found)
+
+    def _abandon(self, record: events.EffectsAbandoned, seq: int) -> None:
+        machine = self._live(seq)
+        machine.abandoned(self._results if record.cause_seq else (), record.kept)
+        if not record.cause_seq:
+            machine.state.last_results = ()
+        self._expected.clear()
+        self._outcome = None
+        self._apply(record, seq)
+
+    def _apply(self, record: Event, seq: int) -> None:
+        machine = self._live(seq)
+        self._results = machine.apply(record, seq)
+        self._results_seq = seq
+        self._expected.extend(self._results)
+        if isinstance(record, events.RunEnded):
+            self.ended = record
+        elif isinstance(record, events.CoreFailed):
+            self.core_failed = record
+
+    def machine_recorded(self, result: Event | Effect) -> None:
+        """Count a result that the log holds."""
+        assert self.machine is not None
+        self.machine.recorded(result)
+
+    def _compare(self, found: Event | Effect, logged: Event | Effect, seq: int) -> None:
+        if self.compared and found != logged:
+            raise ReplayDiverged(seq, f"record {seq} differs:\n  log:    {logged!r}\n  replay: {found!r}")
+
+    def _no_debt(self, seq: int) -> None:
+        if self._outcome is not None:
+            raise ReplayDiverged(seq, f"replay finds {self._outcome!r} before record {seq}; the log has no such outcome")
+        if self._expected:
+            raise ReplayDiverged(seq, f"replay expects {self._expected[0]!r} before record {seq}; the log does not hold it")
+
+    def _note(self, record: Event | Effect) -> None:
+        """Facts that survive even when the state cannot be rebuilt (architecture law 10)."""
+        if isinstance(record, events.StateCarried):
+            self.facts = msgspec.msgpack.decode(record.state, type=Carried)
+        elif isinstance(record, events.KillRequested):
+            self.facts = msgspec.structs.replace(self.facts, kill_reason=record.reason)
+        elif isinstance(record, events.KillCleared):
+            self.facts = msgspec.structs.replace(self.facts, kill_reason=None)
+        elif isinstance(record, events.CoreFailed):
+            self.facts = msgspec.structs.replace(self.facts, kill_reason=f"CORE_FAILED: {record.error}")

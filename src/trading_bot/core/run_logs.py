@@ -1,0 +1,92 @@
+"""Where a run's session logs go: a folder per run, a log per trading session inside; or memory."""
+
+from pathlib import Path
+from typing import Protocol
+
+from trading_bot.core.event_log import EventLog, LogWriter, MemoryLog, SyncThread
+
+
+class SessionLog(Protocol):
+    """One open session log."""
+
+    writer: LogWriter
+
+    @property
+    def space_ok(self) -> bool:
+        """Whether the next segment could be prepared."""
+
+    def append_message(self, cls: int, ts_ns: int, instrument: int, cause_seq: int, payload: bytes) -> int:
+        """Append a record and return its number."""
+
+    def maintain(self) -> int:
+        """Seal what is full and prepare the next segment."""
+
+    def close(self) -> None:
+        """Orderly end."""
+
+
+class MemoryLogs:
+    """Logs that live as long as the process: what `BotRunner()` starts with."""
+
+    def __init__(self) -> None:
+        """No log yet."""
+        self.path: Path | None = None
+
+    def create(self, _trade_date: int) -> SessionLog:
+        """A log in memory."""
+        return MemoryLog()
+
+    def adopt(self, _log: EventLog) -> None:
+        """Memory cannot be continued by another process, so nothing is ever adopted."""
+
+    def release(self, log: SessionLog) -> None:
+        """End a session's log."""
+        log.close()
+
+    def failure(self) -> BaseException | None:
+        """Memory does not fail."""
+        return None
+
+
+class FolderLogs:
+    """Logs under `<run folder>/<trade date>/`, synced every `sync_s` off the hot thread."""
+
+    def __init__(self, path: Path, *, run_id: str, segment_bytes: int, sync_s: float) -> None:
+        """`segment_bytes` per file; `sync_s` seconds between fdatasyncs."""
+        self.path: Path | None = path
+        self._folder = path
+        self._log_id = run_id.encode()
+        self._segment_bytes = segment_bytes
+        self._sync_s = sync_s
+        self._thread: SyncThread | None = None
+
+    def create(self, trade_date: int) -> SessionLog:
+        """A new log for a trade date (0 when the calendar does not know it).
+
+        Raises:
+            UsageError: the folder holds a log already.
+            LogFull: the disk has no room for a segment.
+        """
+        log = EventLog.create(self._folder / f"{trade_date:08d}", self._log_id, self._segment_bytes)
+        self.adopt(log)
+        return log
+
+    def adopt(self, log: EventLog) -> None:
+        """Sync a log from now on."""
+        self._thread = SyncThread(log, self._sync_s)
+        self._thread.start()
+
+    def release(self, log: SessionLog) -> None:
+        """Stop syncing, seal and close.
+
+        Raises:
+            BotError: the disk does not answer.
+        """
+        if self._thread is not None:
+            self._thread.stop()
+            self._thread = None
+        log.close()
+
+    def failure(self) -> BaseException | None:
+        """What ended the sync thread, if anything did."""
+        return self._thread.failure if self._thread else None

@@ -1,0 +1,435 @@
+"""BotRunner: the loop between the world and the core. Input into the log, into the core, results into the log, effects out.
+
+At equal times: broker, timer, grid, market.
+"""
+
+import zlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from trading_bot.core.apply import Results
+from trading_bot.core.documents import RunDocuments
+from trading_bot.core.event_log import LogFull
+from trading_bot.core.machine import Machine
+from trading_bot.core.null_feed import NullFeed
+from trading_bot.core.recovery import Recovered
+from trading_bot.core.run_logs import FolderLogs, MemoryLogs, SessionLog
+from trading_bot.core.shadow_broker import ShadowBroker
+from trading_bot.domain import events, log_records
+from trading_bot.domain.config import canonical
+from trading_bot.domain.effects import Alert, CancelOrder, Effect, FlattenPosition, PlaceOrder
+from trading_bot.domain.errors import BotError, CoreBug
+from trading_bot.domain.events import Event, Input
+from trading_bot.domain.kernel import Outcome
+from trading_bot.domain.ports import Broker, Feed
+from trading_bot.domain.reasons import Action
+from trading_bot.domain.records import FRAME_ALIGN, FRAME_HEADER, FrameClass
+from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS, UUSD_PER_USD
+
+LOG_FULL_EXIT_CODE: Final = 5
+IDLE: Final = {"action": Action.IDLE.value, "reason": "NO_DECISION"}
+
+
+class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is running: `build` names kernel and core, so that effects are compared only between equals."""
+
+    run_id: str = "memory"
+    mode: str = "OBSERVE"
+    adapter: str = "none"
+    build: str = "unknown"
+
+
+class BotRunner:
+    """One run. Without arguments: default configuration, OBSERVE, no data, no network, a log in memory."""
+
+    def __init__(
+        self,
+        documents: RunDocuments | None = None,
+        *,
+        feed: Feed | None = None,
+        broker: Broker | None = None,
+        logs: FolderLogs | MemoryLogs | None = None,
+        identity: RunIdentity | None = None,
+        recovered: Recovered | None = None,
+        duration_s: float | None = None,
+        on_alert: Callable[[Alert], None] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """`recovered` goes on with a run that was cut; `duration_s` of market time ends the run in an orderly way."""
+        self.documents = documents or RunDocuments.default()
+        self.feed: Feed = feed or NullFeed()
+        self.broker: Broker = broker or ShadowBroker()
+        self.logs = logs or MemoryLogs()
+        self.identity = identity or RunIdentity()
+        self.machine: Machine | None = None
+        self.log: SessionLog | None = None
+        self.exit_reason = ""
+        self.exit_code = 0
+        self.message = ""
+        self.ts_first_ns = 0
+        self.records = 0
+        self.stop_asked: str | None = None
+        self.ended = False
+        self._recovered = recovered
+        self._duration_ns = None if duration_s is None else round(duration_s * NS_PER_S)
+        self._on_alert = on_alert
+        self._on_progress = on_progress
+        self._pending: deque[Input] = deque()
+        self._batch = memoryview(b"")
+        self._position = 0
+        self._count = 0
+        self._feed_done = False
+        self._feed_error: BotError | None = None
+        self._roll_ns = TS_NEVER_NS
+        self._stop_ns = TS_NEVER_NS
+        self._decided: dict[str, Any] = IDLE
+
+    # --- driving ---------------------------------------------------------------------------------------------------
+
+    def submit(self, event: Input) -> None:
+        """Queue an input that is not market data; it is applied before anything else."""
+        self._pending.append(event)
+
+    def run_once(self) -> dict[str, Any]:
+        """Apply one pending input, answer, timer or stretch of market data, and say what was decided.
+
+        Returns:
+            `action` and `reason` of the decision (`{"action": "SKIP", "reason": "SESSION_EXIT"}`), IDLE when there was none.
+        """
+        self._decided = IDLE
+        if not self.ended:
+            self._step()
+        return self._decided
+
+    def run(self) -> None:
+        """Run to the end. What went wrong with the source stands in `exit_code` and `message`.
+
+        Raises:
+            CoreBug: the core raised; the log holds CoreFailed.
+            LogCorrupt, LogFull: the log cannot be written.
+        """
+        while not self.ended:
+            self._step()
+
+    def _step(self) -> None:
+        if self.machine is None:
+            self._start()
+        elif self._pending:
+            self._input(self._pending.popleft())
+        elif self.machine.end is not None:
+            self._finish(self.machine.end.reason, self.machine.end.exit_code)
+        elif self.stop_asked is not None and self._live.state.stopping is None:
+            self._input(events.StopRequested(ts_ns=self._now_ns, reason=self.stop_asked))
+        else:
+            self._market()
+
+    # --- life of a session -----------------------------------------------------------------------------------------
+
+    @property
+    def _live(self) -> Machine:
+        assert self.machine is not None
+        return self.machine
+
+    @property
+    def _now_ns(self) -> int:
+        state = self._live.state
+        return max(state.ts_ns, state.kernel.now_ns)
+
+    def _start(self) -> None:
+        if self._recovered is not None:
+            self._resume(self._recovered)
+            return
+        self._read()
+        first_ns = self._pending[0].ts_ns if self._pending else self._next_record_ns()
+        self._begin_session(0 if first_ns == TS_NEVER_NS else first_ns)
+
+    def _begin_session(self, ts_ns: int) -> None:
+        """A new log: what the run depends on, what earlier sessions left, then the inputs of the gates."""
+        before = self.machine
+        counters, digest = (before.counters, before.run_digest) if before else (None, None)
+        machine = Machine(self.documents, counters=counters, run_digest=digest)
+        day = machine.state.sessions.trading_day(ts_ns) if machine.state.sessions else None
+        log = self.logs.create(day.trade_date if day else 0)
+        machine.state.kernel.set_writer(log.writer)
+        self.machine, self.log = machine, log
+        self._set_bounds(ts_ns)
+        self._input(
+            events.RunStarted(
+                ts_ns=ts_ns,
+                schema=events.SCHEMA_VERSION,
+                run_id=self.identity.run_id,
+                mode=self.identity.mode,
+                adapter=self.identity.adapter,
+                instrument=self.documents.instrument.symbol,
+                trade_date=day.trade_date if day else 0,
+                config_hash=self.documents.config_hash,
+                kernel_build=self.identity.build,
+                documents=self.documents.pack(),
+                digests=self.documents.digests(),
+            )
+        )
+        carried = before.state.carried() if before else machine.state.carried()
+        kernel = zlib.compress(before.state.kernel.snapshot(), 1) if before else b""
+        self._input(events.StateCarried(ts_ns=ts_ns, state=canonical(carried), kernel=kernel))
+        for event in self._gate_inputs(ts_ns):
+            self._input(event)
+
+    def _gate_inputs(self, ts_ns: int) -> list[Input]:
+        """The inputs of the gates where nothing real supplies them; marked as modelled."""
+        instrument = self.documents.instrument
+        equity_uusd = round(self.documents.config.decision.equity_assumed_usd * UUSD_PER_USD)
+        return [
+            events.InstrumentBound(
+                ts_ns=ts_ns,
+                instrument_id=instrument.id,
+                symbol=instrument.symbol,
+                con_id=0,
+                tick_value_uusd=instrument.tick_value_uusd,
+                multiplier=round(instrument.multiplier),
+                expiry=0,
+            ),
+            events.LinkStatus(ts_ns=ts_ns, up=True, modelled=True),
+            events.AccountSnapshot(
+                ts_ns=ts_ns, account="", equity_uusd=equity_uusd, margin_free_uusd=equity_uusd, assumed=True
+            ),
+            events.Reconciled(ts_ns=ts_ns, ok=True, position_qty=0, working_orders=0, modelled=True),
+            events.LatencySampled(ts_ns=ts_ns, decision_us_p99=0.0, loop_lag_us_max=0.0, modelled=True),
+        ]
+
+    def _resume(self, recovered: Recovered) -> None:
+        """Go on with a log that was cut: same build and configuration warm, anything else with facts only."""
+        player, log = recovered.player, recovered.log
+        assert player.machine is not None
+        self.log = log
+        if isinstance(self.logs, FolderLogs):
+            self.logs.adopt(log)
+        ts_ns = player.last_ts_ns
+        machine = player.machine
+        if recovered.full:
+            machine.state.kernel.set_writer(log.writer)
+        else:
+            machine = machine.restarted(self.documents, player.facts, log.writer)
+        self.machine = machine
+        self._set_bounds(ts_ns)
+        self.records = recovered.feed_records
+        if recovered.tail is not None:
+            tail = recovered.tail
+            machine.abandoned(machine.state.last_results if tail.cause_seq else (), tail.kept)
+            self._input(events.EffectsAbandoned(ts_ns=ts_ns, cause_seq=tail.cause_seq, kept=tail.kept))
+        cold = not recovered.full
+        self._input(
+            events.ProcessStarted(
+                ts_ns=ts_ns,
+                recovery="facts" if cold else "full",
+                config_hash=self.documents.config_hash,
+                kernel_build=self.identity.build,
+                last_seq=player.last_seq,
+                torn_bytes=recovered.torn_bytes,
+                documents=self.documents.pack() if cold else b"",
+                digests=self.documents.digests() if cold else {},
+            )
+        )
+        if cold:
+            for event in self._gate_inputs(ts_ns):
+                self._input(event)
+        self.feed.skip_records(recovered.feed_records)
+        self._read()
+
+    def _set_bounds(self, ts_ns: int) -> None:
+        """When this session's log ends, and when the run does."""
+        sessions = self._live.state.sessions
+        day = sessions.trading_day(ts_ns) if sessions else None
+        self._roll_ns = day.globex_close_ns if day else TS_NEVER_NS
+        if not self.ts_first_ns:
+            self.ts_first_ns = ts_ns
+            if self._duration_ns is not None:
+                self._stop_ns = ts_ns + self._duration_ns
+
+    def _roll(self) -> None:
+        """The next trading session has its own log. The kernel is carried over warm, inside the log."""
+        self._input(events.StopRequested(ts_ns=self._roll_ns, reason="SESSION_ROLL"))
+        while self._pending or self.broker.next_due_ns <= self._roll_ns:
+            self._input(self._pending.popleft() if self._pending else self.broker.take())
+        roll_ns = self._roll_ns
+        self._end_log("SESSION_ROLL")
+        self._begin_session(roll_ns)
+
+    def _end_log(self, reason: str) -> None:
+        machine, log = self._live, self.log
+        assert log is not None
+        digest, state_digest = machine.digest.hexdigest(), machine.state.digest()
+        ended = events.RunEnded(
+            ts_ns=self._now_ns, exit_reason=reason, effects_digest=digest, state_digest=state_digest
+        )
+        self._append(FrameClass.INPUT, ended, 0)
+        machine.counters.observe(ended)
+        machine.state.kernel.set_writer(None)
+        self.logs.release(log)
+        self.log = None
+
+    def _finish(self, reason: str, exit_code: int) -> None:
+        self.exit_reason, self.exit_code = reason, exit_code
+        if self._feed_error is not None:
+            self.message = str(self._feed_error)
+        self._end_log(reason)
+        self.ended = True
+
+    # --- market data -----------------------------------------------------------------------------------------------
+
+    def _next_record_ns(self) -> int:
+        if self._position >= self._count:
+            return TS_NEVER_NS
+        ts_ns: int = FRAME_HEADER.unpack_from(self._batch, self._position * FRAME_ALIGN)[7]
+        return ts_ns
+
+    def _read(self) -> None:
+        """The next batch, or the end of the source; its damage is told after everything before it was processed."""
+        if self._feed_done:
+            return
+        try:
+            batch = self.feed.read()
+        except BotError as error:
+            if self.machine is None:
+                raise
+            self._feed_error = error
+            batch = None
+        if batch is None:
+            self._feed_done = True
+            batch = memoryview(b"")
+        self._batch, self._position = batch, 0
+        self._count = len(batch) // FRAME_ALIGN
+
+    def _market(self) -> None:
+        if self._position >= self._count:
+            self._read()
+            self._look_after_log()
+        machine = self._live
+        due_ns = min(self.broker.next_due_ns, machine.next_timer_ns, self._stop_ns, self._roll_ns)
+        if self._position < self._count:
+            before = self._position
+            self._position, code = machine.state.kernel.run(self._batch, before, due_ns)
+            self.records += self._position - before
+            if self._on_progress is not None and self._position == self._count:
+                self._on_progress(self.records)
+            if code:
+                self._outcome(code)
+            elif self._position < self._count:
+                self._due(due_ns)
+        elif self.broker.next_due_ns <= self._now_ns:
+            self._input(self.broker.take())
+        elif self._feed_done:
+            self._feed_ended()
+
+    def _feed_ended(self) -> None:
+        if self._live.state.stopping is not None:
+            # Told already, and nobody owes an answer any more.
+            self._finish("FEED_ENDED", self._live.state.exit_code)
+            return
+        error = self._feed_error
+        reason = "END" if error is None else str(error)
+        exit_code = 0 if error is None else error.exit_code
+        self._input(events.FeedEnded(ts_ns=self._now_ns, reason=reason, exit_code=exit_code))
+
+    def _due(self, due_ns: int) -> None:
+        """Something is due before the next record: the broker's answer first, then timers, then the bounds of the run."""
+        machine = self._live
+        if self.broker.next_due_ns == due_ns:
+            self._input(self.broker.take())
+        elif machine.next_timer_ns == due_ns:
+            self._input(machine.due_timer(self._now_ns))
+        elif self._stop_ns == due_ns:
+            self._stop_ns = TS_NEVER_NS
+            self._input(events.StopRequested(ts_ns=due_ns, reason="DURATION"))
+        else:
+            self._roll()
+
+    def _look_after_log(self) -> None:
+        """Seal and prepare segments between batches; room on the disk, or the lack of it, is an input."""
+        assert self.log is not None
+        if not self.log.writer.has_prepared:
+            self.log.maintain()
+        state = self._live.state
+        if self.log.space_ok != state.log_space_ok:
+            self._input(events.LogSpaceChanged(ts_ns=self._now_ns, ok=self.log.space_ok))
+        failure = self.logs.failure()
+        if failure is not None:
+            raise BotError(f"the log could not be written to disk: {failure}") from failure
+
+    # --- the core --------------------------------------------------------------------------------------------------
+
+    def _outcome(self, code: int) -> None:
+        if code & Outcome.LOG_FULL:
+            self._log_full()
+            return
+        outcome = self._live.outcome(code)
+        assert self.log is not None
+        seq = self._append(FrameClass.DERIVED, outcome, self.log.writer.seq)
+        self._live.recorded(outcome)
+        self._apply(outcome, seq)
+
+    def _log_full(self) -> None:
+        """The tick waits: nothing is dropped. Without room on the disk the run ends by the reserve kept for messages."""
+        assert self.log is not None
+        self.log.maintain()
+        if self.log.writer.has_prepared:
+            return
+        self.message = "the log has no room for market data: free disk space, or choose another --data-dir"
+        self._input(events.LogSpaceChanged(ts_ns=self._now_ns, ok=False, detail="market data wait"))
+        self._input(events.StopRequested(ts_ns=self._now_ns, reason="LOG_FULL", exit_code=LOG_FULL_EXIT_CODE))
+
+    def _input(self, event: Input) -> None:
+        """Grid points before it, the event into the log, into the core, its results into the log, effects out."""
+        kernel = self._live.state.kernel
+        while code := kernel.on_time(event.ts_ns - 1):
+            self._outcome(code)
+        seq = self._append(FrameClass.INPUT, event, 0)
+        self._apply(event, seq)
+
+    def _apply(self, event: Event, seq: int) -> None:
+        machine = self._live
+        try:
+            results = machine.apply(event, seq)
+        except Exception as error:
+            self._core_failed(seq, error)
+            raise CoreBug(f"the core failed on record {seq} ({type(event).__name__}): {error!r}") from error
+        for result in results:
+            self._append(log_records.frame_class(result), result, seq)
+            machine.recorded(result)
+        self._dispatch(results)
+
+    def _core_failed(self, seq: int, error: Exception) -> None:
+        """Our own trouble: it is in the log, the switch is latched, entries are withdrawn by what the broker side knows."""
+        failed = events.CoreFailed(ts_ns=self._now_ns, failed_seq=seq, error=repr(error))
+        self._append(FrameClass.INPUT, failed, 0)
+        machine = self._live
+        machine.state.kill_reason = f"CORE_FAILED: {error!r}"
+        for order_id in machine.state.entries:
+            self.broker.dispatch(CancelOrder(ts_ns=failed.ts_ns, order_id=order_id, reason="CORE_FAILED"))
+        self.ended = True
+        self.exit_reason, self.exit_code = "CORE_FAILED", CoreBug.exit_code
+        assert self.log is not None
+        self.logs.release(self.log)
+
+    def _append(self, cls: FrameClass, record: Event | Effect, cause_seq: int) -> int:
+        assert self.log is not None
+        instrument_id = self.documents.instrument.id
+        return self.log.append_message(cls, record.ts_ns, instrument_id, cause_seq, log_records.encode(record))
+
+    def _dispatch(self, results: Results) -> None:
+        for result in results:
+            if isinstance(result, PlaceOrder | CancelOrder | FlattenPosition):
+                self.broker.dispatch(result)
+            elif isinstance(result, Alert) and self._on_alert is not None:
+                self._on_alert(result)
+            elif isinstance(result, events.DecisionMade):
+                self._decided = {
+                    "action": result.action,
+                    "reason": result.reason,
+                    "template": result.template,
+                    "side": result.side,
+                    "ts_ns": result.ts_ns,
+                    "text": result.text,
+                }

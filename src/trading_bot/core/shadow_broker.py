@@ -1,0 +1,31 @@
+"""The sink of OBSERVE: nothing leaves. It acknowledges every entry and never fills one; entries end by their time to live."""
+
+from collections import deque
+
+from trading_bot.domain.effects import CancelOrder, FlattenPosition, PlaceOrder
+from trading_bot.domain.events import Input, OrderCancelled, OrderSuppressed
+from trading_bot.domain.units import TS_NEVER_NS
+
+
+class ShadowBroker:
+    """Answers at the time of the effect, in the order of the effects."""
+
+    def __init__(self) -> None:
+        """Nothing is open."""
+        self._answers: deque[Input] = deque()
+
+    @property
+    def next_due_ns(self) -> int:
+        """Time of the next answer, `TS_NEVER_NS` when none waits."""
+        return self._answers[0].ts_ns if self._answers else TS_NEVER_NS
+
+    def dispatch(self, effect: PlaceOrder | CancelOrder | FlattenPosition) -> None:
+        """Take note of an effect. There is never a position, so flattening has nothing to do."""
+        if isinstance(effect, PlaceOrder):
+            self._answers.append(OrderSuppressed(ts_ns=effect.ts_ns, order_id=effect.order.order_id))
+        elif isinstance(effect, CancelOrder):
+            self._answers.append(OrderCancelled(ts_ns=effect.ts_ns, order_id=effect.order_id))
+
+    def take(self) -> Input:
+        """The next answer."""
+        return self._answers.popleft()

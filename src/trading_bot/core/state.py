@@ -1,0 +1,173 @@
+"""All the core knows. One writer (`apply`) updates it in place; observers read the log."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from trading_bot._fast import HotPath, LogWriter
+from trading_bot.core.digest import canonical_order_id
+from trading_bot.core.documents import RunDocuments
+from trading_bot.domain.config import canonical
+from trading_bot.domain.effects import Effect
+from trading_bot.domain.events import Event
+from trading_bot.domain.orders import ApprovedOrder, ClientOrderId, OrderStatus, Side
+from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
+from trading_bot.engines.decision_v2 import DecisionEngineV2
+from trading_bot.engines.kernel_config import compile_kernel_config
+from trading_bot.engines.quality import EqsDeficit
+from trading_bot.engines.safety_gate import SafetyGate
+from trading_bot.engines.session import (
+    SessionDay,
+    SessionPolicy,
+    SessionState,
+    SessionTable,
+    parse_calendar,
+)
+
+CALENDAR_DAYS_MAX = 100_000
+
+
+class Entry(msgspec.Struct, gc=False):
+    """An entry order that is not final yet."""
+
+    order: ApprovedOrder
+    status: OrderStatus
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """What one session's log hands to the next (architecture law 10)."""
+
+    kill_reason: str | None = None
+    data_down: bool = False
+    position_qty: int | None = 0
+    deficits: tuple[EqsDeficit, ...] = ()
+
+
+class State:
+    """Configuration (fixed), facts (from events) and the kernel. Built from documents alone, so that replay builds the same."""
+
+    def __init__(self, documents: RunDocuments, writer: LogWriter | None = None) -> None:
+        """A cold state. `writer` is where the kernel appends ticks; None in replay."""
+        config, instrument = documents.config, documents.instrument
+        self.documents = documents
+        self.config = config
+        self.instrument = instrument
+        self.sessions: SessionTable | None = (
+            parse_calendar(documents.calendar, source="calendar") if documents.calendar else None
+        )
+        days = self.sessions.days_from(0, CALENDAR_DAYS_MAX) if self.sessions else ()
+        self.policy = SessionPolicy(
+            kind=config.session.kind,
+            open_delay_ns=config.session.open_delay_min * NS_PER_MIN,
+            close_buffer_ns=config.session.close_buffer_min * NS_PER_MIN,
+            flatten_before_close_ns=config.session.flatten_before_close_min * NS_PER_MIN,
+        )
+        self.kernel = HotPath(
+            compile_kernel_config(
+                config, documents.templates, instrument, days, resolution_ns=documents.resolution_ns
+            ),
+            writer,
+        )
+        self.decisions = DecisionEngineV2(config, documents.templates, instrument)
+        self.gate = SafetyGate(
+            config.safety,
+            instrument,
+            order_qty_max=config.sizing.order_qty_max,
+            trade_risk_uusd_max=round(config.sizing.max_risk_usd * UUSD_PER_USD),
+            stop_ticks_max=config.sizing.stop_ticks_max,
+        )
+        self._reset_facts()
+
+    def _reset_facts(self) -> None:
+        self.ts_ns = 0
+        self.mode = "OBSERVE"
+        self.lifecycle_seqs: list[int] = []
+        self.stopping: str | None = None
+        self.exit_code = 0
+        self.ended = False
+        self.kill_reason: str | None = None
+        self.link_up = False
+        self.data_type = 0
+        self.equity_uusd: int | None = None
+        self.reconciled = False
+        self.log_space_ok = True
+        self.data_down = False
+        self.quality_kill_armed = False
+        self.deficits: tuple[EqsDeficit, ...] = ()
+        self.eqs_c = 100
+        self.eqs_min_c = 100
+        self.day: SessionDay | None = None
+        self.session_state = SessionState.UNKNOWN_DATE
+        self.entries: dict[ClientOrderId, Entry] = {}
+        self.position_qty: int | None = 0
+        self.filled_ns: list[int] = []
+        self.attempts_today = 0
+        self.fees_today_uusd = 0
+        self.last_entry: tuple[Side, int, int] | None = None
+        self.journal: dict[tuple[int, int], tuple[int, str]] = {}
+        self.entry_mask = 0
+        self.last_results: tuple[Event | Effect, ...] = ()
+
+    @property
+    def working_entries(self) -> int:
+        """Entries that may still fill."""
+        return len(self.entries)
+
+    def working_qty(self, side: Side) -> int:
+        """Contracts of working entries on one side."""
+        return sum(entry.order.qty for entry in self.entries.values() if entry.order.side is side)
+
+    def carried(self) -> Carried:
+        """What the next session's log starts from."""
+        return Carried(
+            kill_reason=self.kill_reason,
+            data_down=self.data_down,
+            position_qty=self.position_qty,
+            deficits=self.deficits,
+        )
+
+    def take_over(self, carried: Carried) -> None:
+        """Start from what an earlier session, or an earlier process, left."""
+        self.kill_reason = carried.kill_reason
+        self.data_down = carried.data_down
+        self.position_qty = carried.position_qty
+        self.deficits = carried.deficits
+
+    def facts(self) -> dict[str, Any]:
+        """The facts as plain values, order ids canonical: what a digest is taken over and a person may read."""
+        return {
+            "ts_ns": self.ts_ns,
+            "stopping": self.stopping,
+            "exit_code": self.exit_code,
+            "kill_reason": self.kill_reason,
+            "link_up": self.link_up,
+            "data_type": self.data_type,
+            "equity_uusd": self.equity_uusd,
+            "reconciled": self.reconciled,
+            "log_space_ok": self.log_space_ok,
+            "data_down": self.data_down,
+            "quality_kill_armed": self.quality_kill_armed,
+            "deficits": [msgspec.to_builtins(deficit) for deficit in self.deficits],
+            "eqs_c": self.eqs_c,
+            "eqs_min_c": self.eqs_min_c,
+            "trade_date": self.day.trade_date if self.day else 0,
+            "session_state": self.session_state.value,
+            "entries": [
+                [*canonical_order_id(order_id, self.lifecycle_seqs), entry.status.value, entry.order.limit_ticks]
+                for order_id, entry in self.entries.items()
+            ],
+            "position_qty": self.position_qty,
+            "filled_ns": self.filled_ns,
+            "attempts_today": self.attempts_today,
+            "fees_today_uusd": self.fees_today_uusd,
+            "last_entry": list(self.last_entry) if self.last_entry else None,
+            "journal": [[*key, *value] for key, value in self.journal.items()],
+            "entry_mask": self.entry_mask,
+        }
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over the facts and the kernel's whole state."""
+        whole = hashlib.sha256(canonical(self.facts()))
+        whole.update(self.kernel.snapshot())
+        return whole.hexdigest()
