@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.records import REJECTED_RECORD, TICK_RECORD, FrameClass, FrameKind
 
 
@@ -49,3 +50,14 @@ def read_all(feed):
     while (batch := feed.read()) is not None:
         result += decode(batch)
     return result
+
+
+def read_to_the_damage(feed):
+    """Everything handed out before the error, and the error."""
+    result = []
+    try:
+        while (batch := feed.read()) is not None:
+            result += decode(batch)
+    except DataCorrupt as error:
+        return result, error
+    raise AssertionError("the feed ended as if it were whole")

@@ -44,6 +44,8 @@ class DbnHead:
                 break
         if data[:3] != b"DBN":
             raise UsageError(f"{path}: does not start with the letters DBN: not a Databento file, or one half written")
+        if len(data) < needed:
+            raise DataCorrupt(f"{path}: ends after {len(data)} bytes, inside its metadata of {needed}; fetch it again")
         try:
             metadata = _vendor().Metadata.decode(data[:needed])
         except (ValueError, TypeError, RuntimeError, _vendor().DBNError) as error:
