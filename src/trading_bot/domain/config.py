@@ -4,6 +4,7 @@ Every number the specification marks [U] has its default here and nowhere else. 
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -221,6 +222,7 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401  (any msgspec value)
     return _CANONICAL.encode(value)
 
 
-def config_hash(config: BotConfig, templates: Any) -> str:  # noqa: ANN401
-    """SHA-256 over the canonical form of the configuration and the strategy templates, hexadecimal."""
-    return hashlib.sha256(canonical([msgspec.to_builtins(config), msgspec.to_builtins(templates)])).hexdigest()
+def config_hash(config: BotConfig, templates: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over the canonical form of the configuration and the strategy templates, whose order counts: it breaks ties."""
+    ordered = [[name, msgspec.to_builtins(template)] for name, template in templates.items()]
+    return hashlib.sha256(canonical([msgspec.to_builtins(config), ordered])).hexdigest()

@@ -78,7 +78,10 @@ class DecisionEngineV2:
         self._config = config
         self._templates = tuple(templates.items())
         self._instrument = instrument
-        self.tier_constraints: Final[dict[TierName, TierConfig]] = dict(config.decision.tiers)
+        # Lowest first, whatever order the tables came in.
+        self.tier_constraints: Final[dict[TierName, TierConfig]] = dict(
+            sorted(config.decision.tiers.items(), key=lambda row: row[1].equity_usd_min)
+        )
         tick_value_usd = Decimal(instrument.tick_value_uusd) / UUSD_PER_USD
         # The user's signature takes dollars per 0.25 points, whatever the instrument's own grid is.
         self._tick_size_points = Decimal(instrument.tick_size_e9) / 1_000_000_000
