@@ -6,19 +6,12 @@ A stream that ends early or is damaged raises DataCorrupt only after everything 
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import IO, Final
 
 from trading_bot.domain.errors import DataCorrupt, SourceUnreachable, UsageError
 
 CHUNK_BYTES: Final = 65_536
-
-
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+ZSTD_CHUNK_BYTES: Final = 4_096
 
 
 def open_binary(path: Path) -> IO[bytes]:
@@ -37,9 +30,9 @@ def chunks(path: Path) -> Iterator[bytes]:
     Raises DataCorrupt, after the last sound piece, when a compressed stream is damaged or ends early.
     """
     if path.name.endswith(".gz"):
-        return _decompressed(path, "gzip")
+        return _gzip(path)
     if path.name.endswith(".zst"):
-        return _decompressed(path, "zstd")
+        return _zstd(path)
     return _plain(path)
 
 
@@ -61,43 +54,68 @@ def _plain(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _decompressor(compression: str) -> _Decompressor:
-    if compression == "gzip":
-        return zlib.decompressobj(wbits=31)
-    try:
-        import zstandard
-    except ImportError:
-        raise UsageError("reading .zst needs the research extra: pip install 'trading-bot[research]'") from None
-    return zstandard.ZstdDecompressor().decompressobj()
-
-
-def _decompressed(path: Path, compression: str) -> Iterator[bytes]:
-    """Frame by frame: both formats may hold several in a row, and only the frame's end proves it is whole."""
-    stream = _decompressor(compression)
-    started = False
+def _gzip(path: Path) -> Iterator[bytes]:
+    """Member by member; the output of each step is bounded, however well the file was compressed."""
+    stream = zlib.decompressobj(wbits=31)
+    started = ended = False
     read_bytes = 0
     with open_binary(path) as file:
         while piece := file.read(CHUNK_BYTES):
             read_bytes += len(piece)
             while piece:
-                if stream.eof:
-                    stream, started = _decompressor(compression), False
-                    piece = piece.lstrip(b"\0") if compression == "gzip" else piece  # padding after a gzip member
-                    if not piece:
-                        break
+                if ended:
+                    stream, started, ended = zlib.decompressobj(wbits=31), False, False
+                    piece = piece.lstrip(b"\0")  # padding after a member
+                    continue
                 started = True
                 try:
-                    plain = stream.decompress(piece)
-                except Exception as error:  # zlib.error and zstandard.ZstdError have no common parent but this
-                    raise DataCorrupt(
-                        f"{path}: the {compression} stream is damaged near byte {read_bytes}: {error}; "
-                        "everything before it was read; fetch the file again"
-                    ) from error
+                    plain = stream.decompress(piece, CHUNK_BYTES)
+                except zlib.error as error:
+                    raise _damaged(path, "gzip", read_bytes, error) from error
                 if plain:
                     yield plain
-                piece = stream.unused_data if stream.eof else b""
-    if not read_bytes or (started and not stream.eof):
-        raise DataCorrupt(
-            f"{path}: the {compression} stream ends early, after {read_bytes} bytes: the end of its last frame was "
-            "expected; everything before it was read; fetch the file again"
-        )
+                ended = stream.eof
+                piece = stream.unused_data if ended else stream.unconsumed_tail
+    if not read_bytes or (started and not ended):
+        raise _ends_early(path, "gzip", read_bytes)
+
+
+def _zstd(path: Path) -> Iterator[bytes]:
+    """Frame by frame, in small steps: what a step gave before a damaged block inside it is lost."""
+    try:
+        import zstandard
+    except ImportError:
+        raise UsageError("reading .zst needs the research extra: pip install 'trading-bot[research]'") from None
+    stream = zstandard.ZstdDecompressor().decompressobj()
+    ended = False
+    read_bytes = 0
+    with open_binary(path) as file:
+        while piece := file.read(ZSTD_CHUNK_BYTES):
+            read_bytes += len(piece)
+            while piece:
+                if ended:
+                    stream = zstandard.ZstdDecompressor().decompressobj()
+                try:
+                    plain = stream.decompress(piece)
+                except zstandard.ZstdError as error:
+                    raise _damaged(path, "zstd", read_bytes, error) from error
+                if plain:
+                    yield plain
+                ended = stream.eof
+                piece = stream.unused_data if ended else b""
+    if not ended:
+        raise _ends_early(path, "zstd", read_bytes)
+
+
+def _damaged(path: Path, compression: str, read_bytes: int, error: Exception) -> DataCorrupt:
+    return DataCorrupt(
+        f"{path}: the {compression} stream is damaged near byte {read_bytes}: {error}; "
+        "everything before it was read; fetch the file again"
+    )
+
+
+def _ends_early(path: Path, compression: str, read_bytes: int) -> DataCorrupt:
+    return DataCorrupt(
+        f"{path}: the {compression} stream ends early, after {read_bytes} bytes: the end of its last frame was "
+        "expected; everything before it was read; fetch the file again"
+    )
