@@ -24,9 +24,10 @@ from trading_bot.build_digest import build_digest
 from trading_bot.config_files import RunOptions
 from trading_bot.core import replay as replay_module
 from trading_bot.core.documents import RunDocuments
+from trading_bot.core.opening import RunIdentity
 from trading_bot.core.recovery import Recovered, recover_run, unfinished
 from trading_bot.core.run_logs import FolderLogs
-from trading_bot.core.runner import BotRunner, RunIdentity
+from trading_bot.core.runner import BotRunner
 from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.core.summarize import summarize
 from trading_bot.domain.effects import Alert
@@ -67,9 +68,7 @@ def replay(path: Path, until_seq: int | None = None) -> ReplayReport:
 def _run_locked(options: RunOptions) -> RunSummary:
     config = options.loaded.config
     instrument = instrument_by_symbol(config.run.instrument)
-    feed = open_files(
-        list(options.inputs), instrument, date=options.date, columns=_columns(options.columns)
-    )
+    feed = open_files(list(options.inputs), instrument, date=options.date, columns=_columns(options.columns))
     documents = _documents(options, instrument, feed)
     build = build_digest()
     broker = ShadowBroker()
@@ -140,10 +139,11 @@ def _documents(options: RunOptions, instrument: Instrument, feed: FileFeed) -> R
 
 
 def load_calendar(name: str, data_dir: Path) -> SessionTable:
-    """The session table and its overrides (`<name>_overrides.toml` beside it), from the data directory or the shipped one.
+    """The session table with its overrides (`<name>_overrides.toml` beside it), from the data directory or shipped.
 
     Raises:
-        ConfigError: no such file, or a file that does not parse. Without a calendar there are no entries, so it is not guessed.
+        ConfigError: no such file, or a file that does not parse. Without a calendar there are no entries, so it is
+        not guessed.
     """
     folders = [data_dir / "calendars", Path.cwd() / "data" / "calendars", _ROOT / "data" / "calendars"]
     found = next((folder / name for folder in folders if (folder / name).is_file()), None)
@@ -187,7 +187,9 @@ def _find_unfinished(data_dir: Path, attributes: dict[str, Any]) -> Path | None:
         try:
             held = orjson.loads(described.read_bytes())
         except orjson.JSONDecodeError as error:
-            raise DataCorrupt(f"{described}: not valid JSON ({error}); remove the folder or restore the file") from error
+            raise DataCorrupt(
+                f"{described}: not valid JSON ({error}); remove the folder or restore the file"
+            ) from error
         if held == wanted:
             return folder if unfinished(folder) else None
     return None
@@ -238,5 +240,3 @@ def _log_alert(alert: Alert) -> None:
     logger = log_setup.get_logger()
     emit = {"warning": logger.warning, "error": logger.error, "critical": logger.critical}.get(alert.level, logger.info)
     emit("alert", code=alert.code, text=alert.text, ts_ns=alert.ts_ns)
-
-

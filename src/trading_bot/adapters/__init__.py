@@ -1,1 +1,1 @@
-"""adapters"""
+"""Everything vendor-shaped."""

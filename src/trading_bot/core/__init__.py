@@ -1,1 +1,1 @@
-"""core"""
+"""The deterministic core, and the shell around it that drives it."""

@@ -9,7 +9,8 @@ from trading_bot.engines.session import SessionState
 def refresh_control(state: State) -> None:
     """Open or mask the templates and hand over the execution score.
 
-    A masked template still reports the first moment of each episode, so that its skip is journalled; it does not re-fire.
+    A masked template still reports the first moment of each episode, so that its skip is journalled; it does not re-
+    fire.
     """
     if state.deficits:
         state.deficits = quality.forget(state.deficits, state.ts_ns)

@@ -1,6 +1,7 @@
 """Digests that two runs of the same input share: SHA-256 over canonical msgpack, without run id, wall time and paths.
 
-A restart writes records of its own into the log (`ProcessStarted`, `EffectsAbandoned`), so later numbers shift. Digests count
+A restart writes records of its own into the log (`ProcessStarted`, `EffectsAbandoned`), so later numbers shift.
+Digests count
 without them: a client order id enters as (seq minus the life-cycle records before it, n).
 """
 

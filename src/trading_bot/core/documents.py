@@ -15,7 +15,8 @@ from trading_bot.domain.templates import TemplateConfig
 class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     """Configuration, templates, instrument and the rows of the calendar around the run.
 
-    `calendar` is the text of a session table, empty when there is none (then every date is unknown and nothing is entered).
+    `calendar` is the text of a session table, empty when there is none (then every date is unknown and nothing is
+    entered).
     `resolution_ns` is the resolution of the feed's event stamps; `feed` describes the source for people.
     """
 

@@ -263,7 +263,7 @@ class Walk:
             if len(rest) == FRAME_ALIGN and _seal_state(source) == "damaged":
                 seq -= 1  # a seal carries the number of the record before it
             raise self._corrupt(source.name, offset, reason, seq)
-        if not _blank(rest):
+        if not _blank(rest) and not self._in_use(later):
             cut = end.header is not None and source.size_bytes() < end.header.segment_bytes
             end.torn_bytes = _torn_bytes(rest, cut=cut)
         elif 0 < len(rest) < FRAME_ALIGN:
@@ -288,7 +288,9 @@ class Walk:
                 continue
             if header.first_seq > self.expected_seq:
                 return f"the record is missing and {other.name} begins with seq {header.first_seq}"
-            return f"the record is damaged and {other.name} continues after it" if not _blank(rest) else None
+            if _blank(rest[:8]) and _blank(rest[FRAME_ALIGN:]):
+                return None  # nothing, or a seal being written
+            return f"the record is damaged and {other.name} continues after it"
         return None
 
     def _in_use(self, later: Sequence[SegmentSource]) -> bool:

@@ -1,4 +1,7 @@
-"""State with what always moves along with it: timers, counters and digests. The runner and replay drive the same machine."""
+"""State with what always moves along with it: timers, counters and digests.
+
+The runner and replay drive the same machine.
+"""
 
 from trading_bot._fast import LogWriter
 from trading_bot.core.apply import Results, apply
@@ -69,7 +72,10 @@ class Machine:
         )
 
     def apply(self, event: Event, seq: int) -> Results:
-        """Apply an event; timers and counters follow. The digest takes effects in `record_effect`, when they are in the log."""
+        """Apply an event; timers and counters follow.
+
+        The digest takes effects in `record_effect`, when they are in the log.
+        """
         if isinstance(event, TimerFired):
             self.timers.pop((event.name, event.order_id), None)
         self.counters.observe(event)

@@ -6,7 +6,10 @@ from typing import Any
 class NullFeed:
     """Ends at once."""
 
-    resolution_ns = 1
+    @property
+    def resolution_ns(self) -> int:
+        """There are no stamps."""
+        return 1
 
     @property
     def rejected_by_reason(self) -> dict[str, int]:

@@ -140,4 +140,3 @@ def kill_cleared(state: State, event: events.KillCleared, _seq: int) -> Results:
     state.kill_reason = None
     text = f"kill switch cleared by {event.source}: {event.reason}"
     return [Alert(ts_ns=event.ts_ns, level="warning", code="KILL_CLEARED", text=text)]
-

@@ -1,4 +1,7 @@
-"""Handlers: what the kernel found. Candidates become decisions, decisions pass the safety gate, approvals become orders."""
+"""Handlers: what the kernel found.
+
+Candidates become decisions, decisions pass the safety gate, approvals become orders.
+"""
 
 from trading_bot.core.on_session import DATA_DOWN_CLEAR_TIMER, ENTRY_TTL_TIMER, QUALITY_KILL_TIMER
 from trading_bot.core.state import Entry, State
@@ -161,9 +164,7 @@ def _place(state: State, ts_ns: int, order: ApprovedOrder) -> Results:
     state.attempts_today += 1
     state.last_entry = (order.side, order.limit_ticks, ts_ns)
     return [
-        events.SafetyVerdict(
-            ts_ns=ts_ns, verdict="safety_gate_passed", order_id=order.order_id, failed=(), detail=""
-        ),
+        events.SafetyVerdict(ts_ns=ts_ns, verdict="safety_gate_passed", order_id=order.order_id, failed=(), detail=""),
         PlaceOrder(ts_ns=ts_ns, order=order),
         ArmTimer(ts_ns=ts_ns, name=ENTRY_TTL_TIMER, due_ns=order.expires_ns, order_id=order.order_id),
     ]

@@ -26,7 +26,10 @@ _FEED_KINDS = frozenset({FrameKind.QUOTE, FrameKind.TRADE, FrameKind.REJECTED, F
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
-    """How a log ends. `missing` results of the record `cause_seq` are not in it, `kept` are; cause 0 is an unrecorded outcome."""
+    """How a log ends.
+
+    `missing` results of the record `cause_seq` are not in it, `kept` are; cause 0 is an unrecorded outcome.
+    """
 
     cause_seq: int
     kept: int
@@ -34,7 +37,10 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Player:
-    """Drives a machine from a log. `on_message` sees every message after it was applied or matched (recovery rebuilds a broker by it)."""
+    """Drives a machine from a log.
+
+    `on_message` sees every message after it was applied or matched (recovery rebuilds a broker by it).
+    """
 
     def __init__(
         self,
@@ -121,7 +127,8 @@ class Player:
         if code and stop < count:
             raise ReplayDiverged(
                 first_seq + stop,
-                f"replay stops before record {first_seq + stop} with outcome {Outcome(code)!r}; the log has no outcome there",
+                f"replay stops before record {first_seq + stop} with outcome {Outcome(code)!r}; "
+                "the log has no outcome there",
             )
         self.last_ts_ns = machine.state.kernel.now_ns
         if code:
@@ -194,7 +201,9 @@ class Player:
         machine = self._live(seq)
         code = machine.state.kernel.on_time(record.ts_ns - 1)
         if code:
-            raise ReplayDiverged(seq, f"replay finds outcome {Outcome(code)!r} before record {seq}; the log has none there")
+            raise ReplayDiverged(
+                seq, f"replay finds outcome {Outcome(code)!r} before record {seq}; the log has none there"
+            )
         self._apply(record, seq)
 
     def _match_outcome(self, record: OutcomeReached, seq: int) -> None:
@@ -246,9 +255,13 @@ class Player:
 
     def _no_debt(self, seq: int) -> None:
         if self._outcome is not None:
-            raise ReplayDiverged(seq, f"replay finds {self._outcome!r} before record {seq}; the log has no such outcome")
+            raise ReplayDiverged(
+                seq, f"replay finds {self._outcome!r} before record {seq}; the log has no such outcome"
+            )
         if self._expected:
-            raise ReplayDiverged(seq, f"replay expects {self._expected[0]!r} before record {seq}; the log does not hold it")
+            raise ReplayDiverged(
+                seq, f"replay expects {self._expected[0]!r} before record {seq}; the log does not hold it"
+            )
 
     def _note(self, record: Event | Effect) -> None:
         """Facts that survive even when the state cannot be rebuilt (architecture law 10)."""

@@ -48,11 +48,13 @@ def unfinished(run_folder: Path) -> bool:
 def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broker) -> Recovered:
     """Replay the sessions of a run and open its last log for appending.
 
-    The broker is rebuilt from the effects and answers that are in the log; answers it still owes are delivered afterwards.
+    The broker is rebuilt from the effects and answers that are in the log; answers it still owes are delivered
+    afterwards.
 
     Raises:
         LogCorrupt: a damaged log.
-        ReplayDiverged: the same build and configuration gave something else than the log: a bug of ours, nothing is continued.
+        ReplayDiverged: the same build and configuration gave something else than the log: a bug of ours, nothing is
+        continued.
         UsageError: another process is writing this log.
     """
     counters, run_digest = RunCounters(), EffectsDigest()
@@ -77,7 +79,8 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broke
         )
     if player.run_started is None:
         raise LogCorrupt(
-            f"{logs[-1]} holds no RUN_STARTED record, so nothing can be continued; remove the folder to start a new run",
+            f"{logs[-1]} holds no RUN_STARTED record, so nothing can be continued; "
+            "remove the folder to start a new run",
             segment=logs[-1].name,
             offset=0,
             seq=1,

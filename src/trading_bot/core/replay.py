@@ -31,7 +31,8 @@ def session_logs(path: Path) -> list[Path]:
 def replay(path: Path, *, build: str, until_seq: int | None = None) -> ReplayReport:
     """Replay every session log under `path` and compare each derived record and effect with the recorded one.
 
-    `build` names the running kernel and core; a log of another build is read and checked, not compared. `until_seq` stops there,
+    `build` names the running kernel and core; a log of another build is read and checked, not compared. `until_seq`
+    stops there,
     in the first log that reaches it.
 
     Raises:
@@ -92,7 +93,9 @@ def _notes(log: Path, player: Player) -> list[str]:
         notes.append(f"{log.name}: the core failed at record {player.core_failed.failed_seq}; replay ends there")
     tail = player.tail
     if tail is not None:
-        notes.append(f"{log.name}: the log ends before {tail.missing} results of record {tail.cause_seq or player.last_seq}")
+        notes.append(
+            f"{log.name}: the log ends before {tail.missing} results of record {tail.cause_seq or player.last_seq}"
+        )
     return notes
 
 

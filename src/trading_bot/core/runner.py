@@ -1,4 +1,6 @@
-"""BotRunner: the loop between the world and the core. Input into the log, into the core, results into the log, effects out.
+"""BotRunner: the loop between the world and the core.
+
+Input into the log, into the core, results into the log, effects out.
 
 At equal times: broker, timer, grid, market.
 """
@@ -8,13 +10,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
+from trading_bot.core import opening
 from trading_bot.core.apply import Results
 from trading_bot.core.documents import RunDocuments
-from trading_bot.core.event_log import LogFull
 from trading_bot.core.machine import Machine
 from trading_bot.core.null_feed import NullFeed
+from trading_bot.core.opening import RunIdentity
 from trading_bot.core.recovery import Recovered
 from trading_bot.core.run_logs import FolderLogs, MemoryLogs, SessionLog
 from trading_bot.core.shadow_broker import ShadowBroker
@@ -27,19 +28,10 @@ from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.ports import Broker, Feed
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.records import FRAME_ALIGN, FRAME_HEADER, FrameClass
-from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS, UUSD_PER_USD
+from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
 
 LOG_FULL_EXIT_CODE: Final = 5
 IDLE: Final = {"action": Action.IDLE.value, "reason": "NO_DECISION"}
-
-
-class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is running: `build` names kernel and core, so that effects are compared only between equals."""
-
-    run_id: str = "memory"
-    mode: str = "OBSERVE"
-    adapter: str = "none"
-    build: str = "unknown"
 
 
 class BotRunner:
@@ -97,7 +89,7 @@ class BotRunner:
         """Apply one pending input, answer, timer or stretch of market data, and say what was decided.
 
         Returns:
-            `action` and `reason` of the decision (`{"action": "SKIP", "reason": "SESSION_EXIT"}`), IDLE when there was none.
+            `action` and `reason` of the decision, such as `{"action": "SKIP", "reason": "SESSION_EXIT"}`, or IDLE.
         """
         self._decided = IDLE
         if not self.ended:
@@ -156,48 +148,12 @@ class BotRunner:
         machine.state.kernel.set_writer(log.writer)
         self.machine, self.log = machine, log
         self._set_bounds(ts_ns)
-        self._input(
-            events.RunStarted(
-                ts_ns=ts_ns,
-                schema=events.SCHEMA_VERSION,
-                run_id=self.identity.run_id,
-                mode=self.identity.mode,
-                adapter=self.identity.adapter,
-                instrument=self.documents.instrument.symbol,
-                trade_date=day.trade_date if day else 0,
-                config_hash=self.documents.config_hash,
-                kernel_build=self.identity.build,
-                documents=self.documents.pack(),
-                digests=self.documents.digests(),
-            )
-        )
+        self._input(opening.run_started(self.documents, self.identity, ts_ns, day.trade_date if day else 0))
         carried = before.state.carried() if before else machine.state.carried()
         kernel = zlib.compress(before.state.kernel.snapshot(), 1) if before else b""
         self._input(events.StateCarried(ts_ns=ts_ns, state=canonical(carried), kernel=kernel))
-        for event in self._gate_inputs(ts_ns):
+        for event in opening.gate_inputs(self.documents, ts_ns):
             self._input(event)
-
-    def _gate_inputs(self, ts_ns: int) -> list[Input]:
-        """The inputs of the gates where nothing real supplies them; marked as modelled."""
-        instrument = self.documents.instrument
-        equity_uusd = round(self.documents.config.decision.equity_assumed_usd * UUSD_PER_USD)
-        return [
-            events.InstrumentBound(
-                ts_ns=ts_ns,
-                instrument_id=instrument.id,
-                symbol=instrument.symbol,
-                con_id=0,
-                tick_value_uusd=instrument.tick_value_uusd,
-                multiplier=round(instrument.multiplier),
-                expiry=0,
-            ),
-            events.LinkStatus(ts_ns=ts_ns, up=True, modelled=True),
-            events.AccountSnapshot(
-                ts_ns=ts_ns, account="", equity_uusd=equity_uusd, margin_free_uusd=equity_uusd, assumed=True
-            ),
-            events.Reconciled(ts_ns=ts_ns, ok=True, position_qty=0, working_orders=0, modelled=True),
-            events.LatencySampled(ts_ns=ts_ns, decision_us_p99=0.0, loop_lag_us_max=0.0, modelled=True),
-        ]
 
     def _resume(self, recovered: Recovered) -> None:
         """Go on with a log that was cut: same build and configuration warm, anything else with facts only."""
@@ -221,19 +177,17 @@ class BotRunner:
             self._input(events.EffectsAbandoned(ts_ns=ts_ns, cause_seq=tail.cause_seq, kept=tail.kept))
         cold = not recovered.full
         self._input(
-            events.ProcessStarted(
-                ts_ns=ts_ns,
-                recovery="facts" if cold else "full",
-                config_hash=self.documents.config_hash,
-                kernel_build=self.identity.build,
+            opening.process_started(
+                self.documents,
+                self.identity,
+                ts_ns,
                 last_seq=player.last_seq,
                 torn_bytes=recovered.torn_bytes,
-                documents=self.documents.pack() if cold else b"",
-                digests=self.documents.digests() if cold else {},
+                cold=cold,
             )
         )
         if cold:
-            for event in self._gate_inputs(ts_ns):
+            for event in opening.gate_inputs(self.documents, ts_ns):
                 self._input(event)
         self.feed.skip_records(recovered.feed_records)
         self._read()
@@ -334,7 +288,7 @@ class BotRunner:
         self._input(events.FeedEnded(ts_ns=self._now_ns, reason=reason, exit_code=exit_code))
 
     def _due(self, due_ns: int) -> None:
-        """Something is due before the next record: the broker's answer first, then timers, then the bounds of the run."""
+        """Something is due before the next record: a broker's answer, then timers, then the bounds of the run."""
         machine = self._live
         if self.broker.next_due_ns == due_ns:
             self._input(self.broker.take())
@@ -371,7 +325,10 @@ class BotRunner:
         self._apply(outcome, seq)
 
     def _log_full(self) -> None:
-        """The tick waits: nothing is dropped. Without room on the disk the run ends by the reserve kept for messages."""
+        """The tick waits: nothing is dropped.
+
+        Without room on the disk the run ends by the reserve kept for messages.
+        """
         assert self.log is not None
         self.log.maintain()
         if self.log.writer.has_prepared:
@@ -401,7 +358,7 @@ class BotRunner:
         self._dispatch(results)
 
     def _core_failed(self, seq: int, error: Exception) -> None:
-        """Our own trouble: it is in the log, the switch is latched, entries are withdrawn by what the broker side knows."""
+        """Our own trouble: it goes into the log, the switch is latched, entries are withdrawn."""
         failed = events.CoreFailed(ts_ns=self._now_ns, failed_seq=seq, error=repr(error))
         self._append(FrameClass.INPUT, failed, 0)
         machine = self._live

@@ -1,4 +1,7 @@
-"""The sink of OBSERVE: nothing leaves. It acknowledges every entry and never fills one; entries end by their time to live."""
+"""The sink of OBSERVE: nothing leaves.
+
+It acknowledges every entry and never fills one; entries end by their time to live.
+"""
 
 from collections import deque
 

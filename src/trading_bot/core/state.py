@@ -45,7 +45,10 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State:
-    """Configuration (fixed), facts (from events) and the kernel. Built from documents alone, so that replay builds the same."""
+    """Configuration (fixed), facts (from events) and the kernel.
+
+    Built from documents alone, so that replay builds the same.
+    """
 
     def __init__(self, documents: RunDocuments, writer: LogWriter | None = None) -> None:
         """A cold state. `writer` is where the kernel appends ticks; None in replay."""
@@ -64,9 +67,7 @@ class State:
             flatten_before_close_ns=config.session.flatten_before_close_min * NS_PER_MIN,
         )
         self.kernel = HotPath(
-            compile_kernel_config(
-                config, documents.templates, instrument, days, resolution_ns=documents.resolution_ns
-            ),
+            compile_kernel_config(config, documents.templates, instrument, days, resolution_ns=documents.resolution_ns),
             writer,
         )
         self.decisions = DecisionEngineV2(config, documents.templates, instrument)

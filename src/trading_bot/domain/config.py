@@ -1,6 +1,7 @@
 """The configuration, closed and checked: unknown keys are refused, ranges and relations are verified when it is built.
 
-Every number the specification marks [U] has its default here and nowhere else. `Meta` carries unit and meaning for `config explain`.
+Every number the specification marks [U] has its default here and nowhere else. `Meta` carries unit and meaning for
+`config explain`.
 """
 
 import hashlib
@@ -27,22 +28,24 @@ def _range(low: float, high: float) -> Meta:
     return Meta(ge=low, le=high)
 
 
-class RunConfig(Section):
+class RunConfig(Section, frozen=True):
     """What runs. LIVE also needs arming on the command line."""
 
     mode: Annotated[Mode, _unit("name", "OBSERVE decides and never sends; PAPER and LIVE send orders")] = "OBSERVE"
     adapter: Annotated[Adapter, _unit("name", "where market data comes from")] = "ibkr"
     instrument: Annotated[str, _unit("symbol", "instrument traded, from the registry")] = "MES"
-    profile: Annotated[
-        Literal["scalper", "conservative"], _unit("name", "set of limits in configs/profiles")
-    ] = "scalper"
+    profile: Annotated[Literal["scalper", "conservative"], _unit("name", "set of limits in configs/profiles")] = (
+        "scalper"
+    )
     strategies: Annotated[str, _unit("file", "strategy templates (TOML)")] = "strategies.toml"
 
 
-class SessionConfig(Section):
+class SessionConfig(Section, frozen=True):
     """When the bot may enter and must be flat (specification 10, 8.5)."""
 
-    kind: Annotated[Literal["rth", "globex"], _unit("name", "rth: NYSE hours within Globex; globex: 18:00-17:00 ET")] = "rth"
+    kind: Annotated[
+        Literal["rth", "globex"], _unit("name", "rth: NYSE hours within Globex; globex: 18:00-17:00 ET")
+    ] = "rth"
     open_delay_min: Annotated[int, _range(0, 240), _unit("min", "no entries for this long after the open")] = 5
     close_buffer_min: Annotated[int, _range(5, 240), _unit("min", "no entries from this long before the close")] = 15
     flatten_before_close_min: Annotated[int, _range(1, 60), _unit("min", "[U] flat this long before the close")] = 5
@@ -56,7 +59,7 @@ class SessionConfig(Section):
             )
 
 
-class QualityConfig(Section):
+class QualityConfig(Section, frozen=True):
     """Gates of the data score (DVS) and the execution score (EQS), in hundredths (specification 4, 5)."""
 
     dvs_entry_c: Annotated[int, _range(0, 100), _unit("1/100", "[U] entries need at least this DVS")] = 80
@@ -70,7 +73,9 @@ class QualityConfig(Section):
     age_warn_ms: Annotated[int, _range(100, 600_000), _unit("ms", "stream age that costs .10 in RTH")] = 2_000
     age_stale_ms: Annotated[int, _range(100, 600_000), _unit("ms", "stream age that costs .40 in RTH")] = 5_000
     age_dead_ms: Annotated[int, _range(100, 600_000), _unit("ms", "stream age that costs 1 in RTH")] = 10_000
-    age_outside_rth_factor: Annotated[int, _range(1, 100), _unit("1", "the three ages are this much longer outside RTH")] = 4
+    age_outside_rth_factor: Annotated[
+        int, _range(1, 100), _unit("1", "the three ages are this much longer outside RTH")
+    ] = 4
 
     def __post_init__(self) -> None:
         for low, middle, high in (
@@ -83,7 +88,7 @@ class QualityConfig(Section):
                 raise ValueError(f"quality.{low} < quality.{middle} < quality.{high} must hold, found {values}")
 
 
-class CostsConfig(Section):
+class CostsConfig(Section, frozen=True):
     """Costs of a trade (specification 7). Commission comes from the instrument until the broker reports it."""
 
     slippage_base_ticks: Annotated[float, _range(0, 6), _unit("ticks", "[U] expected slippage at calm")] = 0.5
@@ -93,7 +98,7 @@ class CostsConfig(Section):
     cost_share_max: Annotated[float, _range(0, 1), _unit("1", "largest cost as a share of the target")] = 0.35
 
 
-class TierConfig(Section):
+class TierConfig(Section, frozen=True):
     """One capital tier (specification 6.5)."""
 
     equity_usd_min: Annotated[float, _range(0, 1e9), _unit("USD", "the tier starts at this equity")]
@@ -119,11 +124,13 @@ def _default_tiers() -> dict[TierName, TierConfig]:
     }
 
 
-class DecisionConfig(Section):
+class DecisionConfig(Section, frozen=True):
     """Decision engine (specification 6)."""
 
     equity_assumed_usd: Annotated[float, _range(0, 1e9), _unit("USD", "equity where no account exists")] = 10_000.0
-    stability_max: Annotated[float, _range(0, 10), _unit("1", "a belief that moved more than this is not traded")] = 0.30
+    stability_max: Annotated[float, _range(0, 10), _unit("1", "a belief that moved more than this is not traded")] = (
+        0.30
+    )
     pseudo_trades: Annotated[int, _range(1, 10_000), _unit("trades", "prior weight of the win-rate posterior")] = 40
     tiers: dict[TierName, TierConfig] = msgspec.field(default_factory=_default_tiers)
 
@@ -132,10 +139,12 @@ class DecisionConfig(Section):
             raise ValueError(f"decision.tiers needs exactly S, A and B, found {sorted(self.tiers)}")
         floors = [self.tiers[name].equity_usd_min for name in ("S", "A", "B")]
         if floors[0] != 0 or not floors[0] < floors[1] < floors[2]:
-            raise ValueError(f"decision.tiers: equity_usd_min must start at 0 and rise from S to A to B, found {floors}")
+            raise ValueError(
+                f"decision.tiers: equity_usd_min must start at 0 and rise from S to A to B, found {floors}"
+            )
 
 
-class SizingConfig(Section):
+class SizingConfig(Section, frozen=True):
     """Position size (specification 6.6)."""
 
     max_risk_usd: Annotated[float, _range(0, 1000), _unit("USD", "[U] largest risk of one trade")] = 15.0
@@ -146,7 +155,7 @@ class SizingConfig(Section):
     kelly_fraction_max: Annotated[float, _range(0, 0.5), _unit("1", "of the Kelly size, from 100 trades on")] = 0.5
 
 
-class SafetyConfig(Section):
+class SafetyConfig(Section, frozen=True):
     """Limits of the safety gate (specification 8.1). Each limit stands here and in one row of the gate's table."""
 
     position_qty_max: Annotated[int, _range(1, 10), _unit("contracts", "largest position after any fill")] = 1
@@ -158,23 +167,27 @@ class SafetyConfig(Section):
     entries_per_hour_max: Annotated[int, _range(1, 600), _unit("entries", "per rolling hour")] = 15
     entries_per_day_max: Annotated[int, _range(1, 1000), _unit("entries", "filled, per session")] = 40
     attempts_per_day_max: Annotated[int, _range(1, 10_000), _unit("orders", "entry orders sent, per session")] = 200
-    fees_day_usd_max: Annotated[float, _range(0, 10_000), _unit("USD", "commission per session, at most 2 % of equity")] = 100.0
+    fees_day_usd_max: Annotated[
+        float, _range(0, 10_000), _unit("USD", "commission per session, at most 2 % of equity")
+    ] = 100.0
 
 
-class OrdersConfig(Section):
+class OrdersConfig(Section, frozen=True):
     """Entries (specification 11)."""
 
     entry_ttl_s: Annotated[int, _range(1, 30), _unit("s", "an entry not filled by then is cancelled")] = 10
 
 
-class LogConfig(Section):
+class LogConfig(Section, frozen=True):
     """Event log (architecture 6)."""
 
     segment_mib: Annotated[int, _range(1, 4096), _unit("MiB", "size of a segment file")] = 64
-    sync_ms: Annotated[int, _range(10, 1000), _unit("ms", "time between fdatasyncs: the loss window of a power cut")] = 50
+    sync_ms: Annotated[
+        int, _range(10, 1000), _unit("ms", "time between fdatasyncs: the loss window of a power cut")
+    ] = 50
 
 
-class SignalsConfig(Section):
+class SignalsConfig(Section, frozen=True):
     """Constants of signals that the specification leaves open."""
 
     vpin_bucket_qty: Annotated[int, _range(1, 10_000_000), _unit("contracts", "volume bucket of vpin")] = 250
@@ -217,12 +230,12 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 _CANONICAL: Final = msgspec.msgpack.Encoder(order="deterministic")
 
 
-def canonical(value: Any) -> bytes:  # noqa: ANN401  (any msgspec value)
+def canonical(value: Any) -> bytes:
     """One byte string per value: msgpack with sorted keys. Digests are taken over this."""
     return _CANONICAL.encode(value)
 
 
 def config_hash(config: BotConfig, templates: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) over the canonical form of the configuration and the strategy templates, whose order counts: it breaks ties."""
+    """SHA-256 (hex) over the canonical form of configuration and templates; their order counts, it breaks ties."""
     ordered = [[name, msgspec.to_builtins(template)] for name, template in templates.items()]
     return hashlib.sha256(canonical([msgspec.to_builtins(config), ordered])).hexdigest()

@@ -1,14 +1,14 @@
 """The error tree. Each class has one owner and one exit code (specification, section 13).
 
-    BotError
-      UsageError          the operator fixes a command, a file or a key      exit 2
-        ConfigError       ... in a configuration or strategy file
-      SourceUnreachable   a broker or data source does not answer            exit 3
-      ReplayDiverged      a replay produced something else than the log      exit 4
-      Halted              kill switch or breaker                             exit 5
-      DataCorrupt         a log or data file is damaged                      exit 6
-        LogCorrupt
-      CoreBug             ours: the core raised                              exit 1
+BotError
+  UsageError          the operator fixes a command, a file or a key      exit 2
+    ConfigError       ... in a configuration or strategy file
+  SourceUnreachable   a broker or data source does not answer            exit 3
+  ReplayDiverged      a replay produced something else than the log      exit 4
+  Halted              kill switch or breaker                             exit 5
+  DataCorrupt         a log or data file is damaged                      exit 6
+    LogCorrupt
+  CoreBug             ours: the core raised                              exit 1
 """
 
 from typing import ClassVar

@@ -1,6 +1,9 @@
-"""What happened, in the past tense. Inputs enter the core; derived records say what it found and are recomputed by replay.
+"""What happened, in the past tense.
 
-New fields are only appended, with defaults. `ts_ns` is the receive time (architecture law 3). The tag stands in the field `kind`.
+Inputs enter the core; derived records say what it found and are recomputed by replay.
+
+New fields are only appended, with defaults. `ts_ns` is the receive time (architecture law 3). The tag stands in the
+field `kind`.
 """
 
 import msgspec
@@ -29,7 +32,10 @@ class Derived(Event, frozen=True, gc=False, kw_only=True):
 
 
 class RunStarted(Input, frozen=True, gc=False, kw_only=True, tag="RUN_STARTED"):
-    """First record of every log. `documents` is zlib-compressed msgpack of all the run depends on; `digests` indexes it (SHA-256 hex)."""
+    """First record of every log.
+
+    `documents` is zlib-compressed msgpack of all the run depends on; `digests` indexes it (SHA-256 hex).
+    """
 
     schema: int
     run_id: str
@@ -44,14 +50,20 @@ class RunStarted(Input, frozen=True, gc=False, kw_only=True, tag="RUN_STARTED"):
 
 
 class StateCarried(Input, frozen=True, gc=False, kw_only=True, tag="STATE_CARRIED"):
-    """Second record of every log: what earlier sessions leave (canonical msgpack), and the kernel's snapshot (zlib) when it is carried warm."""
+    """Second record of every log: what earlier sessions leave.
+
+    `state` is canonical msgpack; `kernel` the kernel's snapshot (zlib) when it is carried warm.
+    """
 
     state: bytes
     kernel: bytes = b""
 
 
 class ProcessStarted(Input, frozen=True, gc=False, kw_only=True, tag="PROCESS_STARTED"):
-    """A restart continues this log. `recovery` is `full` (replayed, effects compared) or `facts` (other configuration or kernel: cold)."""
+    """A restart continues this log.
+
+    `recovery` is `full` (replayed, effects compared) or `facts` (other configuration or kernel: cold).
+    """
 
     recovery: str
     config_hash: str
@@ -63,21 +75,24 @@ class ProcessStarted(Input, frozen=True, gc=False, kw_only=True, tag="PROCESS_ST
 
 
 class EffectsAbandoned(Input, frozen=True, gc=False, kw_only=True, tag="EFFECTS_ABANDONED"):
-    """The process ended between the input `cause_seq` and its effects: they are never sent late. `kept` of them are in the log."""
+    """The process ended between the input `cause_seq` and its effects: they are never sent late.
+
+    `kept` of them are in the log.
+    """
 
     cause_seq: int
     kept: int
 
 
 class StopRequested(Input, frozen=True, gc=False, kw_only=True, tag="STOP_REQUESTED"):
-    """Someone or something asked for an orderly end: entries stop, working entries are cancelled, the position is flattened."""
+    """An orderly end was asked for: entries stop, working entries are cancelled, the position is flattened."""
 
     reason: str
     exit_code: int = 0
 
 
 class FeedEnded(Input, frozen=True, gc=False, kw_only=True, tag="FEED_ENDED"):
-    """The market data source has no more; `reason` is `END` or what went wrong, `exit_code` what the process will answer."""
+    """The source has no more; `reason` is `END` or what went wrong, `exit_code` what the process will answer."""
 
     reason: str
     exit_code: int = 0
@@ -208,7 +223,10 @@ class OrderRejected(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_REJEC
 
 
 class OutcomeReached(Derived, frozen=True, gc=False, kw_only=True, tag="OUTCOME_REACHED"):
-    """The kernel stopped. `code`: bits of docs/kernel.md section 9; scores in hundredths; `at_grid`: found at a grid point, not at a tick."""
+    """The kernel stopped.
+
+    `code`: bits of docs/kernel.md section 9; scores in hundredths; `at_grid`: found at a grid point, not at a tick.
+    """
 
     code: int
     at_grid: bool
@@ -231,7 +249,7 @@ class DecisionMade(Derived, frozen=True, gc=False, kw_only=True, tag="DECISION_M
 
 
 class SafetyVerdict(Derived, frozen=True, gc=False, kw_only=True, tag="SAFETY_VERDICT"):
-    """`verdict` is `safety_gate_passed` or `safety_gate_blocked`; `failed` numbers the checks that said no (specification 8.1)."""
+    """`verdict` is `safety_gate_passed` or `safety_gate_blocked`; `failed` numbers the checks that said no."""
 
     verdict: str
     order_id: ClientOrderId

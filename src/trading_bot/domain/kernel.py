@@ -8,7 +8,9 @@ import msgspec
 TEMPLATES_MAX: Final = 32
 WEIGHTS_MAX: Final = 24
 TRIGGERS_MAX: Final = 8
-SESSION_COLUMNS: Final = 7  # trade_date, open, close, rth_open, rth_close, break_start, break_end (ns; 0 = none), int64 each
+SESSION_COLUMNS: Final = (
+    7  # trade_date, open, close, rth_open, rth_close, break_start, break_end (ns; 0 = none), int64 each
+)
 
 
 class Cadence(IntEnum):
@@ -111,7 +113,7 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A (template, side) that fired, with the terms of its expected utility; `_e6` values are millionths (of ticks where a length)."""
+    """A (template, side) that fired, with its terms; `_e6` values are millionths (of ticks where a length)."""
 
     template: int
     side: int  # +1 long, -1 short

@@ -60,7 +60,8 @@ def decode(payload: bytes | memoryview) -> events.Event | effects.Effect:
     Raises:
         msgspec.ValidationError: a kind this version does not know, or fields of the wrong type.
     """
-    return DECODER.decode(payload)
+    record: events.Event | effects.Effect = DECODER.decode(payload)
+    return record
 
 
 def frame_class(record: events.Event | effects.Effect) -> FrameClass:

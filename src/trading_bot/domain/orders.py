@@ -1,4 +1,4 @@
-"""Orders as values: identity, intent, the approved order that only the safety gate builds, and the states of specification 11."""
+"""Orders as values: identity, intent, the approved order that only the safety gate builds, and the states."""
 
 from enum import StrEnum
 
@@ -47,7 +47,8 @@ class EntryIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An entry the safety gate has let pass. Built in `engines/safety_gate.py` and nowhere else (a test holds this).
 
-    `limit_ticks`, `stop_price_ticks` and `target_price_ticks` are prices in ticks; `expires_ns` ends the order's time to live.
+    `limit_ticks`, `stop_price_ticks` and `target_price_ticks` are prices in ticks; `expires_ns` ends the order's time
+    to live.
     """
 
     order_id: ClientOrderId

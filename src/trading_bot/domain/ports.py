@@ -9,7 +9,9 @@ from trading_bot.domain.events import Input
 class Feed(Protocol):
     """A source of market data: batches of whole 64-byte tick records in receive order."""
 
-    resolution_ns: int
+    @property
+    def resolution_ns(self) -> int:
+        """Step of the event stamps."""
 
     @property
     def rejected_by_reason(self) -> dict[str, int]:

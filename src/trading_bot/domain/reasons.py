@@ -1,4 +1,7 @@
-"""Reason codes. The order of `GateReason` is the order of authority (specification 6.1); its value is the bit in a decision's mask."""
+"""Reason codes.
+
+The order of `GateReason` is the order of authority (specification 6.1); its value is the bit in a decision's mask.
+"""
 
 from enum import IntEnum, StrEnum
 

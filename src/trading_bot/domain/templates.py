@@ -64,7 +64,9 @@ class TemplateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
                 raise ValueError(f"delta is for bar signals; {trigger.signal} is a {spec.cadence} signal")
         flow = [name for name in self.weights if name in SIGNAL_BY_NAME and SIGNAL_BY_NAME[name].cadence != "bar"]
         if self.cadence == "tick" and len(flow) > 6:
-            raise ValueError(f"a tick template uses at most six order-flow signals, found {len(flow)}: {', '.join(flow)}")
+            raise ValueError(
+                f"a tick template uses at most six order-flow signals, found {len(flow)}: {', '.join(flow)}"
+            )
 
 
 class StrategyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

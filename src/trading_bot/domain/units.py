@@ -1,4 +1,4 @@
-"""Units: prices in ticks, time in nanoseconds since the Unix epoch (UTC), money in integer micro-dollars, scores in hundredths."""
+"""Units: prices in ticks, time in ns since the Unix epoch (UTC), money in micro-dollars, scores in hundredths."""
 
 from decimal import Decimal
 from typing import Final, NewType
@@ -34,7 +34,10 @@ def usd_from_uusd(amount_uusd: int) -> float:
 
 
 def iso_from_ns(ts_ns: int) -> str:
-    """UTC text of a time, nanoseconds kept: `2023-12-25T23:00:00.000000001Z`. Civil date by Howard Hinnant's algorithm (no clock, no locale)."""
+    """UTC text of a time, nanoseconds kept: `2023-12-25T23:00:00.000000001Z`.
+
+    Civil date by Howard Hinnant's algorithm (no clock, no locale).
+    """
     days, rest = divmod(ts_ns, NS_PER_DAY)
     seconds, nanos = divmod(rest, NS_PER_S)
     shifted = days + 719_468
@@ -45,6 +48,5 @@ def iso_from_ns(ts_ns: int) -> str:
     day = day_of_year - (153 * month_shifted + 2) // 5 + 1
     month = month_shifted + 3 if month_shifted < 10 else month_shifted - 9
     year = year_of_era + era * 400 + (month <= 2)
-    return (
-        f"{year:04d}-{month:02d}-{day:02d}T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{nanos:09d}Z"
-    )
+    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{year:04d}-{month:02d}-{day:02d}T{clock}.{nanos:09d}Z"

@@ -1,4 +1,4 @@
-"""From a fired candidate to ENTER or SKIP: every gate in the order of authority, first veto is the reason (specification 6.1).
+"""From a fired candidate to ENTER or SKIP: gates in the order of authority (specification 6.1), first veto wins.
 
 An undefined answer is NO_TRADE: a gate that cannot be judged blocks.
 """
@@ -49,7 +49,10 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One answer about one candidate. `mask` has bit `GateReason` set for every gate that said no; `qty` is 0 unless ENTER."""
+    """One answer about one candidate.
+
+    `mask` has bit `GateReason` set for every gate that said no; `qty` is 0 unless ENTER.
+    """
 
     action: Action
     reason: str
@@ -119,13 +122,15 @@ class DecisionEngineV2:
         return name
 
     def decide(self, candidate: Candidate, inputs: DecisionInputs, *, rival: GateReason | None = None) -> Decision:
-        """Judge one candidate. `rival`: BETTER_CANDIDATE when another of the same moment is chosen already, OPPOSITE_CANDIDATE when the best two tie."""
+        """Judge one candidate.
+
+        `rival`: BETTER_CANDIDATE when another of the same moment is chosen already, OPPOSITE_CANDIDATE when the best
+        two tie.
+        """
         name, template = self._templates[candidate.template]
         tier = None if inputs.equity_uusd is None else self.tier_constraints[self.tier_name(inputs.equity_uusd)]
         qty = self._qty(candidate, inputs, tier)
-        case = _Case(
-            inputs=inputs, candidate=candidate, template=template, name=name, tier=tier, qty=qty, rival=rival
-        )
+        case = _Case(inputs=inputs, candidate=candidate, template=template, name=name, tier=tier, qty=qty, rival=rival)
         mask, first = 0, None
         for reason, blocks in _GATES:
             if blocks(self, case):
@@ -270,12 +275,12 @@ def _text(name: str, candidate: Candidate, action: Action, reason: str, qty: int
     if candidate.missing:
         return f"{name} {side} {action.value} {reason}: a signal it needs is not warm"
     edge, uncertainty, cost, need = (
-        value / _E6
-        for value in (candidate.edge_e6, candidate.uncertainty_e6, candidate.cost_e6, candidate.required_e6)
+        value / _E6 for value in (candidate.edge_e6, candidate.uncertainty_e6, candidate.cost_e6, candidate.required_e6)
     )
     head = f"{name} {side} {action.value}" + (f" {qty}" if action is Action.ENTER else f" {reason}")
     return (
         f"{head}: p {candidate.p_e6 / _E6:.3f} UNCALIBRATED, edge {edge:.2f} - uncertainty {uncertainty:.2f} "
-        f"against {need:.2f} needed (cost {cost:.2f}) ticks, target {candidate.target_ticks} stop {candidate.stop_ticks}, "
+        f"against {need:.2f} needed (cost {cost:.2f}) ticks, target {candidate.target_ticks} "
+        f"stop {candidate.stop_ticks}, "
         f"stability {candidate.stability_e6 / _E6:.2f}"
     )

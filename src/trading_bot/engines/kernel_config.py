@@ -28,7 +28,7 @@ _SESSION_ROW: Final = struct.Struct("<7q")
 
 
 def z_from_probability(probability: float) -> float:
-    """Inverse of sigma(x) = (1 + x/sqrt(1+x^2))/2: probability thresholds become z-values once, when the configuration is read."""
+    """Inverse of sigma(x) = (1 + x/sqrt(1+x^2))/2; probability thresholds become z-values once, at the start."""
     squash = 2.0 * probability - 1.0
     return squash / math.sqrt(1.0 - squash * squash)
 

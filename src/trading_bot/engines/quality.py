@@ -49,7 +49,7 @@ class EqsDeficit(msgspec.Struct, frozen=True, gc=False):
 
 
 def deficit_e6(deficit: EqsDeficit, ts_ns: int) -> int:
-    """What is left of a penalty, in millionths of the full score: d*(2-r)/2^(n+1), n whole half-lives and r the rest."""
+    """What is left of a penalty, in millionths of the score: d*(2-r)/2^(n+1), n whole half-lives and r the rest."""
     row = EQS_PENALTIES[deficit.name]
     half_life_ns = row.half_life_s * NS_PER_S
     whole, rest_ns = divmod(max(ts_ns - deficit.since_ns, 0), half_life_ns)

@@ -1,4 +1,4 @@
-"""The last word on an entry: one object on the only path to a broker, deterministic, without override (specification 8.1).
+"""The last word on an entry: the only path to a broker, deterministic, without override (specification 8.1).
 
 `ApprovedOrder` is built here and nowhere else. Exits and flattening do not pass this gate; they have their own effects.
 """
@@ -49,7 +49,10 @@ def risk_uusd(intent: EntryIntent, instrument: Instrument) -> int:
 
 
 class SafetyGate:
-    """Checks an intent against the facts. Holds limits and counters only; it never learns and never remembers an order."""
+    """Checks an intent against the facts.
+
+    Holds limits and counters only; it never learns and never remembers an order.
+    """
 
     def __init__(
         self,

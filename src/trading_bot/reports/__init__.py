@@ -1,1 +1,1 @@
-"""reports"""
+"""Reports and exports from the log."""

@@ -1,1 +1,1 @@
-"""adapters/ibkr"""
+"""Interactive Brokers."""

@@ -1,0 +1,73 @@
+"""The first records of a log, and of a process that continues one."""
+
+import msgspec
+
+from trading_bot.core.documents import RunDocuments
+from trading_bot.domain import events
+from trading_bot.domain.events import Input
+from trading_bot.domain.units import uusd_from_usd
+
+
+class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is running: `build` names kernel and core, so that effects are compared only between equals."""
+
+    run_id: str = "memory"
+    mode: str = "OBSERVE"
+    adapter: str = "none"
+    build: str = "unknown"
+
+
+def run_started(documents: RunDocuments, identity: RunIdentity, ts_ns: int, trade_date: int) -> events.RunStarted:
+    """Record 1: everything the run depends on. `trade_date` 0 is one the calendar does not know."""
+    return events.RunStarted(
+        ts_ns=ts_ns,
+        schema=events.SCHEMA_VERSION,
+        run_id=identity.run_id,
+        mode=identity.mode,
+        adapter=identity.adapter,
+        instrument=documents.instrument.symbol,
+        trade_date=trade_date,
+        config_hash=documents.config_hash,
+        kernel_build=identity.build,
+        documents=documents.pack(),
+        digests=documents.digests(),
+    )
+
+
+def process_started(
+    documents: RunDocuments, identity: RunIdentity, ts_ns: int, *, last_seq: int, torn_bytes: int, cold: bool
+) -> events.ProcessStarted:
+    """A restart. A cold one brings its own documents: what the run depends on from here."""
+    return events.ProcessStarted(
+        ts_ns=ts_ns,
+        recovery="facts" if cold else "full",
+        config_hash=documents.config_hash,
+        kernel_build=identity.build,
+        last_seq=last_seq,
+        torn_bytes=torn_bytes,
+        documents=documents.pack() if cold else b"",
+        digests=documents.digests() if cold else {},
+    )
+
+
+def gate_inputs(documents: RunDocuments, ts_ns: int) -> list[Input]:
+    """The inputs of the gates where nothing real supplies them; marked as modelled."""
+    instrument = documents.instrument
+    equity_uusd = uusd_from_usd(documents.config.decision.equity_assumed_usd)
+    return [
+        events.InstrumentBound(
+            ts_ns=ts_ns,
+            instrument_id=instrument.id,
+            symbol=instrument.symbol,
+            con_id=0,
+            tick_value_uusd=instrument.tick_value_uusd,
+            multiplier=round(instrument.multiplier),
+            expiry=0,
+        ),
+        events.LinkStatus(ts_ns=ts_ns, up=True, modelled=True),
+        events.AccountSnapshot(
+            ts_ns=ts_ns, account="", equity_uusd=equity_uusd, margin_free_uusd=equity_uusd, assumed=True
+        ),
+        events.Reconciled(ts_ns=ts_ns, ok=True, position_qty=0, working_orders=0, modelled=True),
+        events.LatencySampled(ts_ns=ts_ns, decision_us_p99=0.0, loop_lag_us_max=0.0, modelled=True),
+    ]
