@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from trading_bot import log_setup
-from trading_bot.adapters.files import CsvColumns, FileFeed, open_files
+from trading_bot.adapters.files import CsvColumns, FileFeed, open_files, read_columns
 from trading_bot.build_digest import build_digest
 from trading_bot.config_files import RunOptions
 from trading_bot.core import replay as replay_module
@@ -115,7 +115,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
 
 
 def _columns(path: Path | None) -> CsvColumns | None:
-    return None if path is None else CsvColumns.from_toml(path)
+    return None if path is None else read_columns(path)
 
 
 def _documents(options: RunOptions, instrument: Instrument, feed: FileFeed) -> RunDocuments:

@@ -126,11 +126,16 @@ def declared_columns(path: Path) -> CsvColumns | None:
     """
     for sidecar in (path.with_name(path.name + ".columns.toml"), path.with_name("columns.toml")):
         if sidecar.is_file():
-            try:
-                columns = msgspec.convert(tomllib.loads(sidecar.read_text("utf-8")), CsvColumns)
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-                known = ", ".join(CsvColumns.__struct_fields__)
-                raise ConfigError(f"{sidecar}: {error}; known keys are {known}") from error
-            columns.check(str(sidecar))
-            return columns
+            return read_columns(sidecar)
     return None
+
+
+def read_columns(declaration: Path) -> CsvColumns:
+    """The columns a TOML file declares. Raises ConfigError for a declaration that cannot be used."""
+    try:
+        columns = msgspec.convert(tomllib.loads(declaration.read_text("utf-8")), CsvColumns)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        known = ", ".join(CsvColumns.__struct_fields__)
+        raise ConfigError(f"{declaration}: {error}; known keys are {known}") from error
+    columns.check(str(declaration))
+    return columns

@@ -17,7 +17,7 @@ from trading_bot.adapters.files.recognise import Recognised, choose, normal_date
 from trading_bot.adapters.files.source import Source
 from trading_bot.domain.errors import BotError, UsageError
 from trading_bot.domain.instruments import INSTRUMENTS, Instrument
-from trading_bot.domain.records import FRAME_ALIGN, RejectReason
+from trading_bot.domain.records import FRAME_ALIGN, FRAME_HEADER, RejectReason
 
 # Files know no calendar: a silence this long counts as a new session for the door's price band.
 SESSION_SILENCE_NS: Final = 30 * 60 * 1_000_000_000
@@ -94,6 +94,14 @@ class FileFeed:
         if self._failure is not None:
             raise self._failure
         return None
+
+    def first_ts_ns(self) -> int | None:
+        """Receive time of the record `read` gives next, ns UTC; None when there is none. Raises as `read`."""
+        self._held = self.read()
+        if self._held is None:
+            return None
+        ts_ns: int = FRAME_HEADER.unpack_from(self._held)[7]
+        return ts_ns
 
     def skip_records(self, count: int) -> None:
         """Pass over the first `count` records, which the log already holds.
