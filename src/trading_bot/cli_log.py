@@ -42,11 +42,12 @@ def verify(
     as_json: options.AsJson = False,
 ) -> None:
     """Check every record, number, seal and link. Exit 6 names the first bad record."""
+    asked = common(ctx, data_dir, config, as_json=as_json)
+    folder = log_folder(asked, log)
     from trading_bot.core.log_verify import verify as verify_log
     from trading_bot.core.replay import session_logs
 
-    asked = common(ctx, data_dir, config, as_json=as_json)
-    reports = {path: verify_log(path) for path in session_logs(log_folder(asked, log))}
+    reports = {path: verify_log(path) for path in session_logs(folder)}
     bad = next((path for path, report in reports.items() if not report.ok), None)
     first = reports[bad] if bad else next(iter(reports.values()))
     code = 0 if bad is None else LogCorrupt.exit_code
@@ -86,11 +87,12 @@ def show(
     as_json: options.AsJson = False,
 ) -> None:
     """Print the records of a log, decoded, one to a line. `--json` gives all of them unless limited."""
+    asked = common(ctx, data_dir, config, as_json=as_json)
+    folder = log_folder(asked, log)
     from trading_bot.core.replay import session_logs
     from trading_bot.reports.log_export import show as rows_of
 
-    asked = common(ctx, data_dir, config, as_json=as_json)
-    paths = session_logs(log_folder(asked, log))
+    paths = session_logs(folder)
     rows = (
         (path, row)
         for path in paths
@@ -154,11 +156,12 @@ def export(
     as_json: options.AsJson = False,
 ) -> None:
     """Write ticks, rejected inputs and messages as Parquet columns."""
+    asked = common(ctx, data_dir, config, as_json=as_json)
+    folder = log_folder(asked, log)
     from trading_bot.core.replay import session_logs
     from trading_bot.reports.log_export import export_parquet
 
-    asked = common(ctx, data_dir, config, as_json=as_json)
-    logs = session_logs(log_folder(asked, log))
+    logs = session_logs(folder)
     # One log goes straight into the folder, the sessions of a run into a folder each.
     reports = {path: export_parquet(path, parquet if len(logs) == 1 else parquet / path.name) for path in logs}
     if asked.as_json:

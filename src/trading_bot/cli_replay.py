@@ -12,9 +12,10 @@ from trading_bot.domain.errors import ReplayDiverged
 
 def replay(common: Common, log: Path, until: int | None) -> int:
     """Replay and print the report; 4 when an effect differs."""
-    from trading_bot.core.replay import replay as replay_log
+    folder = log_folder(common, log)
+    from trading_bot.wiring import replay as replay_log
 
-    report = replay_log(log_folder(common, log), until)
+    report = replay_log(folder, until)
     code = 0 if report.ok else ReplayDiverged.exit_code
     if common.as_json:
         write_json(report)

@@ -112,8 +112,13 @@ def encode_line(event: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
-        plain = {str(key): str(value) for key, value in event.items()}
+        # Integers beyond 64 bits, and file names that are no text: both have a spelling.
+        plain = {_spelt(key): _spelt(value) for key, value in event.items()}
         return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _spelt(value: object) -> str:
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class _Console:
@@ -131,6 +136,17 @@ class _Console:
         if "exception" in event:
             shown["traceback"] = str(self._lines.path)
         return shown
+
+
+class _Stderr:
+    """Where rendered lines end: the stderr of the moment, one write per line."""
+
+    @staticmethod
+    def info(message: str) -> None:
+        sys.stderr.write(f"{message}\n")
+        sys.stderr.flush()
+
+    debug = warning = error = critical = info
 
 
 def start_logging(data_dir: Path, *, run_id: str, level: str = "info", console: str = "info") -> JsonLines:
@@ -158,7 +174,7 @@ def start_logging(data_dir: Path, *, run_id: str, level: str = "info", console: 
             ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Stderr(),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.clear_contextvars()
