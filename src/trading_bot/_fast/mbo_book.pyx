@@ -4,6 +4,7 @@
 Orders sit in a hash table, levels in two sorted arrays with the best price at the end. Memory grows with the number of
 resting orders and is kept.
 """
+cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memmove, memset
@@ -11,6 +12,11 @@ from libc.string cimport memmove, memset
 cdef enum:
     ORDERS_AT_START = 16384      # a power of two
     LEVELS_AT_START = 2048
+
+
+@cython.overflowcheck(False)     # the product is meant to wrap: that is the hash
+cdef inline Py_ssize_t _home(uint64_t order_id, Py_ssize_t mask) noexcept nogil:
+    return <Py_ssize_t>((order_id * <uint64_t>0x9E3779B97F4A7C15) >> 20) & mask
 
 
 cdef class MboBook:
@@ -103,7 +109,7 @@ cdef class MboBook:
 
     cdef Py_ssize_t _find(self, uint64_t order_id) noexcept:
         """The slot of the order, or the free slot where it belongs. The table is at most half full."""
-        cdef Py_ssize_t slot = <Py_ssize_t>((order_id * <uint64_t>0x9E3779B97F4A7C15) >> 20) & self._mask
+        cdef Py_ssize_t slot = _home(order_id, self._mask)
         while self._orders[slot].used and self._orders[slot].order_id != order_id:
             slot = (slot + 1) & self._mask
         return slot
@@ -115,7 +121,7 @@ cdef class MboBook:
             probe = (probe + 1) & self._mask
             if not self._orders[probe].used:
                 break
-            home = <Py_ssize_t>((self._orders[probe].order_id * <uint64_t>0x9E3779B97F4A7C15) >> 20) & self._mask
+            home = _home(self._orders[probe].order_id, self._mask)
             if ((probe - home) & self._mask) >= ((probe - hole) & self._mask):
                 self._orders[hole] = self._orders[probe]
                 hole = probe
