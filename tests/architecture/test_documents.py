@@ -13,7 +13,7 @@ DECISION_LINES_MAX = 60
 # Written while the bot runs, so named in documents and absent from a clone.
 MADE_AT_RUN_TIME = ("build/", "data/runs", "data/KILLSWITCH", "data/learning_state.json", "logs/", "demo/", ".venv")
 SUFFIXES = r"(?:py|pyi|pyx|pxd|toml|md|csv|h)"
-PATH = re.compile(rf"(?<![\w./*<-])(?:[\w.-]+/)+(?:[\w-]+(?:\.\w+)?)?(?![\w*<{{])|(?<![\w./*<-])[\w-]+\.{SUFFIXES}\b")
+PATH = re.compile(rf"(?<![\w./*<-])(?:[\w.-]+/)+(?:[\w-]+\.\w+)?(?![\w*<{{])|(?<![\w./*<-])[\w-]+\.{SUFFIXES}\b")
 DOTTED = re.compile(r"\btrading_bot(?:\.[a-z_]\w*)+")
 
 
@@ -80,6 +80,7 @@ def test_a_wrong_architecture_document_is_noticed():
     assert not missing_paths(
         "`domain/records.py`, `records.py`, `adapters/`, `data/runs/x`, `trading_bot.domain.records`"
     )
+    assert not missing_paths("```\nno clock, no I/O, and/or\n```")
     assert "domain/" in unnamed_packages("`core/`")
     assert "core/" not in unnamed_packages("`core/`")
 
