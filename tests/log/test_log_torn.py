@@ -167,6 +167,25 @@ def test_a_crash_between_switching_and_sealing_is_finished_by_recovery(tmp_path)
     goes_on(tmp_path, 1_200)
 
 
+def test_a_crash_while_a_seal_is_written_loses_nothing(tmp_path):
+    """A seal's crc and length are stored last; before that, the bytes after them stand at the end of the records."""
+    tape.two_segments(tmp_path / "whole")
+    first, second = (tape.segment(tmp_path / "whole", i).read_bytes() for i in (1, 2))
+    unchained = second[:128] + bytes(64) + second[192:-64] + bytes(tape.SEGMENT - len(second) + 64)
+    for written in range(9, 65):
+        folder = tmp_path / "crashed"
+        folder.mkdir()
+        seal = bytes(8) + first[-56:][: written - 8]
+        tape.segment(folder, 1).write_bytes((first[:-64] + seal).ljust(tape.SEGMENT, b"\0"))
+        tape.segment(folder, 2).write_bytes(unchained)
+        report = verify(folder)
+        assert (report.ok, report.records, report.sealed, report.torn_bytes) == (True, 6, 0, 0)
+        assert recover(folder).last_seq == 6
+        assert tape.segment(folder, 1).read_bytes() == first
+        goes_on(folder, 6)
+        shutil.rmtree(folder)
+
+
 def test_ten_restarts_after_crashes_keep_every_record(tmp_path):
     EventLog.create(tmp_path, b"x", tape.SEGMENT).abandon()
     for run in range(10):
