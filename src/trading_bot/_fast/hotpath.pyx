@@ -1,0 +1,458 @@
+# cython: language_level=3
+"""The face of the kernel. docs/kernel.md says what it computes; this file says how Python reaches it."""
+from hashlib import sha256
+from math import isfinite
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from trading_bot._fast.config cimport Config
+from trading_bot._fast.bars cimport Scratch, close_minute
+from trading_bot._fast.decay cimport GRID_NS
+from trading_bot._fast.quality cimport (
+    CROSSED, DELAY_LONG, DELAY_SHORT, DELAYED, LOCKED, OUTSIDE, REGRESSION, REJECTED, penalty_of_bits,
+)
+from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
+from trading_bot._fast.session cimport advance_session
+from trading_bot._fast.signals cimport signal_value
+from trading_bot._fast.state cimport (
+    BAR_RING, BAR_SIGNALS, BUCKETS, LAYOUT_VERSION, SIGNALS, Bar, Bars, CandidateRow, Control, Flow, History, Quality,
+    Session, TemplateState,
+)
+from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
+from trading_bot._fast.templates cimport arrange, sum_bar_parts, z_value
+from trading_bot.domain.kernel import Candidate
+from trading_bot.domain.signal_registry import SIGNAL_BY_ID
+from trading_bot.domain.signal_registry import SIGNALS as REGISTRY
+
+_LAYOUT = sha256(
+    repr((
+        LAYOUT_VERSION, sizeof(State), sizeof(Quality), sizeof(Session), sizeof(Control), sizeof(Flow),
+        sizeof(TemplateState), sizeof(CandidateRow), sizeof(Bars), sizeof(Bar), sizeof(History),
+    )).encode()
+).digest()
+_PERIODS = {1: 0, 5: 1, 60: 2}
+_COMPONENTS = {
+    "crossed": CROSSED,
+    "locked": LOCKED,
+    "regression": REGRESSION,
+    "delay": DELAY_SHORT | DELAY_LONG,
+    "outside": OUTSIDE,
+    "rejected": REJECTED,
+    "delayed": DELAYED,
+}
+
+
+cdef double _finite(double value, str name) except? -1.0:
+    if not isfinite(value) or abs(value) > 1_000_000.0:
+        raise ValueError(f"{name} is {value}: expected a number between -1000000 and 1000000")
+    return value
+
+
+cdef inline TickRecord _record(const Config* config, uint8_t kind, int64_t ts_ns) noexcept nogil:
+    cdef TickRecord rec
+    memset(&rec, 0, sizeof(TickRecord))
+    rec.kind = kind
+    rec.instrument = <uint16_t>config.instrument_id
+    rec.ts_ns = ts_ns
+    return rec
+
+
+cdef class HotPath:
+    """Signals, data score, beliefs, candidates and exit conditions of one instrument.
+
+    Calls that take a record return outcome bits (`domain.kernel.Outcome`), 0 for nothing. Times are ns since the epoch,
+    prices ticks. Raises ValueError for a configuration the kernel cannot hold, naming the field.
+    """
+
+    def __cinit__(self, config, LogWriter writer=None):
+        self.plan = Plan(config)
+        self.st = <State*>calloc(1, sizeof(State))
+        self.kernel.scratch = <Scratch*>calloc(1, sizeof(Scratch))
+        if self.st == NULL or self.kernel.scratch == NULL:
+            raise MemoryError
+        self.kernel.st = self.st
+        self.kernel.config = &self.plan.config
+        self.kernel.groups = &self.groups
+        self.writer = writer
+        self.logs = writer is not None
+        reset_state(&self.kernel)
+        self._first_control(config)
+        arrange(&self.groups, self.kernel.config, self.st.control.on_mask)
+
+    def __dealloc__(self):
+        free(self.st)
+        free(self.kernel.scratch)
+
+    def _first_control(self, config):
+        cdef Control* control = &self.st.control
+        control.commission_ticks = config.commission_ticks
+        control.min_euc_ticks = config.min_euc_ticks
+        control.eqs_c = 100
+        for index, row in enumerate(config.templates):
+            control.throttle[index] = 1.0
+            control.sigma_p[index] = row.sigma_p
+            if row.enabled:
+                control.on_mask |= <uint64_t>1 << <int>index
+
+    # Records
+
+    cdef int step(self, const TickRecord* rec) noexcept nogil:
+        cdef int code
+        self.st.candidates = 0
+        if not self.st.started:
+            start_at(self.st, rec.ts_ns)
+        code = run_grid(&self.kernel, rec.ts_ns)
+        if code:
+            return code | OUTCOME_PENDING
+        if self.logs and self.writer.append_tick(rec) != 0:
+            return OUTCOME_LOG_FULL
+        return take_record(&self.kernel, rec)
+
+    cdef int run_records(self, const TickRecord* records, int64_t n, int64_t deadline_ns, int64_t* at) noexcept nogil:
+        cdef State* st = self.st
+        cdef const TickRecord* rec
+        cdef int64_t i = at[0]
+        cdef int code = 0
+        st.candidates = 0
+        while i < n and code == 0:
+            rec = &records[i]
+            if rec.ts_ns >= deadline_ns:
+                if st.started and deadline_ns > st.grid_ns:
+                    code = run_grid(&self.kernel, deadline_ns - 1)
+                break
+            if rec.instrument != self.kernel.config.instrument_id or rec.kind < KIND_QUOTE or rec.kind > KIND_TIME:
+                code = -1
+                break
+            if not st.started:
+                start_at(st, rec.ts_ns)
+            if rec.ts_ns >= st.grid_ns + GRID_NS:
+                code = run_grid(&self.kernel, rec.ts_ns)
+                if code:
+                    break
+            if self.logs and self.writer.append_tick(rec) != 0:
+                code = OUTCOME_LOG_FULL
+                break
+            code = take_record(&self.kernel, rec)
+            i += 1
+        at[0] = i
+        return code
+
+    def on_quote(
+        self,
+        int64_t ts_ns,
+        int32_t bid_ticks,
+        int32_t bid_qty,
+        int32_t ask_ticks,
+        int32_t ask_qty,
+        int64_t ts_event_ns=0,
+        uint32_t flags=0,
+    ):
+        """Advance by one quote. PENDING in the answer: a grid point had an outcome, the quote was not taken, call again."""
+        cdef TickRecord rec = _record(self.kernel.config, KIND_QUOTE, ts_ns)
+        rec.bid_ticks = bid_ticks
+        rec.bid_qty = bid_qty
+        rec.ask_ticks = ask_ticks
+        rec.ask_qty = ask_qty
+        rec.ts_event_ns = ts_event_ns
+        rec.flags = flags
+        return self.step(&rec)
+
+    def on_trade(
+        self, int64_t ts_ns, int32_t price_ticks, int32_t qty, uint8_t aggressor, int64_t ts_event_ns=0, uint32_t flags=0
+    ):
+        """Advance by one trade; `aggressor` as `domain.records.Aggressor`."""
+        cdef TickRecord rec = _record(self.kernel.config, KIND_TRADE, ts_ns)
+        rec.bid_ticks = price_ticks
+        rec.bid_qty = qty
+        rec.aggressor = aggressor
+        rec.ts_event_ns = ts_event_ns
+        rec.flags = flags
+        return self.step(&rec)
+
+    def on_rejected(self, int64_t ts_ns):
+        """A record was refused at the door; a writer gets a frame without raw values."""
+        cdef TickRecord rec = _record(self.kernel.config, KIND_REJECTED, ts_ns)
+        return self.step(&rec)
+
+    def on_gap(self, int64_t ts_ns, int32_t old_ticks, int32_t new_ticks):
+        """The price band was re-anchored: everything computed from prices starts afresh."""
+        cdef TickRecord rec = _record(self.kernel.config, KIND_PRICE_GAP, ts_ns)
+        rec.bid_ticks = old_ticks
+        rec.ask_ticks = new_ticks
+        return self.step(&rec)
+
+    def on_time(self, int64_t ts_ns):
+        """Run grid points up to ts_ns, stopping at the first outcome: call until it returns 0. Writes no record."""
+        cdef int code = 0
+        self.st.candidates = 0
+        if self.st.started:
+            with nogil:
+                code = run_grid(&self.kernel, ts_ns)
+        return code
+
+    def on_bar(
+        self,
+        int64_t ts_open_ns,
+        int32_t open_ticks,
+        int32_t high_ticks,
+        int32_t low_ticks,
+        int32_t close_ticks,
+        int64_t volume,
+        int64_t notional,
+    ):
+        """Take a closed historical 60 s bar, before the first record; 0, or -1 for a bar that is refused."""
+        cdef State* st = self.st
+        cdef Bar bar
+        if st.started or volume < 0 or low_ticks <= 0 or high_ticks <= 0 or open_ticks <= 0 or close_ticks <= 0:
+            return -1
+        if low_ticks > min(open_ticks, close_ticks) or high_ticks < max(open_ticks, close_ticks):
+            return -1
+        if st.bars.closed[2] > 0 and ts_open_ns <= st.bars.ring[2][(st.bars.closed[2] - 1) % BAR_RING].ts_open_ns:
+            return -1
+        memset(&bar, 0, sizeof(Bar))
+        bar.ts_open_ns = ts_open_ns
+        bar.open_ticks = open_ticks
+        bar.high_ticks = high_ticks
+        bar.low_ticks = low_ticks
+        bar.close_ticks = close_ticks
+        bar.volume = volume
+        bar.notional = notional
+        advance_session(st, self.kernel.config, ts_open_ns)
+        close_minute(st, self.kernel.config, self.kernel.scratch, &bar, False)
+        sum_bar_parts(st, self.kernel.config)
+        return 0
+
+    def run(self, ticks, int64_t start=0, int64_t deadline_ns=2**63 - 1):
+        """Step 64-byte tick records from index `start`; returns (next index, outcome bits).
+
+        Stops after a record with an outcome, before a record whose grid points have one, and before the first record
+        with `ts_ns >= deadline_ns`. Raises ValueError for a buffer that is not made of records and for a record of
+        another instrument or kind: the records before it have been taken.
+        """
+        cdef Py_buffer view
+        cdef int64_t at = start
+        cdef int64_t n
+        cdef int code
+        PyObject_GetBuffer(ticks, &view, PyBUF_SIMPLE)
+        try:
+            n = view.len // <int64_t>sizeof(TickRecord)
+            if view.len % <int64_t>sizeof(TickRecord):
+                raise ValueError(f"{view.len} bytes are no array of {sizeof(TickRecord)}-byte records: bytes are left after index {n - 1}")
+            if start < 0 or start > n:
+                raise ValueError(f"start is {start}: the buffer holds records 0 to {n - 1}")
+            with nogil:
+                code = self.run_records(<const TickRecord*>view.buf, n, deadline_ns, &at)
+            if code < 0:
+                _raise_bad_record(self.kernel.config, <const TickRecord*>view.buf + at, at)
+            return at, code
+        finally:
+            PyBuffer_Release(&view)
+
+    # Control block
+
+    def set_entry_mask(self, uint64_t mask):
+        """Bit i set: template i is open for entries and fires again whenever its re-arm time has passed."""
+        self.st.control.entry_mask = mask
+
+    def set_template_on(self, int64_t index, bint on):
+        """Switch one template on or off; off, it is not evaluated and keeps its state."""
+        cdef uint64_t bit = <uint64_t>1 << _template_index(self.kernel.config, index)
+        cdef Control* control = &self.st.control
+        control.on_mask = control.on_mask | bit if on else control.on_mask & ~bit
+        arrange(&self.groups, self.kernel.config, control.on_mask)
+
+    def set_throttle(self, int64_t index, double factor):
+        """Factor on the utility template `index` has to reach."""
+        self.st.control.throttle[_template_index(self.kernel.config, index)] = _finite(factor, "throttle")
+
+    def set_sigma_p(self, int64_t index, double sigma_p):
+        """Uncertainty of the win probability of template `index`, 0..1."""
+        self.st.control.sigma_p[_template_index(self.kernel.config, index)] = _finite(sigma_p, "sigma_p")
+
+    def set_costs(self, double commission_ticks, double min_euc_ticks):
+        """Round-trip commission and least utility, in ticks per contract."""
+        self.st.control.commission_ticks = _finite(commission_ticks, "commission_ticks")
+        self.st.control.min_euc_ticks = _finite(min_euc_ticks, "min_euc_ticks")
+
+    def set_eqs(self, int64_t eqs_c):
+        """Execution quality in hundredths, 0..100."""
+        if not 0 <= eqs_c <= 100:
+            raise ValueError(f"eqs_c is {eqs_c}: expected hundredths from 0 to 100")
+        self.st.control.eqs_c = eqs_c
+
+    def set_usual_gap(self, int64_t bucket, int64_t gap_ns):
+        """Usual time between frames in half hour `bucket` (0..47) of the session; 0: not known."""
+        if not (0 <= bucket < BUCKETS and 0 <= gap_ns <= 10**15):
+            raise ValueError(f"usual gap of bucket {bucket} is {gap_ns} ns: expected a bucket 0..47 and 0..10**15 ns")
+        self.st.control.usual_gap_ns[bucket] = gap_ns
+
+    def set_position(self, int64_t qty_signed, int64_t target_ticks, int64_t stop_ticks, int64_t time_stop_ns):
+        """The position whose exits are watched; 0 for a level or time that does not exist. Forgets reported exits."""
+        cdef Control* control = &self.st.control
+        control.position = qty_signed
+        control.target_ticks = target_ticks
+        control.stop_ticks = stop_ticks
+        control.time_stop_ns = time_stop_ns
+        control.exit_mask = 0
+
+    def clear_position(self):
+        """No position: no exits."""
+        self.set_position(0, 0, 0, 0)
+
+    # Reads: none of them changes the state
+
+    @property
+    def now_ns(self):
+        """Time of the latest input or grid point; 0 before the first."""
+        return self.st.now_ns
+
+    @property
+    def last_outcome_ts_ns(self):
+        """When the last outcome happened: its grid point or the record's time."""
+        return self.st.last_outcome_ns
+
+    @property
+    def dvs_c(self):
+        """Data score in hundredths."""
+        return self.st.quality.dvs_c
+
+    @property
+    def dvs_band(self):
+        """3 entry, 2 hold, 1 kill, 0 below."""
+        return self.st.quality.band
+
+    @property
+    def exit_mask(self):
+        """ExitReason bits reported since `set_position`."""
+        return self.st.control.exit_mask
+
+    @property
+    def last_exit_mask(self):
+        """ExitReason bits of the last outcome."""
+        return self.st.last_exit_mask
+
+    @property
+    def counters(self):
+        """(quotes, trades, rejected) taken."""
+        return self.st.quotes, self.st.trades, self.st.rejected
+
+    def candidates(self):
+        """Candidates of the latest call, by template index."""
+        cdef int64_t i
+        return tuple([_candidate(&self.st.candidate[i]) for i in range(self.st.candidates)])
+
+    def book(self):
+        """(bid_ticks, bid_qty, ask_ticks, ask_qty), None before the first quote."""
+        cdef const Flow* flow = &self.st.flow
+        return (flow.bid_ticks, flow.bid_qty, flow.ask_ticks, flow.ask_qty) if flow.has_quote else None
+
+    def signal(self, int64_t signal_id):
+        """Value of one signal now, None while it has none; ValueError for an id the registry does not have."""
+        cdef double value
+        if signal_id not in SIGNAL_BY_ID:
+            raise ValueError(f"no signal has id {signal_id}: domain/signal_registry.py lists them")
+        return value if signal_value(self.st, self.st.now_ns, <int>signal_id, &value) else None
+
+    def signals(self):
+        """Every signal now, by name."""
+        return {spec.name: self.signal(spec.id) for spec in REGISTRY}
+
+    def signal_flags(self):
+        """Bar signals by name: whether the value comes from its fallback (pooled over the day, last 60 bars)."""
+        cdef uint64_t pooled = self.st.bars.pooled
+        return {spec.name: bool(pooled >> <int>spec.id & 1) for spec in REGISTRY if spec.id < BAR_SIGNALS and spec.name != "dvs"}
+
+    def bars(self, int64_t period_s):
+        """The last 128 closed bars of 1, 5 or 60 s: (ts_open_ns, open, high, low, close, volume, notional, trades)."""
+        if period_s not in _PERIODS:
+            raise ValueError(f"no bars of {period_s} s: there are 1, 5 and 60")
+        cdef int period = _PERIODS[period_s]
+        cdef int64_t closed = self.st.bars.closed[period]
+        cdef int64_t i
+        cdef const Bar* bar
+        found = []
+        for i in range(max(0, closed - BAR_RING), closed):
+            bar = &self.st.bars.ring[period][i % BAR_RING]
+            found.append((
+                bar.ts_open_ns, bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks,
+                bar.volume, bar.notional, bar.trades,
+            ))
+        return found
+
+    def beliefs(self):
+        """Per template (os, es, D, z_long, z_short, holds_long, holds_short, missing); floats None before the first value."""
+        cdef const TemplateState* ts
+        cdef int i
+        found = []
+        for i in range(self.kernel.config.templates):
+            ts = &self.st.template_state[i]
+            numbers = (None,) * 5
+            if ts.evaluated:
+                z_long = z_value(self.st, self.kernel.config, i, 1)
+                numbers = (ts.os, ts.es, ts.d, z_long, z_value(self.st, self.kernel.config, i, -1))
+            found.append((*numbers, ts.side > 0, ts.side < 0, ts.missing != 0))
+        return found
+
+    def penalties(self):
+        """Penalty of each data-score component now, hundredths."""
+        cdef int64_t bits = self.st.quality.current | self.st.quality.closed
+        found = {name: penalty_of_bits(bits & mask) for name, mask in _COMPONENTS.items()}
+        found["age"] = self.st.quality.age_penalty
+        return found
+
+    # Snapshots
+
+    def snapshot(self):
+        """The whole state as bytes, for `restore` on a HotPath of the same configuration and build."""
+        head = _LAYOUT + self.plan.digest
+        return head + PyBytes_FromStringAndSize(<const char*>self.st, sizeof(State))
+
+    def restore(self, bytes data):
+        """Continue from a snapshot bit for bit; ValueError for one of another layout or configuration."""
+        cdef bytes head = _LAYOUT + self.plan.digest
+        if data[:32] != _LAYOUT or len(data) != len(head) + <int64_t>sizeof(State):
+            raise ValueError("the snapshot was made by another build of the kernel: start cold, or use the build it came from")
+        if data[32:64] != self.plan.digest:
+            raise ValueError("the snapshot belongs to another kernel configuration: build the HotPath from the one it was made with")
+        memcpy(self.st, PyBytes_AS_STRING(data) + len(head), sizeof(State))
+        arrange(&self.groups, self.kernel.config, self.st.control.on_mask)
+
+
+cdef int _template_index(const Config* config, int64_t index) except -1:
+    if index < 0 or index >= config.templates:
+        raise ValueError(f"no template {index}: this kernel has {config.templates}")
+    return <int>index
+
+
+cdef int _raise_bad_record(const Config* config, const TickRecord* rec, int64_t index) except -1:
+    raise ValueError(
+        f"record {index} has kind {rec.kind} and instrument {rec.instrument}: expected a tick kind"
+        f" ({KIND_QUOTE} to {KIND_TIME}) of instrument {config.instrument_id}; records before it were taken"
+    )
+
+
+cdef object _candidate(const CandidateRow* row):
+    return Candidate(
+        template=row.template_index,
+        side=row.side,
+        missing=row.missing != 0,
+        episode=row.episode,
+        z_e6=row.z_e6,
+        belief_e6=row.belief_e6,
+        p_e6=row.p_e6,
+        p_be_e6=row.p_be_e6,
+        stability_e6=row.stability_e6,
+        edge_e6=row.edge_e6,
+        uncertainty_e6=row.uncertainty_e6,
+        cost_e6=row.cost_e6,
+        euc_e6=row.euc_e6,
+        required_e6=row.required_e6,
+        cost_share_e6=row.cost_share_e6,
+        slippage_e6=row.slippage_e6,
+        target_ticks=row.target_ticks,
+        stop_ticks=row.stop_ticks,
+    )
