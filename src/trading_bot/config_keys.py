@@ -3,7 +3,6 @@
 The loader checks one value at a time against these rows, so that an error can name the key, the value and its origin.
 """
 
-import math
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -176,7 +175,7 @@ def checked(where: str, spec: KeySpec, value: Any, *, from_text: bool) -> Any:
         from_text: the value is a text of the environment or the command line; lists are separated by commas.
 
     Raises:
-        ConfigError: wrong type, not finite, or out of bounds.
+        ConfigError: wrong type or out of bounds.
     """
     given = value
     if from_text and isinstance(value, str):
@@ -188,7 +187,7 @@ def checked(where: str, spec: KeySpec, value: Any, *, from_text: bool) -> Any:
         converted = msgspec.convert(given, spec.type, strict=not from_text)
     except msgspec.ValidationError:
         converted = None
-    if converted is None or (isinstance(converted, float) and not math.isfinite(converted)):
+    if converted is None:  # every number has bounds, so NaN and infinity end here as well
         near = did_you_mean(str(value), spec.choices) if spec.choices else ""
         raise ConfigError(f"{where}: {spec.key} is {value!r}; expected {spec.expected}{near}")
     return converted

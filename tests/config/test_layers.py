@@ -166,6 +166,14 @@ def test_command_line_values_are_checked_like_all_others():
     assert "profile" in refusal(profile="scalpr")
 
 
+def test_every_number_has_bounds_and_every_key_a_meaning():
+    """Without bounds NaN would pass."""
+    for spec in KEYS.values():
+        numeric = isinstance(spec.default, int | float) and not isinstance(spec.default, bool)
+        assert not numeric or (spec.low is not None and spec.high is not None), spec.key
+        assert spec.meaning, spec.key
+
+
 def test_a_missing_file_names_the_places_and_the_nearest(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     message = refusal(Path("globex_reserch.toml"))
