@@ -1,0 +1,212 @@
+"""One run gives one log, and the log gives the run again, whatever the batches were."""
+
+import msgspec
+import pytest
+
+from tests.core import worlds
+from tests.core.worlds import BUILD, OPEN_NS, ListFeed, documents, eager_template, messages, new_run
+from trading_bot.core.replay import replay
+from trading_bot.core.runner import BotRunner
+from trading_bot.domain import effects, events
+from trading_bot.domain.errors import CoreBug, DataCorrupt
+from trading_bot.domain.units import NS_PER_S
+
+TAPE = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 600)
+
+
+@pytest.fixture
+def finished(tmp_path):
+    runner = new_run(tmp_path / "run", ListFeed(TAPE), documents())
+    runner.run()
+    return runner
+
+
+def test_replay_finds_every_effect_again(finished, tmp_path):
+    report = replay(tmp_path / "run", build=BUILD)
+    assert report.ok, report.reason
+    assert report.ticks == len(TAPE)
+    assert (report.effects_digest, report.state_digest) == worlds.digests(finished)
+    placed = [record for _, record in messages(tmp_path / "run") if isinstance(record, effects.PlaceOrder)]
+    assert len(placed) > 3, "a tape on which nothing is decided proves nothing"
+
+
+@pytest.mark.parametrize("batch_records", [1, 7, 4096])
+def test_batches_do_not_matter(finished, tmp_path, batch_records):
+    other = new_run(tmp_path / "other", ListFeed(TAPE, batch_records), documents())
+    other.run()
+    assert worlds.digests(other) == worlds.digests(finished)
+    assert messages(tmp_path / "other") == messages(tmp_path / "run")
+
+
+def test_replay_notices_a_tampered_decision(finished, tmp_path, monkeypatch):
+    """The replayed core decides something else than the recorded one: the first difference is named."""
+    from trading_bot.engines import decision_v2
+
+    first_skip = next(
+        seq for seq, record in messages(tmp_path / "run") if getattr(record, "reason", "") == "WORKING_ENTRY"
+    )
+    gates = [row for row in decision_v2._GATES if row[0].name != "WORKING_ENTRY"]
+    monkeypatch.setattr(decision_v2, "_GATES", tuple(gates))
+    report = replay(tmp_path / "run", build=BUILD)
+    assert not report.ok
+    assert report.first_difference_seq is not None
+    assert report.first_difference_seq <= first_skip
+
+
+def test_a_log_of_another_build_is_read_but_not_compared(finished, tmp_path):
+    report = replay(tmp_path / "run", build="another")
+    assert report.ok
+    assert "not compared" in report.reason
+    assert report.effects_digest == worlds.digests(finished)[0]
+
+
+def test_entries_end_by_their_time_to_live(finished, tmp_path):
+    records = [record for _, record in messages(tmp_path / "run")]
+    placed = {record.order.order_id: record for record in records if isinstance(record, effects.PlaceOrder)}
+    cancels = {record.order_id: record for record in records if isinstance(record, effects.CancelOrder)}
+    assert set(placed) == set(cancels)
+    for order_id, cancel in cancels.items():
+        if cancel.reason == "TIME_TO_LIVE":
+            assert cancel.ts_ns == placed[order_id].ts_ns + 10 * NS_PER_S == placed[order_id].order.expires_ns
+
+
+def test_every_order_passed_the_safety_gate_and_nothing_left(finished, tmp_path):
+    records = [record for _, record in messages(tmp_path / "run")]
+    passed = {r.order_id for r in records if isinstance(r, events.SafetyVerdict) and r.verdict == "safety_gate_passed"}
+    placed = {r.order.order_id for r in records if isinstance(r, effects.PlaceOrder)}
+    suppressed = {r.order_id for r in records if isinstance(r, events.OrderSuppressed)}
+    assert placed == passed == suppressed
+
+
+def test_an_episode_is_skipped_once_per_reason(finished, tmp_path):
+    skips = [
+        (record.template, record.side, record.episode, record.reason)
+        for _, record in messages(tmp_path / "run")
+        if isinstance(record, events.DecisionMade) and record.action == "SKIP"
+    ]
+    assert skips
+    assert all(first != second for first, second in zip(skips, skips[1:], strict=False))
+
+
+def test_without_arguments_it_observes_and_decides_nothing():
+    runner = BotRunner()
+    assert runner.run_once()["action"] == "IDLE"
+    runner.run()
+    assert runner.exit_reason == "FEED_ENDED"
+    assert runner.exit_code == 0
+
+
+def test_from_flatten_to_close_the_answer_is_session_exit():
+    """Flatten five minutes before the close, by a timer: the tape has no tick near it."""
+    close_ns = OPEN_NS + int(6.5 * 3600) * NS_PER_S
+    late = [worlds.quote(close_ns - 600 * NS_PER_S, 24_000, 24_001), worlds.quote(close_ns + 5 * NS_PER_S, 24_000, 24_001)]
+    runner = BotRunner(documents(), feed=ListFeed(late))
+    answers = []
+    while not runner.ended:
+        answers.append(runner.run_once())
+    exits = [answer for answer in answers if answer["reason"] == "SESSION_EXIT"]
+    assert len(exits) == 1
+    assert exits[0]["action"] == "SKIP"
+    assert exits[0]["ts_ns"] == close_ns - 300 * NS_PER_S
+
+
+def test_candidates_after_the_flatten_are_skipped_for_it(tmp_path):
+    close_ns = OPEN_NS + int(6.5 * 3600) * NS_PER_S
+    tape = worlds.wavy_tape(close_ns - 360 * NS_PER_S, 1600)
+    runner = new_run(tmp_path / "run", ListFeed(tape), documents())
+    runner.run()
+    records = [record for _, record in messages(tmp_path / "run")]
+    flatten = next(record for record in records if isinstance(record, events.SessionExitFlatten))
+    assert flatten.reason == "MINUTES_TO_RTH_CLOSE"
+    assert flatten.minutes_remaining == 5.0
+    after = [
+        record.reason
+        for record in records
+        if isinstance(record, events.DecisionMade) and flatten.ts_ns <= record.ts_ns < close_ns
+    ]
+    assert set(after) == {"SESSION_EXIT"}
+    assert not [r for r in records if isinstance(r, effects.PlaceOrder) and r.ts_ns > close_ns - 900 * NS_PER_S]
+
+
+def test_the_kill_switch_cancels_halts_and_is_in_the_log(tmp_path):
+    runner = new_run(tmp_path / "run", ListFeed(TAPE), documents())
+    while not (runner.machine and runner.machine.state.entries):
+        runner.run_once()
+    assert runner.machine is not None
+    now_ns = runner.machine.state.ts_ns
+    runner.submit(events.KillRequested(ts_ns=now_ns, reason="test", source="test"))
+    runner.run()
+    assert (runner.exit_reason, runner.exit_code) == ("KILL_SWITCH", 5)
+    assert runner.machine.state.kill_reason == "test"
+    assert not runner.machine.state.entries
+    assert replay(tmp_path / "run", build=BUILD).ok
+
+
+def test_a_damaged_source_ends_after_everything_before_it(tmp_path):
+    error = DataCorrupt("file.dbn: the stream ends early")
+    runner = new_run(tmp_path / "run", ListFeed(TAPE, error=error), documents())
+    runner.run()
+    assert (runner.exit_code, runner.message) == (6, str(error))
+    report = replay(tmp_path / "run", build=BUILD)
+    assert report.ok
+    assert report.ticks == len(TAPE)
+
+
+def test_duration_ends_the_run_in_market_time(tmp_path):
+    runner = new_run(tmp_path / "run", ListFeed(TAPE), documents(), duration_s=30.0)
+    runner.run()
+    assert runner.exit_reason == "DURATION"
+    assert runner.machine is not None
+    assert runner.machine.state.ts_ns == OPEN_NS + 90 * NS_PER_S
+    assert replay(tmp_path / "run", build=BUILD).ok
+
+
+def test_a_failing_core_halts_and_says_where(tmp_path, monkeypatch):
+    from trading_bot.core import apply as apply_module
+
+    def broken(_state, _event, _seq):
+        raise RuntimeError("boom")
+
+    monkeypatch.setitem(apply_module._HANDLERS, events.OrderSuppressed, broken)
+    runner = new_run(tmp_path / "run", ListFeed(TAPE), documents())
+    with pytest.raises(CoreBug, match="boom"):
+        runner.run()
+    last = messages(tmp_path / "run")[-1][1]
+    assert isinstance(last, events.CoreFailed)
+    assert "boom" in last.error
+    monkeypatch.undo()
+    report = replay(tmp_path / "run", build=BUILD)
+    assert report.ok
+    assert "core failed" in report.reason
+
+
+def test_two_sessions_are_two_logs_and_each_replays_alone(tmp_path):
+    second_open_ns = OPEN_NS + 24 * 3600 * NS_PER_S
+    tape = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 200) + worlds.wavy_tape(second_open_ns + 60 * NS_PER_S, 200)
+    runner = new_run(tmp_path / "run", ListFeed(tape), documents({"session": {"kind": "globex", "open_delay_min": 0}}))
+    runner.run()
+    logs = sorted(path.name for path in (tmp_path / "run").iterdir())
+    # 2026-11-26 is Thanksgiving: its short Globex session belongs to its own trade date.
+    assert logs == ["20261125", "20261126"]
+    for name in logs:
+        assert replay(tmp_path / "run" / name, build=BUILD).ok
+    whole = replay(tmp_path / "run", build=BUILD)
+    assert whole.ok
+    assert (whole.effects_digest, whole.state_digest) == worlds.digests(runner)
+
+
+def test_templates_keep_their_order_through_the_log(tmp_path):
+    templates = {"Z9": eager_template(), "A1": eager_template(target_ticks=13)}
+    runner = new_run(tmp_path / "run", ListFeed(TAPE), documents(templates=templates))
+    runner.run()
+    assert replay(tmp_path / "run", build=BUILD).ok
+
+
+def test_documents_survive_the_log():
+    docs = documents(templates={"Z9": eager_template(), "A1": eager_template()})
+    again = type(docs).unpack(docs.pack(), where="test")
+    assert again == docs
+    assert list(again.templates) == ["Z9", "A1"]
+    assert again.config_hash == docs.config_hash
+    swapped = msgspec.structs.replace(docs, templates=dict(reversed(docs.templates.items())))
+    assert swapped.config_hash != docs.config_hash, "the order breaks ties, so it counts"
