@@ -18,6 +18,7 @@ from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.kernel import TEMPLATES_MAX
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.domain.templates import TemplateConfig, TriggerConfig
+from trading_bot.engines.kernel_config import prior_sigma_p
 
 # Specification 3.1: a category describes, it has no size that could be weighed.
 CATEGORIES: Final = frozenset({"session_phase"})
@@ -43,7 +44,6 @@ NOT_COMPUTED: Final = frozenset(
 ) - frozenset(SIGNAL_BY_NAME)
 
 WIN_RATE_MAX: Final = 0.80  # specification 6.3: what needs a higher one is held to be unreachable
-SIGMA_P: Final = 0.08  # specification 6.3: of 40 pseudo-trades
 _NAME: Final = re.compile(r"[A-Z][A-Za-z0-9_]{0,15}")
 _MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _FIELDS: Final = TemplateConfig.__struct_fields__
@@ -76,7 +76,7 @@ def template_terms(
     entry = 0.0 if template.entry == "passive" else slippage
     reach = target + stop + slippage
     break_even = (stop + commission + entry + slippage) / reach
-    uncertainty = (target + stop) * SIGMA_P
+    uncertainty = (target + stop) * prior_sigma_p(config.decision.pseudo_trades)
     needed = (stop + uncertainty + commission + entry + slippage + min_euc_ticks) / reach
     # p = p_be + applicability/2 · (L − p_be), solved for L.
     share = 0.5 * template.applicability

@@ -61,7 +61,7 @@ def trades(belief, target, stop, entry, commission, min_euc):
     p_be = (stop + commission + entry_slippage + slippage) / (target + stop + slippage)
     p = p_be + 0.5 * (belief - p_be)
     edge = p * target - (1 - p) * stop
-    uncertainty = (target + stop) * 0.08
+    uncertainty = (target + stop) * math.sqrt(0.25 / 40)  # 40 pseudo-trades, at the widest: .079
     cost = commission + entry_slippage + (1 - p) * slippage
     return p <= 0.80 and edge - uncertainty >= cost + min_euc and cost / target <= 0.35
 
