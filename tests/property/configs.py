@@ -101,13 +101,13 @@ def random_template(rng: random.Random, index: int) -> TemplateRow:
         z_hold=z_enter - rng.choice([0.0, 0.2]),
         applicability=rng.choice([1.0, 0.8]),
         sigma_p=rng.choice([0.08, 0.05]),
-        rearm_ns=rng.choice([0, 500 * NS_PER_MS, 10 * NS_PER_S]),
+        rearm_ns=0 if rng.random() < 0.05 else rng.choice([500 * NS_PER_MS, 5 * NS_PER_S, 30 * NS_PER_S]),
         weights=tuple(WeightRow(s.id, rng.choice([1.0, -0.5, 0.3, rng.uniform(-1.0, 1.0) or 0.7])) for s in chosen),
         triggers=tuple(random_trigger(rng) for _ in range(rng.choice([0, 0, 1, 2, 8]))),
     )
 
 
-def random_config(rng: random.Random) -> KernelConfig:
+def random_config(rng: random.Random, templates: int | None = None) -> KernelConfig:
     kind = rng.random()
     if kind < 0.5:
         sessions = short_sessions(rng, 40)
@@ -115,6 +115,7 @@ def random_config(rng: random.Random) -> KernelConfig:
         sessions = daily_sessions(24, 1)
     else:
         sessions = rng.choice([b"", ALL_DAY, daily_sessions(24, -1)])  # the last two: known, and past the table's end
+    count = rng.choice([0, 1, 2, 3, 4, 6, 8]) if templates is None else templates
     return kernel_config(
         sessions=sessions,
         anchor_rth=rng.random() < 0.5,
@@ -123,5 +124,5 @@ def random_config(rng: random.Random) -> KernelConfig:
         commission_ticks=rng.choice([1.0, 0.8325]),
         slippage_cap_ticks=rng.choice([6.0, 1.0]),
         age_outside_rth_factor=rng.choice([1, 4]),
-        templates=tuple(random_template(rng, i) for i in range(rng.choice([0, 1, 3, 8, 32]))),
+        templates=tuple(random_template(rng, i) for i in range(count)),
     )

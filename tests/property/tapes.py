@@ -69,7 +69,8 @@ class TapeMaker:
         self.ts = T0_NS + self.rng.choice([0, 1, 50 * NS_PER_MS, 59 * NS_PER_S])
         self.bid = P0
         self.ask = P0 + 1
-        self.pace_ns = self.rng.choice([5, 50, 300, 1000]) * NS_PER_MS
+        self.pace_ns = self.rng.choice([5, 50, 300, 1000, 3000 if templates < 4 else 300]) * NS_PER_MS
+        self.gap_rate = 0.0 if mirrored else self.rng.choice([0.0, 0.0005, 0.005])
         self.stamped = self.rng.random() < 0.8
         self.event_ns = self.ts
 
@@ -114,17 +115,17 @@ class TapeMaker:
         rng = self.rng
         x = rng.random()
         received, event, flags = self._stamps()
+        if rng.random() < self.gap_rate:
+            return ("on_gap", (received, P0, P0 + 40))
         if x < 0.62:
             self._move()
             return ("on_quote", (received, self.bid, self.size(), self.ask, self.size(), event, flags))
         if x < 0.95:
             price = rng.choice([self.bid, self.ask, self.bid, self.ask, self.bid - rng.randint(0, 6), self.ask + 5])
             return ("on_trade", (received, price, self.size(), rng.choice([0, 1, 1, 2, 2]), event, flags))
-        if x < 0.985 or self.mirrored:
+        if x < 0.99:
             return ("on_time", (received,))
-        if x < 0.998:
-            return ("on_rejected", (received,))
-        return ("on_gap", (received, P0, P0 + 40))
+        return ("on_rejected", (received,))
 
     def _move(self) -> None:
         rng = self.rng

@@ -27,7 +27,7 @@ class Quality:
         self.delay_minimum: int | None = None
         self.minima: list[int] = []
         self.usual_gap_ns: dict[int, int] = {}
-        self.dvs_c = 100
+        self.dvs_c = self.dvs_min_c = 100
         self.band = 3
 
     def frame(self, now: int) -> None:
@@ -117,6 +117,7 @@ class Quality:
     def update_band(self) -> bool:
         """Compute the score; True when its band differs from the last one reported."""
         self.dvs_c = max(0, 100 - sum(self.penalties().values()))
+        self.dvs_min_c = min(self.dvs_min_c, self.dvs_c)
         limits = (self.config.dvs_kill_c, self.config.dvs_hold_c, self.config.dvs_entry_c)
         band = 0
         for number, limit in enumerate(limits, start=1):

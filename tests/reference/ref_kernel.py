@@ -16,6 +16,13 @@ from trading_bot.domain.records import TICK_RECORD, FrameClass, FrameKind
 from trading_bot.domain.signal_registry import SIGNALS
 
 TICK_BYTES = TICK_RECORD.size
+COUNTERS = {
+    FrameKind.QUOTE: "quotes",
+    FrameKind.TRADE: "trades",
+    FrameKind.REJECTED: "rejected",
+    FrameKind.PRICE_GAP: "gaps",
+    FrameKind.TIME: "times",
+}
 
 
 class RefHotPath:
@@ -39,6 +46,8 @@ class RefHotPath:
         self.eqs_c = 100
         self.position: tuple[int, int, int, int] | None = None
         self.exit_mask = self.last_exit_mask = 0
+        self.last_outcome_at_grid = False
+        self._counts = dict.fromkeys(COUNTERS.values(), 0)
         self._candidates: list[Candidate] = []
 
     # --- inputs -------------------------------------------------------------------------------------------------
@@ -107,6 +116,7 @@ class RefHotPath:
         while self.last_grid_ns + GRID_NS <= ts_ns:
             code = self._grid_point(self.last_grid_ns + GRID_NS)
             if code:
+                self._remember(code, at_grid=True)
                 return code
         return 0
 
@@ -131,11 +141,24 @@ class RefHotPath:
     # --- records ------------------------------------------------------------------------------------------------
 
     def _step(self, record: tuple[int, ...]) -> int:
+        code = self._apply(record)
+        if code:
+            self._remember(code, at_grid=False)
+        return code
+
+    def _remember(self, code: int, *, at_grid: bool) -> None:
+        """What the control side asks about the latest outcome."""
+        self.last_outcome_at_grid = at_grid
+        if not code & Outcome.EXIT:
+            self.last_exit_mask = 0
+
+    def _apply(self, record: tuple[int, ...]) -> int:
         kind, flags, ts_ns, event_ns, price_a, price_b, qty_a, qty_b, aggressor = record
         if not self.started:
             self.started = True
             self.last_grid_ns = ts_ns // GRID_NS * GRID_NS
         self.now_ns = max(self.now_ns, ts_ns)
+        self._counts[COUNTERS[FrameKind(kind)]] += 1
         match kind:
             case FrameKind.QUOTE:
                 return self._step_quote(Quote(price_a, qty_a, price_b, qty_b), event_ns, flags)
@@ -294,6 +317,11 @@ class RefHotPath:
         return self.quality.dvs_c
 
     @property
+    def dvs_min_c(self) -> int:
+        """The lowest score since construction."""
+        return self.quality.dvs_min_c
+
+    @property
     def dvs_band(self) -> int:
         return self.quality.band
 
@@ -325,6 +353,10 @@ class RefHotPath:
 
     def beliefs(self) -> tuple[tuple[object, ...], ...]:
         return tuple(template.belief() for template in self.templates)
+
+    def counters(self) -> dict[str, int]:
+        """Stepped records by kind."""
+        return dict(self._counts)
 
     def penalties(self) -> dict[str, int]:
         return self.quality.penalties()

@@ -78,7 +78,7 @@ class Template:
         return (
             self.os,
             self.es,
-            self.d,
+            None if self.os is None else self.d,
             self.z(LONG),
             self.z(SHORT),
             self.sides[LONG].holds,
