@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import msgspec
 import orjson
@@ -92,12 +92,9 @@ def show(
     from trading_bot.core.replay import session_logs
     from trading_bot.reports.log_export import show as rows_of
 
+    wanted = _kinds(kinds or [])
     paths = session_logs(folder)
-    rows = (
-        (path, row)
-        for path in paths
-        for row in rows_of(path, from_seq=from_seq, to_seq=to_seq, kinds=frozenset(kinds or ()))
-    )
+    rows = ((path, row) for path in paths for row in rows_of(path, from_seq=from_seq, to_seq=to_seq, kinds=wanted))
     if asked.as_json:
         raise typer.Exit(_rows_as_json(rows, limit or 0))
     most = ROWS_DEFAULT if limit is None else limit
@@ -112,6 +109,24 @@ def show(
         typer.echo(_line(row))
 
 
+def _kinds(names: list[str]) -> frozenset[str]:
+    """Kinds and message tags as the log writes them.
+
+    Raises:
+        UsageError: one that no log holds; names the nearest.
+    """
+    from trading_bot.config_keys import did_you_mean
+    from trading_bot.domain.log_records import LogRecord
+    from trading_bot.domain.records import FrameKind
+
+    known = [kind.name for kind in FrameKind] + [str(record.__struct_config__.tag) for record in get_args(LogRecord)]
+    for name in names:
+        if name.upper() not in known:
+            near = did_you_mean(name.upper(), known)
+            raise UsageError(f"--kind {name}: no record is of that kind{near} (known: {', '.join(known)})")
+    return frozenset(name.upper() for name in names)
+
+
 def _line(row: dict[str, Any]) -> str:
     from trading_bot.domain.units import iso_from_ns
 
@@ -119,9 +134,14 @@ def _line(row: dict[str, Any]) -> str:
     head = f"{shown.pop('seq'):>10} {iso_from_ns(shown.pop('ts_ns'))} {shown.pop('class'):<7} {shown.pop('kind'):<9}"
     tag, payload = shown.pop("tag", None), shown.pop("payload", None)
     if payload is not None:
-        text = orjson.dumps(payload, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        text = orjson.dumps(payload, default=_shortly, option=orjson.OPT_NON_STR_KEYS).decode()
         return f"{head} {tag or ''} cause={shown.get('cause_seq', 0)} {text}"
     return f"{head} " + " ".join(f"{name}={value}" for name, value in shown.items())
+
+
+def _shortly(value: object) -> str:
+    """Embedded documents and snapshots are for programs; `--json` has them whole, in base64."""
+    return f"<{len(value):,} bytes>" if isinstance(value, bytes) else str(value)
 
 
 def _rows_as_json(rows: Iterator[tuple[Path, dict[str, Any]]], most: int) -> int:

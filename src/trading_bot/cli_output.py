@@ -43,12 +43,13 @@ def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
+    table = Table(box=SIMPLE, pad_edge=False)
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    console().print(table)
+    # A table's own title wraps at the table's width, which may be narrow.
+    console().print(Text(title, style="bold"), table)
 
 
 def write_pairs(title: str, pairs: Iterable[tuple[str, object]]) -> None:
@@ -57,12 +58,12 @@ def write_pairs(title: str, pairs: Iterable[tuple[str, object]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, show_header=False, pad_edge=False)
+    table = Table(box=SIMPLE, show_header=False, pad_edge=False)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in pairs:
         table.add_row(name, Text(str(value)))
-    console().print(table)
+    console().print(Text(title, style="bold"), table)
 
 
 @contextmanager

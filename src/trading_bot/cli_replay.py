@@ -23,7 +23,11 @@ def replay(common: Common, log: Path, until: int | None) -> int:
     values = msgspec.structs.asdict(report)
     write_pairs(
         "Replay: identical" if report.ok else "Replay: DIVERGED",
-        [(name, f"{value:,}" if isinstance(value, int) else value) for name, value in values.items() if value != ""],
+        [
+            (name, f"{value:,}" if type(value) is int else value)
+            for name, value in values.items()
+            if value not in {None, ""}
+        ],
     )
     if not report.ok:
         write_error("ReplayDiverged", f"seq {report.first_difference_seq}: {report.reason}", code, as_json=False)

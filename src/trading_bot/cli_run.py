@@ -13,6 +13,7 @@ from trading_bot.config_files import LoadedConfig, RunOptions, load_config, proc
 from trading_bot.domain.errors import BotError, SourceUnreachable, UsageError
 from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.summary import RunSummary
+from trading_bot.domain.units import iso_from_ns
 
 PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id
 _TOP: Final = 12  # rows of a histogram for people; --json has all
@@ -54,9 +55,9 @@ def run(common: Common, asked: Asked) -> int:
         if settings.adapter == "ibkr":
             _meet_gateway(asked, live=settings.mode == "LIVE")
         with progress_bar(wanted=not common.as_json) as progress:
-            from trading_bot import wiring
+            from trading_bot.wiring import run as run_bot
 
-            summary = wiring.run(_options(common, asked, loaded, run_id, progress))
+            summary = run_bot(_options(common, asked, loaded, run_id, progress))
     except BotError:
         # On the console the error is the command's answer, so the line goes to the file alone.
         log.exception("run_failed", on_console=False)
@@ -188,20 +189,27 @@ def _show(summary: RunSummary) -> None:
     write_pairs(
         f"Run {summary.run_id}: {summary.exit_reason}",
         [
-            (name, f"{value:,}" if isinstance(value, int) and not name.startswith("ts_") else value)
+            (name, _readable(name, value))
             for name, value in values.items()
             if name not in histograms and name != "run_id" and value != ""
         ],
     )
     for name, counts in histograms.items():
         flat = [
-            (f"{outer} {inner}", count)
+            (f"{outer} {inner}".rstrip(), count)
             for outer, value in counts.items()
             for inner, count in (value.items() if isinstance(value, dict) else [("", value)])
         ]
         if flat:
             shown = sorted(flat, key=lambda row: -row[1])
             rest = [("and others", sum(count for _, count in shown[_TOP:]))] if len(shown) > _TOP else []
-            write_table(name.replace("_", " "), ("reason", "count"), [*shown[:_TOP], *rest])
+            rows = [(what, f"{count:,}") for what, count in [*shown[:_TOP], *rest]]
+            write_table(name.replace("_", " "), ("what", "count"), rows)
     if summary.exit_code != 0:
         write_error(summary.exit_reason, summary.message, summary.exit_code, as_json=False)
+
+
+def _readable(name: str, value: object) -> object:
+    if not isinstance(value, int):
+        return value
+    return (iso_from_ns(value) if value else "none") if name.startswith("ts_") else f"{value:,}"
