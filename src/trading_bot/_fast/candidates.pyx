@@ -7,11 +7,11 @@ from libc.string cimport memmove, memset
 from trading_bot._fast.config cimport Config, SessionRow, Template
 from trading_bot._fast.decay cimport HOUR_NS, div, magnitude, squash, to_e6
 from trading_bot._fast.session cimport row_at
-from trading_bot._fast.state cimport ATR_14_N, BAR_RING, Bar, CandidateRow, State, TemplateState
+from trading_bot._fast.state cimport ATR_14_N, BAR_RING, Bar, CandidateRow, Report, State, TemplateState
 
 
 cdef void fire(State* st, const Config* config, int template_index, int side, double z, int64_t t) noexcept nogil:
-    cdef CandidateRow* row = open_row(st, template_index)
+    cdef CandidateRow* row = open_row(&st.report, template_index)
     cdef TemplateState* ts = &st.template_state[template_index]
     memset(row, 0, sizeof(CandidateRow))
     row.template_index = template_index
@@ -22,14 +22,14 @@ cdef void fire(State* st, const Config* config, int template_index, int side, do
         fill_terms(row, st, config, &config.template_row[template_index], z, t)
 
 
-cdef inline CandidateRow* open_row(State* st, int template_index) noexcept nogil:
+cdef inline CandidateRow* open_row(Report* report, int template_index) noexcept nogil:
     """Room for one more, before those of later templates (a grid point may evaluate two cadences)."""
-    cdef int64_t at = st.candidates
-    while at > 0 and st.candidate[at - 1].template_index > template_index:
+    cdef int64_t at = report.candidates
+    while at > 0 and report.candidate[at - 1].template_index > template_index:
         at -= 1
-    memmove(&st.candidate[at + 1], &st.candidate[at], sizeof(CandidateRow) * (st.candidates - at))
-    st.candidates += 1
-    return &st.candidate[at]
+    memmove(&report.candidate[at + 1], &report.candidate[at], sizeof(CandidateRow) * (report.candidates - at))
+    report.candidates += 1
+    return &report.candidate[at]
 
 
 cdef void fill_terms(

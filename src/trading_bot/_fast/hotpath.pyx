@@ -9,24 +9,20 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from trading_bot._fast.config cimport Config
 from trading_bot._fast.bars cimport Scratch, close_minute
+from trading_bot._fast.config cimport Config
 from trading_bot._fast.decay cimport GRID_NS
-from trading_bot._fast.quality cimport (
-    CROSSED, DELAY_LONG, DELAY_SHORT, DELAYED, LOCKED, OUTSIDE, REGRESSION, REJECTED, penalty_of_bits,
-)
 from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
 from trading_bot._fast.session cimport advance_session
-from trading_bot._fast.signals cimport signal_value
 from trading_bot._fast.state cimport (
-    BAR_RING, BAR_SIGNALS, BUCKETS, LAYOUT_VERSION, SIGNALS, Bar, Bars, CandidateRow, Control, Flow, History, Quality,
-    Session, TemplateState,
+    BAR_RING, BUCKETS, LAYOUT_VERSION, Bar, Bars, CandidateRow, Control, Flow, History, Quality, Report, Session,
+    TemplateState,
 )
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
-from trading_bot._fast.templates cimport arrange, sum_bar_parts, z_value
-from trading_bot.domain.kernel import Candidate
-from trading_bot.domain.signal_registry import SIGNAL_BY_ID
-from trading_bot.domain.signal_registry import SIGNALS as REGISTRY
+from trading_bot._fast.templates cimport arrange, sum_bar_parts
+from trading_bot._fast.views cimport (
+    bars_of, beliefs_of, candidates_of, flags_of, penalties_of, signal_of, signals_of,
+)
 
 _LAYOUT = sha256(
     repr((
@@ -34,16 +30,10 @@ _LAYOUT = sha256(
         sizeof(TemplateState), sizeof(CandidateRow), sizeof(Bars), sizeof(Bar), sizeof(History),
     )).encode()
 ).digest()
-_PERIODS = {1: 0, 5: 1, 60: 2}
-_COMPONENTS = {
-    "crossed": CROSSED,
-    "locked": LOCKED,
-    "regression": REGRESSION,
-    "delay": DELAY_SHORT | DELAY_LONG,
-    "outside": OUTSIDE,
-    "rejected": REJECTED,
-    "delayed": DELAYED,
-}
+
+
+cdef enum:
+    STATE_BYTES = sizeof(State) - sizeof(Report)    # the report stands last
 
 
 cdef double _finite(double value, str name) except? -1.0:
@@ -77,8 +67,7 @@ cdef class HotPath:
         self.kernel.st = self.st
         self.kernel.config = &self.plan.config
         self.kernel.groups = &self.groups
-        self.writer = writer
-        self.logs = writer is not None
+        self.set_writer(writer)
         reset_state(&self.kernel)
         self._first_control(config)
         arrange(&self.groups, self.kernel.config, self.st.control.on_mask)
@@ -98,11 +87,16 @@ cdef class HotPath:
             if row.enabled:
                 control.on_mask |= <uint64_t>1 << <int>index
 
+    def set_writer(self, LogWriter writer):
+        """Where records go from now on; None: nowhere."""
+        self.writer = writer
+        self.logs = writer is not None
+
     # Records
 
     cdef int step(self, const TickRecord* rec) noexcept nogil:
         cdef int code
-        self.st.candidates = 0
+        self.st.report.candidates = 0
         if not self.st.started:
             start_at(self.st, rec.ts_ns)
         code = run_grid(&self.kernel, rec.ts_ns)
@@ -117,7 +111,7 @@ cdef class HotPath:
         cdef const TickRecord* rec
         cdef int64_t i = at[0]
         cdef int code = 0
-        st.candidates = 0
+        st.report.candidates = 0
         while i < n and code == 0:
             rec = &records[i]
             if rec.ts_ns >= deadline_ns:
@@ -188,7 +182,7 @@ cdef class HotPath:
     def on_time(self, int64_t ts_ns):
         """Run grid points up to ts_ns, stopping at the first outcome: call until it returns 0. Writes no record."""
         cdef int code = 0
-        self.st.candidates = 0
+        self.st.report.candidates = 0
         if self.st.started:
             with nogil:
                 code = run_grid(&self.kernel, ts_ns)
@@ -316,9 +310,19 @@ cdef class HotPath:
         return self.st.last_outcome_ns
 
     @property
+    def last_outcome_at_grid(self):
+        """Whether the last outcome happened at a grid point, before a record."""
+        return self.st.last_outcome_at_grid != 0
+
+    @property
     def dvs_c(self):
         """Data score in hundredths."""
         return self.st.quality.dvs_c
+
+    @property
+    def dvs_min_c(self):
+        """Lowest data score since construction, in hundredths."""
+        return self.st.quality.dvs_min_c
 
     @property
     def dvs_band(self):
@@ -335,15 +339,13 @@ cdef class HotPath:
         """ExitReason bits of the last outcome."""
         return self.st.last_exit_mask
 
-    @property
     def counters(self):
-        """(quotes, trades, rejected) taken."""
-        return self.st.quotes, self.st.trades, self.st.rejected
+        """Records taken: quotes, trades, rejected."""
+        return {"quotes": self.st.quotes, "trades": self.st.trades, "rejected": self.st.rejected}
 
     def candidates(self):
         """Candidates of the latest call, by template index."""
-        cdef int64_t i
-        return tuple([_candidate(&self.st.candidate[i]) for i in range(self.st.candidates)])
+        return candidates_of(self.st)
 
     def book(self):
         """(bid_ticks, bid_qty, ask_ticks, ask_qty), None before the first quote."""
@@ -352,73 +354,44 @@ cdef class HotPath:
 
     def signal(self, int64_t signal_id):
         """Value of one signal now, None while it has none; ValueError for an id the registry does not have."""
-        cdef double value
-        if signal_id not in SIGNAL_BY_ID:
-            raise ValueError(f"no signal has id {signal_id}: domain/signal_registry.py lists them")
-        return value if signal_value(self.st, self.st.now_ns, <int>signal_id, &value) else None
+        return signal_of(self.st, signal_id)
 
     def signals(self):
         """Every signal now, by name."""
-        return {spec.name: self.signal(spec.id) for spec in REGISTRY}
+        return signals_of(self.st)
 
     def signal_flags(self):
         """Bar signals by name: whether the value comes from its fallback (pooled over the day, last 60 bars)."""
-        cdef uint64_t pooled = self.st.bars.pooled
-        return {spec.name: bool(pooled >> <int>spec.id & 1) for spec in REGISTRY if spec.id < BAR_SIGNALS and spec.name != "dvs"}
+        return flags_of(self.st)
 
     def bars(self, int64_t period_s):
         """The last 128 closed bars of 1, 5 or 60 s: (ts_open_ns, open, high, low, close, volume, notional, trades)."""
-        if period_s not in _PERIODS:
-            raise ValueError(f"no bars of {period_s} s: there are 1, 5 and 60")
-        cdef int period = _PERIODS[period_s]
-        cdef int64_t closed = self.st.bars.closed[period]
-        cdef int64_t i
-        cdef const Bar* bar
-        found = []
-        for i in range(max(0, closed - BAR_RING), closed):
-            bar = &self.st.bars.ring[period][i % BAR_RING]
-            found.append((
-                bar.ts_open_ns, bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks,
-                bar.volume, bar.notional, bar.trades,
-            ))
-        return found
+        return bars_of(self.st, period_s)
 
     def beliefs(self):
         """Per template (os, es, D, z_long, z_short, holds_long, holds_short, missing); floats None before the first value."""
-        cdef const TemplateState* ts
-        cdef int i
-        found = []
-        for i in range(self.kernel.config.templates):
-            ts = &self.st.template_state[i]
-            numbers = (None,) * 5
-            if ts.evaluated:
-                z_long = z_value(self.st, self.kernel.config, i, 1)
-                numbers = (ts.os, ts.es, ts.d, z_long, z_value(self.st, self.kernel.config, i, -1))
-            found.append((*numbers, ts.side > 0, ts.side < 0, ts.missing != 0))
-        return found
+        return beliefs_of(self.st, self.kernel.config)
 
     def penalties(self):
         """Penalty of each data-score component now, hundredths."""
-        cdef int64_t bits = self.st.quality.current | self.st.quality.closed
-        found = {name: penalty_of_bits(bits & mask) for name, mask in _COMPONENTS.items()}
-        found["age"] = self.st.quality.age_penalty
-        return found
+        return penalties_of(self.st)
 
     # Snapshots
 
     def snapshot(self):
         """The whole state as bytes, for `restore` on a HotPath of the same configuration and build."""
         head = _LAYOUT + self.plan.digest
-        return head + PyBytes_FromStringAndSize(<const char*>self.st, sizeof(State))
+        return head + PyBytes_FromStringAndSize(<const char*>self.st, STATE_BYTES)
 
     def restore(self, bytes data):
         """Continue from a snapshot bit for bit; ValueError for one of another layout or configuration."""
         cdef bytes head = _LAYOUT + self.plan.digest
-        if data[:32] != _LAYOUT or len(data) != len(head) + <int64_t>sizeof(State):
+        if data[:32] != _LAYOUT or len(data) != len(head) + <int64_t>STATE_BYTES:
             raise ValueError("the snapshot was made by another build of the kernel: start cold, or use the build it came from")
         if data[32:64] != self.plan.digest:
             raise ValueError("the snapshot belongs to another kernel configuration: build the HotPath from the one it was made with")
-        memcpy(self.st, PyBytes_AS_STRING(data) + len(head), sizeof(State))
+        memcpy(self.st, PyBytes_AS_STRING(data) + len(head), STATE_BYTES)
+        self.st.report.candidates = 0
         arrange(&self.groups, self.kernel.config, self.st.control.on_mask)
 
 
@@ -432,27 +405,4 @@ cdef int _raise_bad_record(const Config* config, const TickRecord* rec, int64_t 
     raise ValueError(
         f"record {index} has kind {rec.kind} and instrument {rec.instrument}: expected a tick kind"
         f" ({KIND_QUOTE} to {KIND_TIME}) of instrument {config.instrument_id}; records before it were taken"
-    )
-
-
-cdef object _candidate(const CandidateRow* row):
-    return Candidate(
-        template=row.template_index,
-        side=row.side,
-        missing=row.missing != 0,
-        episode=row.episode,
-        z_e6=row.z_e6,
-        belief_e6=row.belief_e6,
-        p_e6=row.p_e6,
-        p_be_e6=row.p_be_e6,
-        stability_e6=row.stability_e6,
-        edge_e6=row.edge_e6,
-        uncertainty_e6=row.uncertainty_e6,
-        cost_e6=row.cost_e6,
-        euc_e6=row.euc_e6,
-        required_e6=row.required_e6,
-        cost_share_e6=row.cost_share_e6,
-        slippage_e6=row.slippage_e6,
-        target_ticks=row.target_ticks,
-        stop_ticks=row.stop_ticks,
     )

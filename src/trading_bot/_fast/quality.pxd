@@ -36,6 +36,8 @@ cdef inline int score(Quality* quality, const Config* config) noexcept nogil:
     if dvs == quality.dvs_c:
         return 0
     quality.dvs_c = dvs
+    if dvs < quality.dvs_min_c:
+        quality.dvs_min_c = dvs
     cdef int64_t band = (
         3 if dvs >= config.dvs_entry_c else 2 if dvs >= config.dvs_hold_c else 1 if dvs >= config.dvs_kill_c else 0
     )

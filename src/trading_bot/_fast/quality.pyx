@@ -32,6 +32,7 @@ cdef int64_t penalty_of_bits(int64_t bits) noexcept nogil:
 cdef void reset_quality(Quality* quality) noexcept nogil:
     memset(quality, 0, sizeof(Quality))
     quality.dvs_c = 100
+    quality.dvs_min_c = 100
     quality.band = 3
     quality.least_delay_ns = -1
     quality.median_delay_ns = -1

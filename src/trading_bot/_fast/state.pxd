@@ -157,6 +157,7 @@ cdef struct Session:
 
 cdef struct Quality:
     int64_t dvs_c
+    int64_t dvs_min_c             # lowest so far
     int64_t band                  # last one reported
     int64_t current               # component bits of this second
     int64_t closed                # OR of the ten closed seconds
@@ -225,6 +226,10 @@ cdef struct CandidateRow:         # fields of domain.kernel.Candidate, in its or
     int64_t target_ticks
     int64_t stop_ticks
 
+cdef struct Report:               # what the latest call found: an answer, not part of a snapshot
+    int64_t candidates
+    CandidateRow candidate[TEMPLATES]
+
 cdef struct State:
     int64_t started
     int64_t now_ns
@@ -232,14 +237,14 @@ cdef struct State:
     int64_t quotes
     int64_t trades
     int64_t rejected
-    int64_t candidates            # of the latest call
     int64_t last_exit_mask        # of the last outcome
     int64_t last_outcome_ns
+    int64_t last_outcome_at_grid
     Quality quality
     Session session
     Control control
     Flow flow
     TemplateState template_state[TEMPLATES]
-    CandidateRow candidate[TEMPLATES]
     Bars bars
     History history
+    Report report                 # the last field

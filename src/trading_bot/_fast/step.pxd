@@ -36,9 +36,10 @@ cdef inline void start_at(State* st, int64_t ts) noexcept nogil:
     st.now_ns = ts
     st.grid_ns = floor_div(ts, GRID_NS) * GRID_NS
 
-cdef inline int outcome(State* st, int code, int64_t exits) noexcept nogil:
+cdef inline int outcome(State* st, int code, int64_t exits, bint at_grid) noexcept nogil:
     if code:
         st.last_exit_mask = exits
+        st.last_outcome_at_grid = at_grid
         st.last_outcome_ns = st.now_ns
     return code
 
@@ -63,7 +64,7 @@ cdef inline int take_quote(Kernel* kernel, const TickRecord* rec) noexcept nogil
             code |= OUTCOME_EXIT
     if kernel.groups.group[ON_TICK].members:
         code |= evaluate(st, kernel.config, &kernel.groups.group[ON_TICK], now)
-    return outcome(st, code, exits)
+    return outcome(st, code, exits, False)
 
 cdef inline int take_trade(Kernel* kernel, const TickRecord* rec) noexcept nogil:
     cdef State* st = kernel.st
@@ -90,7 +91,7 @@ cdef inline int take_trade(Kernel* kernel, const TickRecord* rec) noexcept nogil
             code |= OUTCOME_EXIT
     if kernel.groups.group[ON_TICK].members:
         code |= evaluate(st, kernel.config, &kernel.groups.group[ON_TICK], now)
-    return outcome(st, code, exits)
+    return outcome(st, code, exits, False)
 
 cdef inline int take_record(Kernel* kernel, const TickRecord* rec) noexcept nogil:
     """A record whose grid points have been run."""
@@ -105,8 +106,8 @@ cdef inline int take_record(Kernel* kernel, const TickRecord* rec) noexcept nogi
         st.rejected += 1
         see_frame(&st.quality, st.now_ns)
         st.quality.current |= REJECTED
-        return outcome(st, score(&st.quality, kernel.config), 0)
+        return outcome(st, score(&st.quality, kernel.config), 0, False)
     if rec.kind == KIND_PRICE_GAP:
         start_afresh(kernel)
-        return outcome(st, OUTCOME_GAP, 0)
+        return outcome(st, OUTCOME_GAP, 0, False)
     return 0                                    # TIME

@@ -49,7 +49,7 @@ cdef inline int grid_point(Kernel* kernel, int64_t g) noexcept nogil:
         code |= evaluate(st, kernel.config, &kernel.groups.group[ON_GRID], g)
     if minute and kernel.groups.group[ON_BAR].members:
         code |= evaluate(st, kernel.config, &kernel.groups.group[ON_BAR], g)
-    return outcome(st, code, exits)
+    return outcome(st, code, exits, True)
 
 
 cdef void start_afresh(Kernel* kernel) noexcept nogil:

@@ -1,0 +1,108 @@
+# cython: language_level=3
+"""What HotPath answers when Python asks: built when asked for, never on a quiet tick."""
+from libc.stdint cimport int64_t, uint64_t
+
+from trading_bot._fast.quality cimport (
+    CROSSED, DELAY_LONG, DELAY_SHORT, DELAYED, LOCKED, OUTSIDE, REGRESSION, REJECTED, penalty_of_bits,
+)
+from trading_bot._fast.signals cimport signal_value
+from trading_bot._fast.state cimport BAR_RING, BAR_SIGNALS, DVS, Bar, CandidateRow, TemplateState
+from trading_bot._fast.templates cimport z_value
+
+from trading_bot.domain.kernel import Candidate
+from trading_bot.domain.signal_registry import SIGNAL_BY_ID
+from trading_bot.domain.signal_registry import SIGNALS as REGISTRY
+
+_PERIODS = {1: 0, 5: 1, 60: 2}
+_COMPONENTS = {
+    "crossed": CROSSED,
+    "locked": LOCKED,
+    "regression": REGRESSION,
+    "delay": DELAY_SHORT | DELAY_LONG,
+    "outside": OUTSIDE,
+    "rejected": REJECTED,
+    "delayed": DELAYED,
+}
+
+
+cdef tuple candidates_of(const State* st):
+    cdef int64_t i
+    return tuple([_candidate(&st.report.candidate[i]) for i in range(st.report.candidates)])
+
+
+cdef object _candidate(const CandidateRow* row):
+    return Candidate(
+        template=row.template_index,
+        side=row.side,
+        missing=row.missing != 0,
+        episode=row.episode,
+        z_e6=row.z_e6,
+        belief_e6=row.belief_e6,
+        p_e6=row.p_e6,
+        p_be_e6=row.p_be_e6,
+        stability_e6=row.stability_e6,
+        edge_e6=row.edge_e6,
+        uncertainty_e6=row.uncertainty_e6,
+        cost_e6=row.cost_e6,
+        euc_e6=row.euc_e6,
+        required_e6=row.required_e6,
+        cost_share_e6=row.cost_share_e6,
+        slippage_e6=row.slippage_e6,
+        target_ticks=row.target_ticks,
+        stop_ticks=row.stop_ticks,
+    )
+
+
+cdef object signal_of(const State* st, int64_t signal_id):
+    cdef double value
+    if signal_id not in SIGNAL_BY_ID:
+        raise ValueError(f"no signal has id {signal_id}: domain/signal_registry.py lists them")
+    return value if signal_value(st, st.now_ns, <int>signal_id, &value) else None
+
+
+cdef dict signals_of(const State* st):
+    return {spec.name: signal_of(st, spec.id) for spec in REGISTRY}
+
+
+cdef dict flags_of(const State* st):
+    cdef uint64_t pooled = st.bars.pooled
+    return {
+        spec.name: bool(pooled >> <int>spec.id & 1) for spec in REGISTRY if spec.id < BAR_SIGNALS and spec.id != DVS
+    }
+
+
+cdef list bars_of(const State* st, int64_t period_s):
+    if period_s not in _PERIODS:
+        raise ValueError(f"no bars of {period_s} s: there are 1, 5 and 60")
+    cdef int period = _PERIODS[period_s]
+    cdef int64_t closed = st.bars.closed[period]
+    cdef int64_t i
+    cdef const Bar* bar
+    found = []
+    for i in range(max(0, closed - BAR_RING), closed):
+        bar = &st.bars.ring[period][i % BAR_RING]
+        found.append((
+            bar.ts_open_ns, bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks,
+            bar.volume, bar.notional, bar.trades,
+        ))
+    return found
+
+
+cdef list beliefs_of(const State* st, const Config* config):
+    cdef const TemplateState* ts
+    cdef int i
+    found = []
+    for i in range(config.templates):
+        ts = &st.template_state[i]
+        numbers = (None,) * 5
+        if ts.evaluated:
+            numbers = (ts.os, ts.es, ts.d, z_value(st, config, i, 1), z_value(st, config, i, -1))
+        found.append((*numbers, ts.side > 0, ts.side < 0, ts.missing != 0))
+    return found
+
+
+cdef dict penalties_of(const State* st):
+    cdef int64_t bits = st.quality.current | st.quality.closed
+    found = {name: penalty_of_bits(bits & mask) for name, mask in _COMPONENTS.items()}
+    found["age"] = st.quality.age_penalty
+    return found
