@@ -9,9 +9,9 @@ import pytest
 
 from tests.core import worlds
 from tests.core.worlds import BUILD, OPEN_NS, ListFeed, documents, messages, new_run, resumed_run
+from trading_bot.core.event_log import LogReader
 from trading_bot.core.log_segments import RECORDS_START_BYTES
 from trading_bot.core.player import Player
-from trading_bot.core.event_log import LogReader
 from trading_bot.core.recovery import recover_run, unfinished
 from trading_bot.core.replay import replay, session_logs
 from trading_bot.core.shadow_broker import ShadowBroker
@@ -114,21 +114,21 @@ def test_a_torn_record_is_dropped_and_said(whole, tmp_path):
     assert worlds.digests(runner) == expected
 
 
-def test_ten_restarts_give_the_state_of_one(whole, tmp_path):
-    folder, expected = whole
+def test_ten_restarts_give_the_state_of_one(tmp_path):
+    tape = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 700)
+    uninterrupted = new_run(tmp_path / "whole", ListFeed(tape), documents())
+    uninterrupted.run()
     target = tmp_path / "run"
-    cut(folder, target, record_ends(sorted(session_logs(folder)[-1].glob("seg-*.tbl"))[-1].read_bytes())[40])
-    for restart in range(10):
-        feed = ListFeed(TAPE, batch_records=5)
-        runner = resumed_run(target, feed, documents())
-        for _ in range(14):
+    runner = new_run(target, ListFeed(tape), documents())
+    for restart in range(11):
+        if restart:
+            worlds.vanish(runner)
+            runner = resumed_run(target, ListFeed(tape, batch_records=5 + restart), documents())
+        for _ in range(7):
             runner.run_once()
-        if restart < 9:
-            # The process vanishes: nothing is closed, only the operating system's copies remain.
-            runner.logs._thread.stop()  # type: ignore[union-attr]
-            runner.log._lock_file and __import__("os").close(runner.log._lock_file)  # type: ignore[union-attr]
+        assert not runner.ended
     runner.run()
-    assert worlds.digests(runner) == expected
+    assert worlds.digests(runner) == worlds.digests(uninterrupted)
     assert [type(r).__name__ for _, r in messages(target)].count("ProcessStarted") == 10
     assert replay(target, build=BUILD).ok
 
@@ -169,8 +169,7 @@ def test_the_kill_latch_survives_a_cold_restart(tmp_path):
     assert runner.machine is not None
     runner.submit(events.KillRequested(ts_ns=runner.machine.state.ts_ns, reason="by hand", source="test"))
     runner.run_once()
-    runner.logs._thread.stop()  # type: ignore[union-attr]
-    __import__("os").close(runner.log._lock_file)  # type: ignore[union-attr]
+    worlds.vanish(runner)
     resumed = resumed_run(target, ListFeed(TAPE), documents({"decision": {"stability_max": 8.0}}))
     resumed.run()
     assert resumed.machine is not None
@@ -222,3 +221,27 @@ def test_canonical_facts_do_not_see_a_restart(whole):
     assert canonical_order_id((40, 1), [10, 20, 50]) == (38, 1)
     cancel = effects.CancelOrder(ts_ns=1, order_id=(40, 1), reason="x")
     assert canonical_effect(cancel, [10]) == msgspec.structs.replace(cancel, order_id=(39, 1))
+
+
+def test_a_run_cut_between_two_sessions_goes_on(tmp_path):
+    """The first session's log is closed, the second one does not exist yet, or has no record yet."""
+    tape = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 80) + worlds.wavy_tape(OPEN_NS + 86_460 * NS_PER_S, 80)
+    globex = documents({"session": {"kind": "globex", "open_delay_min": 0}})
+    runner = new_run(tmp_path / "whole", ListFeed(tape), globex)
+    runner.run()
+    expected = worlds.digests(runner)
+    first, second = session_logs(tmp_path / "whole")
+    for name in ("absent", "empty"):
+        target = tmp_path / name
+        shutil.copytree(tmp_path / "whole", target)
+        if name == "absent":
+            shutil.rmtree(target / second.name)
+        else:
+            segment = target / second.name / "seg-000001.tbl"
+            segment.write_bytes(segment.read_bytes()[:RECORDS_START_BYTES])
+        assert unfinished(target)
+        again = resumed_run(target, ListFeed(tape), globex)
+        again.run()
+        assert worlds.digests(again) == expected
+        assert replay(target, build=BUILD).ok
+    assert not unfinished(tmp_path / "whole")

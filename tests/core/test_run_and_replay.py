@@ -99,7 +99,10 @@ def test_without_arguments_it_observes_and_decides_nothing():
 def test_from_flatten_to_close_the_answer_is_session_exit():
     """Flatten five minutes before the close, by a timer: the tape has no tick near it."""
     close_ns = OPEN_NS + int(6.5 * 3600) * NS_PER_S
-    late = [worlds.quote(close_ns - 600 * NS_PER_S, 24_000, 24_001), worlds.quote(close_ns + 5 * NS_PER_S, 24_000, 24_001)]
+    late = [
+        worlds.quote(close_ns - 600 * NS_PER_S, 24_000, 24_001),
+        worlds.quote(close_ns + 5 * NS_PER_S, 24_000, 24_001),
+    ]
     runner = BotRunner(documents(), feed=ListFeed(late))
     answers = []
     while not runner.ended:

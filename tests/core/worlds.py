@@ -1,5 +1,6 @@
 """A small world for tests of the core: a tape as records, a feed over it, documents, and a run in a folder."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,7 @@ def new_run(folder: Path, feed: ListFeed, docs: RunDocuments, **options: Any) ->
     return BotRunner(docs, feed=feed, logs=logs, identity=RunIdentity(run_id="test", build=BUILD), **options)
 
 
-def resumed_run(
-    folder: Path, feed: ListFeed, docs: RunDocuments, *, build: str = BUILD, **options: Any
-) -> BotRunner:
+def resumed_run(folder: Path, feed: ListFeed, docs: RunDocuments, *, build: str = BUILD, **options: Any) -> BotRunner:
     """A runner that continues the run in `folder`."""
     broker = ShadowBroker()
     recovered = recover_run(folder, build=build, config_hash=docs.config_hash, broker=broker)
@@ -137,6 +136,14 @@ def resumed_run(
         recovered=recovered,
         **options,
     )
+
+
+def vanish(runner: BotRunner) -> None:
+    """As if the process were killed: nothing is sealed or closed, but the writer's lock is free again."""
+    assert isinstance(runner.logs, FolderLogs)
+    assert runner.logs._thread is not None
+    runner.logs._thread.stop()
+    os.close(runner.log._lock_file)  # type: ignore[union-attr]
 
 
 def messages(folder: Path) -> list[tuple[int, Any]]:
@@ -159,4 +166,4 @@ def digests(runner: BotRunner) -> tuple[str, str]:
 
 
 __all__ = [name for name in dir() if not name.startswith("_")]
-assert FRAME_ALIGN == TICK_RECORD.size
+assert TICK_RECORD.size == FRAME_ALIGN

@@ -1,9 +1,13 @@
 """The first records of a log, and of a process that continues one."""
 
+import zlib
+
 import msgspec
 
 from trading_bot.core.documents import RunDocuments
+from trading_bot.core.state import Carried
 from trading_bot.domain import events
+from trading_bot.domain.config import canonical
 from trading_bot.domain.events import Input
 from trading_bot.domain.units import uusd_from_usd
 
@@ -48,6 +52,13 @@ def process_started(
         documents=documents.pack() if cold else b"",
         digests=documents.digests() if cold else {},
     )
+
+
+def opening_inputs(documents: RunDocuments, ts_ns: int, carried: Carried, kernel: bytes) -> list[Input]:
+    """Records after the first: what earlier sessions leave, and the inputs of the gates; `kernel` may be empty."""
+    snapshot = zlib.compress(kernel, 1) if kernel else b""
+    state = events.StateCarried(ts_ns=ts_ns, state=canonical(carried), kernel=snapshot)
+    return [state, *gate_inputs(documents, ts_ns)]
 
 
 def gate_inputs(documents: RunDocuments, ts_ns: int) -> list[Input]:

@@ -65,6 +65,7 @@ class Player:
         self.ended: events.RunEnded | None = None
         self.core_failed: events.CoreFailed | None = None
         self.facts = Carried()
+        self.seen: set[type[Event | Effect]] = set()
         self._on_message = on_message
         self._expected: deque[Event | Effect] = deque()
         self._results: tuple[Event | Effect, ...] = ()
@@ -265,6 +266,7 @@ class Player:
 
     def _note(self, record: Event | Effect) -> None:
         """Facts that survive even when the state cannot be rebuilt (architecture law 10)."""
+        self.seen.add(type(record))
         if isinstance(record, events.StateCarried):
             self.facts = msgspec.msgpack.decode(record.state, type=Carried)
         elif isinstance(record, events.KillRequested):

@@ -1,36 +1,53 @@
 """Start-up is recovery: a run that did not end in an orderly way goes on where its log stops (architecture law 10)."""
 
+import shutil
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
-from trading_bot.core.event_log import EventLog, LogReader, recover
+from trading_bot.core.documents import RunDocuments
+from trading_bot.core.event_log import EventLog, LogReader, MessageFrame, recover
+from trading_bot.core.opening import opening_inputs
 from trading_bot.core.player import Player, Tail
 from trading_bot.core.replay import session_logs
-from trading_bot.domain import events
+from trading_bot.core.state import Carried
+from trading_bot.domain import events, log_records
 from trading_bot.domain.effects import CancelOrder, Effect, FlattenPosition, PlaceOrder
-from trading_bot.domain.errors import LogCorrupt, ReplayDiverged, UsageError
-from trading_bot.domain.events import Event
+from trading_bot.domain.errors import ReplayDiverged, UsageError
+from trading_bot.domain.events import Event, Input
 from trading_bot.domain.ports import Broker
 
-_BROKER_ANSWERS = (events.OrderSuppressed, events.OrderAcknowledged, events.OrderCancelled, events.OrderRejected)
+SESSION_ROLL: Final = "SESSION_ROLL"
+_BROKER_ANSWERS: Final = (events.OrderSuppressed, events.OrderAcknowledged, events.OrderCancelled, events.OrderRejected)
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
-    """A run ready to go on. `full`: the log was replayed and every effect compared; otherwise only facts survive."""
+    """A run ready to go on. `full`: the log was replayed and every effect compared; otherwise only facts survive.
 
-    log: EventLog
+    `log` is None when the run was cut between two session logs.
+    """
+
+    log: EventLog | None
     player: Player
     full: bool
     torn_bytes: int
     tail: Tail | None
     feed_records: int
 
+    def opening_missing(self, documents: RunDocuments) -> list[Input]:
+        """Opening records of the session that the log does not hold because it was cut among them."""
+        ts_ns, seen = self.player.last_ts_ns, self.player.seen
+        inputs = opening_inputs(documents, ts_ns, Carried(), b"")
+        return [event for event in inputs if type(event) not in seen]
+
 
 def unfinished(run_folder: Path) -> bool:
-    """Whether the last session log of a run lacks its orderly end. A folder without any log is not a run.
+    """Whether a run lacks its orderly end: its last log has none, or ends where the next session should begin.
+
+    A folder without any log is not a run.
 
     Raises:
         LogCorrupt: the log is damaged; it is never continued, and never passed over silently.
@@ -40,9 +57,13 @@ def unfinished(run_folder: Path) -> bool:
     except UsageError:
         return False
     with LogReader(last) as reader:
-        for _ in reader.spans():
-            pass
-        return not reader.closed
+        ended: MessageFrame | None = None
+        for item in reader.spans():
+            ended = item if isinstance(item, MessageFrame) else None
+        if not reader.closed or ended is None:
+            return True
+        record = log_records.decode(ended.payload)
+        return isinstance(record, events.RunEnded) and record.exit_reason == SESSION_ROLL
 
 
 def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broker) -> Recovered:
@@ -59,42 +80,50 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broke
     """
     counters, run_digest = RunCounters(), EffectsDigest()
     logs = session_logs(run_folder)
-    feed_records = 0
-    for log in logs[:-1]:
-        player = Player(build=build, counters=counters, run_digest=run_digest)
+    while logs and not _holds_records(logs[-1]):
+        # The process ended while it made this log: there is nothing in it to keep.
+        shutil.rmtree(logs.pop())
+    feed_records = torn_bytes = 0
+    player = Player(build=build, counters=counters, run_digest=run_digest)
+    for log in logs:
+        is_last = log is logs[-1]
+        if is_last:
+            torn_bytes = recover(log).torn_bytes
+        player = Player(
+            build=build,
+            counters=counters,
+            run_digest=run_digest,
+            on_message=(lambda record: _tell(broker, record)) if is_last else None,
+        )
         with LogReader(log) as reader:
             player.play(reader.spans())
         feed_records += player.feed_records
-    report = recover(logs[-1])
-    player = Player(
-        build=build, counters=counters, run_digest=run_digest, on_message=lambda record: _tell(broker, record)
-    )
-    with LogReader(logs[-1]) as reader:
-        player.play(reader.spans())
-    if player.core_failed is not None:
-        raise ReplayDiverged(
-            player.core_failed.failed_seq,
-            f"{logs[-1]}: the core failed here ({player.core_failed.error}). This log is not continued: "
-            "move the run's folder away, keep it for the bug report, and start again",
-        )
-    if player.run_started is None:
-        raise LogCorrupt(
-            f"{logs[-1]} holds no RUN_STARTED record, so nothing can be continued; "
-            "remove the folder to start a new run",
-            segment=logs[-1].name,
-            offset=0,
-            seq=1,
-        )
-    same = player.compared and player.machine is not None
+        _refuse_failed(log, player)
+    same = player.compared and player.machine is not None and player.ended is None
     full = same and player.machine is not None and player.machine.state.documents.config_hash == config_hash
     return Recovered(
-        log=EventLog.open_append(logs[-1]),
+        log=None if not logs or player.ended is not None else EventLog.open_append(logs[-1]),
         player=player,
         full=full,
-        torn_bytes=report.torn_bytes,
+        torn_bytes=torn_bytes,
         tail=player.tail if full else None,
-        feed_records=feed_records + player.feed_records,
+        feed_records=feed_records,
     )
+
+
+def _holds_records(log: Path) -> bool:
+    with LogReader(log) as reader:
+        return next(iter(reader.spans()), None) is not None
+
+
+def _refuse_failed(log: Path, player: Player) -> None:
+    failed = player.core_failed
+    if failed is not None:
+        raise ReplayDiverged(
+            failed.failed_seq,
+            f"{log}: the core failed here ({failed.error}). This log is not continued: "
+            "move the run's folder away, keep it for the bug report, and start again",
+        )
 
 
 def _tell(broker: Broker, record: Event | Effect) -> None:

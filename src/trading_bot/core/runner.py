@@ -5,7 +5,6 @@ Input into the log, into the core, results into the log, effects out.
 At equal times: broker, timer, grid, market.
 """
 
-import zlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,11 +15,10 @@ from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
 from trading_bot.core.null_feed import NullFeed
 from trading_bot.core.opening import RunIdentity
-from trading_bot.core.recovery import Recovered
+from trading_bot.core.recovery import SESSION_ROLL, Recovered
 from trading_bot.core.run_logs import FolderLogs, MemoryLogs, SessionLog
 from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.domain import events, log_records
-from trading_bot.domain.config import canonical
 from trading_bot.domain.effects import Alert, CancelOrder, Effect, FlattenPosition, PlaceOrder
 from trading_bot.domain.errors import BotError, CoreBug
 from trading_bot.domain.events import Event, Input
@@ -150,14 +148,22 @@ class BotRunner:
         self._set_bounds(ts_ns)
         self._input(opening.run_started(self.documents, self.identity, ts_ns, day.trade_date if day else 0))
         carried = before.state.carried() if before else machine.state.carried()
-        kernel = zlib.compress(before.state.kernel.snapshot(), 1) if before else b""
-        self._input(events.StateCarried(ts_ns=ts_ns, state=canonical(carried), kernel=kernel))
-        for event in opening.gate_inputs(self.documents, ts_ns):
+        kernel = before.state.kernel.snapshot() if before else b""
+        for event in opening.opening_inputs(self.documents, ts_ns, carried, kernel):
             self._input(event)
 
     def _resume(self, recovered: Recovered) -> None:
         """Go on with a log that was cut: same build and configuration warm, anything else with facts only."""
         player, log = recovered.player, recovered.log
+        if log is None:
+            # Cut between two sessions, or before the first record: the next log is new.
+            self.machine = player.machine
+            self.records = recovered.feed_records
+            self.feed.skip_records(recovered.feed_records)
+            self._read()
+            first_ns = self._next_record_ns() if player.machine is None else player.last_ts_ns
+            self._begin_session(0 if first_ns == TS_NEVER_NS else first_ns)
+            return
         assert player.machine is not None
         self.log = log
         if isinstance(self.logs, FolderLogs):
@@ -186,9 +192,9 @@ class BotRunner:
                 cold=cold,
             )
         )
-        if cold:
-            for event in opening.gate_inputs(self.documents, ts_ns):
-                self._input(event)
+        missing = opening.gate_inputs(self.documents, ts_ns) if cold else recovered.opening_missing(self.documents)
+        for event in missing:
+            self._input(event)
         self.feed.skip_records(recovered.feed_records)
         self._read()
 
@@ -204,11 +210,11 @@ class BotRunner:
 
     def _roll(self) -> None:
         """The next trading session has its own log. The kernel is carried over warm, inside the log."""
-        self._input(events.StopRequested(ts_ns=self._roll_ns, reason="SESSION_ROLL"))
+        self._input(events.StopRequested(ts_ns=self._roll_ns, reason=SESSION_ROLL))
         while self._pending or self.broker.next_due_ns <= self._roll_ns:
             self._input(self._pending.popleft() if self._pending else self.broker.take())
         roll_ns = self._roll_ns
-        self._end_log("SESSION_ROLL")
+        self._end_log(SESSION_ROLL)
         self._begin_session(roll_ns)
 
     def _end_log(self, reason: str) -> None:
