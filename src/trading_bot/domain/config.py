@@ -181,7 +181,7 @@ class OrdersConfig(Section, frozen=True):
 class LogConfig(Section, frozen=True):
     """Event log (architecture 6)."""
 
-    segment_mib: Annotated[int, _range(1, 4096), _unit("MiB", "size of a segment file")] = 64
+    segment_mib: Annotated[int, _range(1, 4096), _unit("MiB", "size of a segment file, two of which are mapped")] = 16
     sync_ms: Annotated[
         int, _range(10, 1000), _unit("ms", "time between fdatasyncs: the loss window of a power cut")
     ] = 50
