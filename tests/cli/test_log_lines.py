@@ -118,7 +118,7 @@ def test_a_full_disk_stops_no_run(lines, monkeypatch, capfd):
 def test_starting_up_loads_no_table_library_and_no_numbers_library():
     """Start-up budget: rich comes with the first table, numpy and pandas never."""
     code = (
-        "import sys; from trading_bot import cli, cli_run, log_setup;"
+        "import sys; from trading_bot import cli, cli_run, wiring;"
         "print([name for name in ('rich', 'numpy', 'pandas', 'pyarrow', 'pydantic', 'ib_insync') "
         "if name in sys.modules])"
     )
