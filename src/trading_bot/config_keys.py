@@ -19,7 +19,7 @@ ENV_PREFIX: Final = "TRADING_BOT__"
 ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
     {
         "decision.equity_assumed_usd": "equity where no account exists; the specification itself assumes it (6.5)",
-        "log.segment_mib": "a quarter of a million ticks; two segments are mapped and prefaulted, so this is also memory",
+        "log.segment_mib": "a quarter of a million ticks; two segments are mapped and prefaulted: it is memory too",
         "signals.vpin_bucket_qty": "about 1/50 of a quiet hour of MES; to be fitted to the volume of each contract",
     }
 )
