@@ -30,9 +30,11 @@ from trading_bot.core.run_logs import FolderLogs
 from trading_bot.core.runner import BotRunner
 from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.core.summarize import summarize
-from trading_bot.domain.effects import Alert
+from trading_bot.domain.effects import Alert, Effect
 from trading_bot.domain.errors import ConfigError, DataCorrupt, UsageError
+from trading_bot.domain.events import DecisionMade, Event, SafetyVerdict
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
+from trading_bot.domain.reasons import Action
 from trading_bot.domain.summary import ReplayReport, RunSummary
 from trading_bot.engines.session import SessionTable, overrides_from, parse_calendar
 
@@ -82,6 +84,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         _write_atomic(folder / _ATTRIBUTE_FILE, attributes)
     else:
         folder, run_id = found, found.name
+        log_setup.bind_ids(run_id=run_id)
         recovered = recover_run(folder, build=build, config_hash=documents.config_hash, broker=broker)
         log_setup.get_logger().warning(
             "run_continued",
@@ -105,7 +108,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         identity=RunIdentity(run_id=run_id, mode=config.run.mode, adapter=config.run.adapter, build=build),
         recovered=recovered,
         duration_s=options.duration_s,
-        on_alert=_log_alert,
+        on_record=_log_record,
         on_progress=None if progress is None else lambda records: progress(records, max(total, records)),
     )
     started_s = time.perf_counter()
@@ -236,7 +239,16 @@ def _orderly_signals(runner: BotRunner) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _log_alert(alert: Alert) -> None:
+def _log_record(number: int, record: Event | Effect) -> None:
+    """Diagnostic lines for what a person looks for: entries, refusals, alerts. Skips are in the event log."""
     logger = log_setup.get_logger()
-    emit = {"warning": logger.warning, "error": logger.error, "critical": logger.critical}.get(alert.level, logger.info)
-    emit("alert", code=alert.code, text=alert.text, ts_ns=alert.ts_ns)
+    if isinstance(record, Alert):
+        emit = {"warning": logger.warning, "error": logger.error, "critical": logger.critical}
+        emit.get(record.level, logger.info)("alert", code=record.code, text=record.text, ts_ns=record.ts_ns)
+    elif isinstance(record, DecisionMade):
+        if record.action == Action.ENTER:
+            logger.info("decision", decision_id=number, ts_ns=record.ts_ns, text=record.text, on_console=False)
+    elif isinstance(record, SafetyVerdict):
+        order_id = "-".join(map(str, record.order_id))
+        emit_verdict = logger.warning if record.failed else logger.info
+        emit_verdict(record.verdict, order_id=order_id, ts_ns=record.ts_ns, detail=record.detail, on_console=False)

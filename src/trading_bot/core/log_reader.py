@@ -1,5 +1,6 @@
 """Reading a log: runs of ticks straight from the mapping, messages one by one (the rules stand in log_walk.py)."""
 
+import contextlib
 import mmap
 import os
 from collections.abc import Iterator, Sequence
@@ -44,16 +45,17 @@ class FileSegment:
         self.name = path.name
         self.index = index
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        size = os.fstat(self._file).st_size
-        self.data = memoryview(mmap.mmap(self._file, size, prot=mmap.PROT_READ) if size else b"")
+        # Length 0 maps the size the file has at that moment: a live log's shrinks when it is sealed.
+        empty = os.fstat(self._file).st_size == 0
+        self.data = memoryview(b"" if empty else mmap.mmap(self._file, 0, prot=mmap.PROT_READ))
 
     def size_bytes(self) -> int:
-        """Present size of the file."""
-        return os.fstat(self._file).st_size
+        """Present size of the file, as far as it is mapped: one looked at while it was created has nothing yet."""
+        return min(len(self.data), os.fstat(self._file).st_size)
 
     def read(self, offset: int, size: int) -> bytes:
         """A copy of up to `size` bytes."""
-        return os.pread(self._file, size, offset)
+        return os.pread(self._file, max(0, min(size, len(self.data) - offset)), offset)
 
     def close(self) -> None:
         """Closes the file; the mapping lives as long as views of it."""
@@ -105,7 +107,12 @@ class LogReader:
         paths = segment_paths(self.path)
         if not paths:
             raise UsageError(f"{path} holds no log segment; expected {layout.segment_name(1)}")
-        self.sources: Sequence[SegmentSource] = [FileSegment(entry, index) for index, entry in paths]
+        opened: list[SegmentSource] = []
+        for index, entry in paths:
+            # A segment prepared ahead disappears when its log is closed; any other gap is found by the walk.
+            with contextlib.suppress(FileNotFoundError):
+                opened.append(FileSegment(entry, index))
+        self.sources: Sequence[SegmentSource] = opened
         self.segments: list[SegmentEnd] = []
 
     @classmethod

@@ -87,6 +87,7 @@ class Walk:
         self.ends: list[SegmentEnd] = []
         self.expected_seq = 1
         self.log_id: bytes | None = None
+        self.doubted = (0, 0)  # segment and offset that looked damaged once
         self.ended_unwritten = False  # the last segment ended in a length of zero, not in a damaged record
 
     def run(self, start_seq: int) -> Iterator[TickSpan | MessageFrame]:
@@ -135,9 +136,10 @@ class Walk:
             return None
         end = SegmentEnd(source.index, source.name, header, self.expected_seq, self.expected_seq - 1, 0)
         if header is None:
+            damaged = any(_holds_frames(other) for other in (source, *later)) or _seal_state(source) != "open"
             if _header(source) is not None:
                 return None  # taken into use a moment ago: the log ended before it when we looked
-            if any(_holds_frames(other) for other in (source, *later)) or _seal_state(source) != "open":
+            if damaged:
                 raise self._corrupt(source.name, 0, "the segment header is damaged")
             if any(source.read(0, 8)):  # else prepared ahead: a template without a number
                 end.torn_bytes = _torn_bytes(source.read(0, source.size_bytes()))
@@ -257,8 +259,11 @@ class Walk:
         rest = source.read(offset, max(0, source.size_bytes() - offset))
         reason = self._written_later(source, later, offset, rest)
         if reason:
-            if length <= 0 and self._committed(source, offset):
-                return False  # it was being written while we looked
+            # Of a log being written we saw two moments. What proves damage also makes visible whatever was written
+            # before it: a record that is sound is there at the second look.
+            if self.doubted != (source.index, offset):
+                self.doubted = (source.index, offset)
+                return False
             seq = self.expected_seq
             if len(rest) == FRAME_ALIGN and _seal_state(source) == "damaged":
                 seq -= 1  # a seal carries the number of the record before it

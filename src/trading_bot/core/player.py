@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from trading_bot._fast.spans import count_kind
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
@@ -20,9 +21,6 @@ from trading_bot.domain.errors import LogCorrupt, ReplayDiverged
 from trading_bot.domain.events import Event, OutcomeReached
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.records import FRAME_ALIGN, FrameClass, FrameKind
-
-_KIND_OFFSET = 16
-_FEED_KINDS = frozenset({FrameKind.QUOTE, FrameKind.TRADE, FrameKind.REJECTED, FrameKind.PRICE_GAP})
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,11 +111,8 @@ class Player:
         if self.compared:
             self._run(first_seq, ticks, count)
         self.ticks += count
-        self.feed_records += count
         # TIME records are the runner's own, not the feed's.
-        for offset in range(_KIND_OFFSET, count * FRAME_ALIGN, FRAME_ALIGN):
-            if ticks[offset] not in _FEED_KINDS:
-                self.feed_records -= 1
+        self.feed_records += count - count_kind(ticks, FrameKind.TIME)
         self.records += count
         self.last_seq = first_seq + count - 1
 

@@ -19,7 +19,7 @@ from trading_bot.core.recovery import SESSION_ROLL, Recovered
 from trading_bot.core.run_logs import FolderLogs, MemoryLogs, SessionLog
 from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.domain import events, log_records
-from trading_bot.domain.effects import Alert, CancelOrder, Effect, FlattenPosition, PlaceOrder
+from trading_bot.domain.effects import CancelOrder, Effect, FlattenPosition, PlaceOrder
 from trading_bot.domain.errors import BotError, CoreBug
 from trading_bot.domain.events import Event, Input
 from trading_bot.domain.kernel import Outcome
@@ -45,10 +45,13 @@ class BotRunner:
         identity: RunIdentity | None = None,
         recovered: Recovered | None = None,
         duration_s: float | None = None,
-        on_alert: Callable[[Alert], None] | None = None,
+        on_record: Callable[[int, Event | Effect], None] | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
-        """`recovered` goes on with a run that was cut; `duration_s` of market time ends the run in an orderly way."""
+        """`recovered` goes on with a run that was cut; `duration_s` of market time ends the run in an orderly way.
+
+        `on_record` is told each result with its number once it is in the log, for diagnostic lines; it decides nothing.
+        """
         self.documents = documents or RunDocuments.default()
         self.feed: Feed = feed or NullFeed()
         self.broker: Broker = broker or ShadowBroker()
@@ -65,7 +68,7 @@ class BotRunner:
         self.ended = False
         self._recovered = recovered
         self._duration_ns = None if duration_s is None else round(duration_s * NS_PER_S)
-        self._on_alert = on_alert
+        self._on_record = on_record
         self._on_progress = on_progress
         self._pending: deque[Input] = deque()
         self._batch = memoryview(b"")
@@ -359,8 +362,10 @@ class BotRunner:
             self._core_failed(seq, error)
             raise CoreBug(f"the core failed on record {seq} ({type(event).__name__}): {error!r}") from error
         for result in results:
-            self._append(log_records.frame_class(result), result, seq)
+            number = self._append(log_records.frame_class(result), result, seq)
             machine.recorded(result)
+            if self._on_record is not None:
+                self._on_record(number, result)
         self._dispatch(results)
 
     def _core_failed(self, seq: int, error: Exception) -> None:
@@ -385,8 +390,6 @@ class BotRunner:
         for result in results:
             if isinstance(result, PlaceOrder | CancelOrder | FlattenPosition):
                 self.broker.dispatch(result)
-            elif isinstance(result, Alert) and self._on_alert is not None:
-                self._on_alert(result)
             elif isinstance(result, events.DecisionMade):
                 self._decided = {
                     "action": result.action,

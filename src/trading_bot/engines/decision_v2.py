@@ -273,7 +273,7 @@ def _text(name: str, candidate: Candidate, action: Action, reason: str, qty: int
     """The decision in one line, for people."""
     side = "long" if candidate.side > 0 else "short"
     if candidate.missing:
-        return f"{name} {side} {action.value} {reason}: a signal it needs is not warm"
+        return f"{name} {side} {action.value} {reason} (a signal it needs is not warm, so it has no terms)"
     edge, uncertainty, cost, need = (
         value / _E6 for value in (candidate.edge_e6, candidate.uncertainty_e6, candidate.cost_e6, candidate.required_e6)
     )

@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def count_kind(records: Buffer, kind: int) -> int: ...
