@@ -35,9 +35,13 @@ def test_cut_at_every_byte(tmp_path, closed):
         last_seq = sum(end <= size for end in record_ends) - 1
         dropped = size - max(end for end in record_ends if end <= size)
         if not closed and last_seq == 7:
-            dropped = dropped if dropped < 64 else 0  # zeros that were allocated ahead; below 64 they could be a record's
+            dropped = (
+                dropped if dropped < 64 else 0
+            )  # zeros that were allocated ahead; below 64 they could be a record's
         report = verify(folder)
-        assert (report.ok, report.last_seq, report.records, report.torn_bytes) == (True, last_seq, last_seq, dropped), size
+        assert (report.ok, report.last_seq, report.records, report.torn_bytes) == (True, last_seq, last_seq, dropped), (
+            size
+        )
         recovered = recover(folder)
         assert (recovered.last_seq, recovered.torn_bytes) == (last_seq, dropped)
         assert recovered.torn_offset == (record_ends[last_seq] if dropped else None)
@@ -82,7 +86,7 @@ def test_cut_anywhere_in_a_later_segment(tmp_path):
 
 @pytest.mark.parametrize("filler", ["zeros", "garbage"])
 def test_the_last_record_torn_at_every_byte(tmp_path, filler):
-    """As a crash leaves it: the segment keeps its size, the last record's first bytes are there, then something else."""
+    """As a crash leaves it: the segment keeps its size, the last record's first bytes are there, then other bytes."""
     random_bytes = random.Random(7).randbytes
     for last in (7, 6):
         tape.small_log(tmp_path / "whole", close=False)

@@ -13,24 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.log import tape
-from trading_bot._fast import logwriter
+from trading_bot._fast import logscan
 from trading_bot.core.event_log import EventLog, LogFull, LogReader, MemoryLog
 from trading_bot.domain.errors import BotError, UsageError
 
 
 class TestChecksum:
     def test_check_value_of_the_catalogue(self):
-        assert logwriter.crc32c(b"123456789") == 0xE3069283
-        assert logwriter.crc32c(b"123456789", software=True) == 0xE3069283
+        assert logscan.crc32c(b"123456789") == 0xE3069283
+        assert logscan.crc32c(b"123456789", software=True) == 0xE3069283
 
     def test_vectors_of_rfc_3720_b4(self):
         vectors = {bytes(32): 0x8A9136AA, b"\xff" * 32: 0x62A8AB43, bytes(range(32)): 0x46DD794E}
         for data, expected in vectors.items():
-            assert logwriter.crc32c(data) == logwriter.crc32c(data, software=True) == expected
+            assert logscan.crc32c(data) == logscan.crc32c(data, software=True) == expected
 
     @given(st.binary(max_size=300))
     def test_instruction_table_and_bitwise_reference_agree(self, data):
-        assert logwriter.crc32c(data) == logwriter.crc32c(data, software=True) == tape.crc32c(data)
+        assert logscan.crc32c(data) == logscan.crc32c(data, software=True) == tape.crc32c(data)
 
 
 class TestLayout:
