@@ -85,7 +85,8 @@ class JsonLines:
         """As a structlog processor: write, and pass the event on."""
         try:
             self._open(str(event["ts"])[:10])
-            os.write(self._descriptor, encode_line(event))
+            shown = {key: value for key, value in event.items() if key != "on_console"}
+            os.write(self._descriptor, encode_line(shown))
         except OSError as error:
             self.lost += 1
             if self.lost == 1:

@@ -1,8 +1,6 @@
 """BotRunner: the loop between the world and the core.
 
-Input into the log, into the core, results into the log, effects out.
-
-At equal times: broker, timer, grid, market.
+Input into the log, into the core, results into the log, effects out. At equal times: broker, timer, grid, market.
 """
 
 from collections import deque
