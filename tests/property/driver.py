@@ -29,12 +29,20 @@ def exact(value: Any) -> Any:
     return value
 
 
+ANSWERS = ("candidates", "last_exit_mask", "last_outcome_at_grid", "last_outcome_ts_ns")  # of a call, not of the state
+
+
 def outputs(kernel: HotPath | RefHotPath) -> dict[str, Any]:
     """Everything a kernel shows after a call, except its closed bars."""
     return {
         "now_ns": kernel.now_ns,
         "dvs_c": kernel.dvs_c,
         "dvs_band": kernel.dvs_band,
+        "dvs_min_c": kernel.dvs_min_c,
+        "last_outcome_at_grid": kernel.last_outcome_at_grid,
+        "last_outcome_ts_ns": kernel.last_outcome_ts_ns,
+        "counters": {k: v for k, v in kernel.counters().items() if k not in {"gaps", "times"}},
+        "signal_flags": kernel.signal_flags(),
         "exit_mask": kernel.exit_mask,
         "last_exit_mask": kernel.last_exit_mask,
         "candidates": kernel.candidates(),

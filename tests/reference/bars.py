@@ -89,6 +89,7 @@ class Bars:
         self.spread: int | None = None
         self.spread_from = 0
         self.values: dict[str, float | None] = dict.fromkeys(BAR_SIGNALS)
+        self.flagged: set[str] = set()  # signals whose last value came from the fallback of their row
         self.previous: dict[str, float | None] = dict.fromkeys(BAR_SIGNALS)
 
     def advance_session(self, t: int) -> None:
@@ -159,6 +160,7 @@ class Bars:
         bucket = None if row is None else row.bucket(bar.ts_open)
         minute = None if row is None else row.minute(bar.ts_open)
         self.previous = self.values
+        self.flagged = set()
         self.values = {
             "vwap_z": self._vwap_z(),
             "vwap_slope": self._vwap_slope(),
@@ -231,6 +233,7 @@ class Bars:
             values = [value for slot in self.slots for found in slot.s14_by_bucket.values() for value in found]
             if len(values) < POOL_NEEDED:
                 return None
+            self.flagged.add("atr_14_n")
         values.sort()
         half = len(values) // 2
         m2 = 2 * values[half] if len(values) % 2 else values[half - 1] + values[half]
@@ -298,6 +301,7 @@ class Bars:
         if len(x) < SESSIONS_NEEDED:
             if self.n < 61:
                 return None
+            self.flagged.add("vol_z")
             x = [m.bar.volume for m in self._last(61)[:-1]]
         k = len(x)
         num = float(k * self.ring[-1].bar.volume - sum(x))

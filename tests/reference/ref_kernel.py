@@ -47,6 +47,7 @@ class RefHotPath:
         self.position: tuple[int, int, int, int] | None = None
         self.exit_mask = self.last_exit_mask = 0
         self.last_outcome_at_grid = False
+        self.last_outcome_ts_ns = 0
         self._counts = dict.fromkeys(COUNTERS.values(), 0)
         self._candidates: list[Candidate] = []
 
@@ -149,6 +150,7 @@ class RefHotPath:
     def _remember(self, code: int, *, at_grid: bool) -> None:
         """What the control side asks about the latest outcome."""
         self.last_outcome_at_grid = at_grid
+        self.last_outcome_ts_ns = self.now_ns
         if not code & Outcome.EXIT:
             self.last_exit_mask = 0
 
@@ -347,6 +349,11 @@ class RefHotPath:
     def signals(self) -> dict[str, float | None]:
         return {spec.name: self.signal(spec.name) for spec in SIGNALS}
 
+    def signal_flags(self) -> dict[str, bool]:
+        """Bar signals whose value came from the fallback of their row (the pool, the 60 bars before)."""
+        values, flagged = self.bar_part.values, self.bar_part.flagged
+        return {name: name in flagged and values[name] is not None for name in BAR_SIGNALS}
+
     def bars(self, period_s: int) -> list[tuple[int, ...]]:
         """Closed bars, oldest first: (ts_open_ns, open, high, low, close, volume, notional, trades)."""
         return list(self.bar_part.closed[period_s])
@@ -367,7 +374,7 @@ def unpack(buffer: bytes) -> list[tuple[int, ...]]:
     return [(f[3], f[6], f[7], f[8], f[9], f[10], f[11], f[12], f[13]) for f in TICK_RECORD.iter_unpack(buffer)]
 
 
-def pack(record: tuple[int, ...], instrument: int = 0, seq: int = 0) -> bytes:
+def pack(record: tuple[int, ...], instrument: int = 1, seq: int = 0) -> bytes:
     """The 64-byte record of such a tuple. A REJECTED record carries its raw prices where the others have integers."""
     kind, flags, ts_ns, event_ns, price_a, price_b, qty_a, qty_b, aggressor = record
     header = (0, TICK_BYTES, seq, kind, FrameClass.INPUT, instrument, flags, ts_ns)
