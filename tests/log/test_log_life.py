@@ -251,7 +251,8 @@ class TestSyncThread:
 
         monkeypatch.setattr(event_log.os, "fdatasync", broken)
         thread.start()
-        thread._thread.join(10)
+        for each in thread._threads:
+            each.join(10)
         assert isinstance(thread.failure, OSError)
         assert told == [thread.failure]
         thread.stop()

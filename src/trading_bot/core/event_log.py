@@ -1,6 +1,6 @@
 """The shell's side of the event log: files, disk space, durability. Appending itself is `_fast/logwriter.pyx`.
 
-One thread appends through `EventLog.writer`; the methods here may be called by that thread or by one other
+One thread appends through `EventLog.writer`; the methods here may be called by that thread or by others
 (`SyncThread`). docs/event-log.md states the format and what is lost when.
 """
 
@@ -85,7 +85,8 @@ class EventLog:
         self._to_seal: list[Segment] = []
         self._current: Segment | None = None  # what close() still has to seal
         self._next_index = 1
-        self._mutex = threading.RLock()
+        self._mutex = threading.RLock()  # one shell call at a time, except sync
+        self._table = threading.Lock()  # guards _files; never held while the disk works
         self._closed = False
 
     @classmethod
@@ -158,7 +159,8 @@ class EventLog:
                     return False
                 raise
             self.space_error = None
-            self._files[self._next_index] = opened
+            with self._table:
+                self._files[self._next_index] = opened
             self._next_index += 1
             self.writer.offer(opened.segment)
             return True
@@ -171,15 +173,18 @@ class EventLog:
             return sealed
 
     def sync(self) -> None:
-        """Makes everything appended so far durable (fdatasync). Waits for the disk; the writer does not."""
-        with self._mutex:
-            while not self._closed:
-                index = self.writer.segment_index
-                for number in sorted(self._files):
-                    if number <= index:
-                        os.fdatasync(self._files[number].file)
-                if self.writer.segment_index == index:
-                    return
+        """Makes everything appended so far durable (fdatasync). Waits for the disk; neither writer nor sealing does."""
+        index = 0
+        while index != (index := self.writer.segment_index):  # again when the writer moved on meanwhile
+            with self._table:
+                # Descriptors of our own: sealing may close the log's while the disk works.
+                files = [os.dup(opened.file) for number, opened in sorted(self._files.items()) if number <= index]
+            try:
+                for file in files:
+                    os.fdatasync(file)
+            finally:
+                for file in files:
+                    os.close(file)
 
     def close(self) -> None:
         """Orderly end: seals what was written, cuts it to its records, removes the segment prepared ahead. Idempotent.
@@ -210,12 +215,13 @@ class EventLog:
         with self._mutex:
             if not self._closed:
                 self.writer.finish()
-                for opened in self._files.values():
-                    opened.close()
+                with self._table:
+                    for opened in self._files.values():
+                        opened.close()
+                    self._files.clear()
                 self._let_go()
 
     def _let_go(self) -> None:
-        self._files.clear()
         self._to_seal.clear()
         self._current = None
         self._closed = True
@@ -287,20 +293,22 @@ class EventLog:
         digest = seal_file(opened.file, segment.used_bytes, segment.last_seq, final=final)
         if not final:
             _store_chain(self._files[segment.index + 1].mapping, digest, segment.last_seq)
-        del self._files[segment.index]
+        with self._table:
+            del self._files[segment.index]
         opened.close()
 
     def _discard(self, index: int) -> None:
-        opened = self._files.pop(index)
+        with self._table:
+            opened = self._files.pop(index)
         opened.close()
         opened.path.unlink()
 
 
 class SyncThread:
-    """Every 50 ms off the hot thread: sync, seal, prepare.
+    """Off the hot thread, every 50 ms: sync in one thread, seal and prepare in another; neither delays the other.
 
-    An error ends it, stays in `failure` and is told to `on_failure`, in this thread.
-    No room on the disk is not an error here: `EventLog.space_ok` says it, and preparing is tried again each time.
+    An error ends both, stays in `failure` and is told to `on_failure` once, in the thread it happened in. No room on
+    the disk is not an error here: `EventLog.space_ok` says it, and preparing is tried again each time.
     """
 
     def __init__(
@@ -310,39 +318,45 @@ class SyncThread:
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
         self.failure: BaseException | None = None
-        self.rounds = 0
         self._log = log
         self._period_s = period_s
         self._on_failure = on_failure
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="log-sync", daemon=True)
+        self._failing = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._run, args=(work,), name=f"log-{work.__name__}", daemon=True)
+            for work in (log.sync, log.maintain)
+        ]
 
     def start(self) -> None:
-        """Starts the thread, once."""
-        self._thread.start()
+        """Starts the threads, once."""
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """Ends the thread after a last round. Raises BotError when the disk does not let it end in time."""
+        """Ends the threads after a last round. Raises BotError when the disk does not let them end in time."""
         self._stop.set()
-        if self._thread.ident is None:
-            return
-        self._thread.join(timeout_s)
-        if self._thread.is_alive():
-            raise BotError(
-                f"the log's sync thread did not end within {timeout_s} s: the disk under {self._log.path} does not "
-                "answer; records after the last sync may be lost in a power cut"
-            )
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(timeout_s)
+            if thread.is_alive():
+                raise BotError(
+                    f"{thread.name} did not end within {timeout_s} s: the disk under {self._log.path} does not answer; "
+                    "records after the last sync may be lost in a power cut"
+                )
 
-    def _run(self) -> None:
+    def _run(self, work: Callable[[], object]) -> None:
         try:
             stopping = False
             while not stopping:
                 stopping = self._stop.wait(self._period_s)
-                self._log.sync()
-                self._log.maintain()
-                self.rounds += 1
+                work()
         except BaseException as error:  # noqa: BLE001 - told to the owner, whatever it is
-            self.failure = error
+            self._stop.set()
+            with self._failing:
+                if self.failure is not None:
+                    return
+                self.failure = error
             if self._on_failure is not None:
                 self._on_failure(error)
 
