@@ -1,4 +1,7 @@
-"""A run that was cut goes on where its log ends: same digests when nothing decided was lost, EFFECTS_ABANDONED when it was."""
+"""A run that was cut goes on where its log ends.
+
+Same digests when nothing decided was lost, EFFECTS_ABANDONED when it was.
+"""
 
 import shutil
 import struct
@@ -43,19 +46,23 @@ def record_ends(segment: bytes) -> list[int]:
     return ends
 
 
+def last_segment(log: Path) -> Path:
+    return max(log.glob("seg-*.tbl"))
+
+
 def cut(folder: Path, target: Path, keep_bytes: int) -> None:
     """A copy of a run as a killed process would leave it: the last segment cut after `keep_bytes`."""
     shutil.copytree(folder, target)
     log = session_logs(target)[-1]
-    segment = sorted(log.glob("seg-*.tbl"))[-1]
+    segment = last_segment(log)
     segment.write_bytes(segment.read_bytes()[:keep_bytes])
 
 
 def test_a_run_cut_after_any_record_goes_on(whole, tmp_path):
-    """Every cut in a stretch with orders, timers and cancels; complete ones give the digests of the uninterrupted run."""
+    """Cuts in a stretch with orders, timers and cancels; complete ones give the digests of the uninterrupted run."""
     folder, expected = whole
     log = session_logs(folder)[-1]
-    segment = sorted(log.glob("seg-*.tbl"))[-1].read_bytes()
+    segment = last_segment(log).read_bytes()
     ends = record_ends(segment)
     complete = abandoned = 0
     # From the second record (the run's own documents) through the first orders to where the next ones are.
@@ -84,7 +91,7 @@ def test_abandoned_effects_are_never_sent_late(whole, tmp_path):
     folder, _ = whole
     seq = next(seq for seq, record in messages(folder) if isinstance(record, effects.PlaceOrder))
     order_id = next(record.order.order_id for _, record in messages(folder) if isinstance(record, effects.PlaceOrder))
-    segment = sorted(session_logs(folder)[-1].glob("seg-*.tbl"))[-1].read_bytes()
+    segment = last_segment(session_logs(folder)[-1]).read_bytes()
     target = tmp_path / "cut"
     cut(folder, target, record_ends(segment)[seq - 2])
     runner = resumed_run(target, ListFeed(TAPE), documents())
@@ -101,7 +108,7 @@ def test_abandoned_effects_are_never_sent_late(whole, tmp_path):
 
 def test_a_torn_record_is_dropped_and_said(whole, tmp_path):
     folder, expected = whole
-    segment = sorted(session_logs(folder)[-1].glob("seg-*.tbl"))[-1].read_bytes()
+    segment = last_segment(session_logs(folder)[-1]).read_bytes()
     ends = record_ends(segment)
     target = tmp_path / "cut"
     cut(folder, target, ends[100] + 40)
@@ -135,7 +142,7 @@ def test_ten_restarts_give_the_state_of_one(tmp_path):
 
 def test_another_configuration_continues_with_facts_only(whole, tmp_path):
     folder, _ = whole
-    segment = sorted(session_logs(folder)[-1].glob("seg-*.tbl"))[-1].read_bytes()
+    segment = last_segment(session_logs(folder)[-1]).read_bytes()
     target = tmp_path / "cut"
     cut(folder, target, record_ends(segment)[90])
     changed = documents({"decision": {"stability_max": 8.0}})
@@ -151,7 +158,7 @@ def test_another_configuration_continues_with_facts_only(whole, tmp_path):
 
 def test_another_build_continues_with_facts_only(whole, tmp_path):
     folder, _ = whole
-    segment = sorted(session_logs(folder)[-1].glob("seg-*.tbl"))[-1].read_bytes()
+    segment = last_segment(session_logs(folder)[-1]).read_bytes()
     target = tmp_path / "cut"
     cut(folder, target, record_ends(segment)[90])
     runner = resumed_run(target, ListFeed(TAPE), documents(), build="newer")
@@ -183,7 +190,7 @@ def test_a_damaged_log_is_not_continued(whole, tmp_path):
     folder, _ = whole
     target = tmp_path / "run"
     shutil.copytree(folder, target)
-    segment = sorted(session_logs(target)[-1].glob("seg-*.tbl"))[-1]
+    segment = last_segment(session_logs(target)[-1])
     data = bytearray(segment.read_bytes())
     data[record_ends(bytes(data))[20] + 24] ^= 1
     segment.write_bytes(data)
@@ -195,7 +202,7 @@ def test_a_log_whose_effects_do_not_follow_is_not_continued(whole, tmp_path, mon
     from trading_bot.engines import decision_v2
 
     folder, _ = whole
-    segment = sorted(session_logs(folder)[-1].glob("seg-*.tbl"))[-1].read_bytes()
+    segment = last_segment(session_logs(folder)[-1]).read_bytes()
     target = tmp_path / "cut"
     cut(folder, target, record_ends(segment)[90])
     gates = [row for row in decision_v2._GATES if row[0].name != "MISSING_REQUIRED_SIGNAL"]
@@ -214,7 +221,7 @@ def test_until_stops_a_player(whole):
     assert player.machine.state.ts_ns > 0
 
 
-def test_canonical_facts_do_not_see_a_restart(whole):
+def test_canonical_facts_do_not_see_a_restart():
     """Order ids in the digest count without the records a restart writes."""
     from trading_bot.core.digest import canonical_effect, canonical_order_id
 
@@ -231,6 +238,19 @@ def test_a_run_cut_between_two_sessions_goes_on(tmp_path):
     runner.run()
     expected = worlds.digests(runner)
     first, second = session_logs(tmp_path / "whole")
+    segment = (first / "seg-000001.tbl").read_bytes()
+    for index, end in enumerate(record_ends(segment)[-6:-1]):
+        target = tmp_path / f"rolling-{index}"
+        shutil.copytree(tmp_path / "whole", target)
+        shutil.rmtree(target / second.name)
+        (target / first.name / "seg-000001.tbl").write_bytes(segment[:end])
+        again = resumed_run(target, ListFeed(tape), globex)
+        again.run()
+        assert again.exit_reason == "FEED_ENDED"
+        assert [log.name for log in session_logs(target)] == [first.name, second.name]
+        assert replay(target, build=BUILD).ok
+        if not any(isinstance(record, events.EffectsAbandoned) for _, record in messages(target)):
+            assert worlds.digests(again) == expected
     for name in ("absent", "empty"):
         target = tmp_path / name
         shutil.copytree(tmp_path / "whole", target)

@@ -1,14 +1,18 @@
 """One run gives one log, and the log gives the run again, whatever the batches were."""
 
+import itertools
+
 import msgspec
 import pytest
 
 from tests.core import worlds
 from tests.core.worlds import BUILD, OPEN_NS, ListFeed, documents, eager_template, messages, new_run
+from trading_bot.core.event_log import LogReader, MessageFrame
+from trading_bot.core.player import Player
 from trading_bot.core.replay import replay
 from trading_bot.core.runner import BotRunner
 from trading_bot.domain import effects, events
-from trading_bot.domain.errors import CoreBug, DataCorrupt
+from trading_bot.domain.errors import CoreBug, DataCorrupt, LogCorrupt
 from trading_bot.domain.units import NS_PER_S
 
 TAPE = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 600)
@@ -38,7 +42,8 @@ def test_batches_do_not_matter(finished, tmp_path, batch_records):
     assert messages(tmp_path / "other") == messages(tmp_path / "run")
 
 
-def test_replay_notices_a_tampered_decision(finished, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("finished")
+def test_replay_notices_a_tampered_decision(tmp_path, monkeypatch):
     """The replayed core decides something else than the recorded one: the first difference is named."""
     from trading_bot.engines import decision_v2
 
@@ -60,7 +65,8 @@ def test_a_log_of_another_build_is_read_but_not_compared(finished, tmp_path):
     assert report.effects_digest == worlds.digests(finished)[0]
 
 
-def test_entries_end_by_their_time_to_live(finished, tmp_path):
+@pytest.mark.usefixtures("finished")
+def test_entries_end_by_their_time_to_live(tmp_path):
     records = [record for _, record in messages(tmp_path / "run")]
     placed = {record.order.order_id: record for record in records if isinstance(record, effects.PlaceOrder)}
     cancels = {record.order_id: record for record in records if isinstance(record, effects.CancelOrder)}
@@ -70,7 +76,8 @@ def test_entries_end_by_their_time_to_live(finished, tmp_path):
             assert cancel.ts_ns == placed[order_id].ts_ns + 10 * NS_PER_S == placed[order_id].order.expires_ns
 
 
-def test_every_order_passed_the_safety_gate_and_nothing_left(finished, tmp_path):
+@pytest.mark.usefixtures("finished")
+def test_every_order_passed_the_safety_gate_and_nothing_left(tmp_path):
     records = [record for _, record in messages(tmp_path / "run")]
     passed = {r.order_id for r in records if isinstance(r, events.SafetyVerdict) and r.verdict == "safety_gate_passed"}
     placed = {r.order.order_id for r in records if isinstance(r, effects.PlaceOrder)}
@@ -78,14 +85,15 @@ def test_every_order_passed_the_safety_gate_and_nothing_left(finished, tmp_path)
     assert placed == passed == suppressed
 
 
-def test_an_episode_is_skipped_once_per_reason(finished, tmp_path):
+@pytest.mark.usefixtures("finished")
+def test_an_episode_is_skipped_once_per_reason(tmp_path):
     skips = [
         (record.template, record.side, record.episode, record.reason)
         for _, record in messages(tmp_path / "run")
         if isinstance(record, events.DecisionMade) and record.action == "SKIP"
     ]
     assert skips
-    assert all(first != second for first, second in zip(skips, skips[1:], strict=False))
+    assert all(first != second for first, second in itertools.pairwise(skips))
 
 
 def test_without_arguments_it_observes_and_decides_nothing():
@@ -213,3 +221,19 @@ def test_documents_survive_the_log():
     assert again.config_hash == docs.config_hash
     swapped = msgspec.structs.replace(docs, templates=dict(reversed(docs.templates.items())))
     assert swapped.config_hash != docs.config_hash, "the order breaks ties, so it counts"
+
+
+def test_every_message_carries_the_configuration(finished, tmp_path):
+    """PR03: the first four bytes of the configuration's hash stand in each frame; a foreign record is refused."""
+    log = tmp_path / "run" / "20261125"
+    tag = int(finished.documents.config_hash[:8], 16)
+    with LogReader(log) as reader:
+        tags = {item.config_tag for item in reader.spans() if isinstance(item, MessageFrame)}
+    assert tags == {tag}
+    with LogReader(log) as reader:
+        foreign = [
+            msgspec.structs.replace(item, config_tag=1) if isinstance(item, MessageFrame) and item.seq == 9 else item
+            for item in reader.spans()
+        ]
+    with pytest.raises(LogCorrupt, match="carries configuration 00000001"):
+        Player(build=BUILD).play(foreign)

@@ -68,8 +68,14 @@ class ListFeed:
         self._error = error
 
     resolution_ns = 1
-    rejected_by_reason: dict[str, int] = {}
-    description: dict[str, Any] = {"kind": "list"}
+
+    @property
+    def rejected_by_reason(self) -> dict[str, int]:
+        return {}
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return {"kind": "list"}
 
     def read(self) -> memoryview | None:
         batch = self._records[self._next : self._next + self._batch_records]

@@ -34,6 +34,7 @@ cdef class LogWriter:
     cdef uint64_t tick_limit      # ticks stop here, so that messages (exits) still find room on a full disk
     cdef uint64_t message_limit
     cdef uint64_t next_seq        # number the next record gets; the first record of a log is 1
+    cdef uint32_t config_tag      # first four bytes of the configuration's hash, on every message
     cdef SegmentSlot* current
     cdef SegmentSlot* prepared    # atomic
     cdef SegmentSlot* retired     # atomic

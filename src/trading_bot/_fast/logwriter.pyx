@@ -209,7 +209,7 @@ cdef class LogWriter:
         head.kind = KIND_MESSAGE
         head.cls = cls
         head.instrument = instrument
-        head.flags = 0
+        head.flags = self.config_tag
         head.ts_ns = ts_ns
         head.cause_seq = cause_seq
         head.payload_length = payload_length
@@ -302,6 +302,10 @@ cdef class LogWriter:
         if self.append_frame(cls, ts_ns, instrument, cause_seq, data, <uint32_t>view.shape[0]) != LOG_OK:
             raise LogFull(self.full_text(f"a message of {view.shape[0]} bytes"))
         return self.next_seq - 1
+
+    def set_config_tag(self, tag: int) -> None:
+        """Marks every message from here on with the configuration it was decided under: the first four bytes of its hash."""
+        self.config_tag = tag
 
     def full_text(self, what: str) -> str:
         if self.current is NULL:

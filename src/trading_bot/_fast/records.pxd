@@ -84,7 +84,7 @@ cdef struct MessageHeader:    # 48 bytes, then the payload, then zeros to a mult
     uint8_t kind
     uint8_t cls
     uint16_t instrument
-    uint32_t flags
+    uint32_t flags            # first four bytes of the configuration's hash
     int64_t ts_ns
     uint64_t cause_seq        # 0 for an input
     uint32_t payload_length

@@ -30,7 +30,10 @@ class TickSpan(msgspec.Struct, frozen=True, gc=False):
 
 
 class MessageFrame(msgspec.Struct, frozen=True, gc=False):
-    """One message; `cause_seq` is 0 for an input, `payload` (msgpack) is the mapping itself."""
+    """One message; `cause_seq` is 0 for an input, `payload` (msgpack) is the mapping itself.
+
+    `config_tag` is the first four bytes of the hash of the configuration in force.
+    """
 
     seq: int
     cls: int
@@ -38,6 +41,7 @@ class MessageFrame(msgspec.Struct, frozen=True, gc=False):
     instrument: int
     cause_seq: int
     payload: memoryview
+    config_tag: int = 0
 
 
 class SegmentEnd(msgspec.Struct):
@@ -226,7 +230,7 @@ class Walk:
             raise self._corrupt(source.name, offset, f"a payload of {size} bytes exceeds its frame")
         self._advance(end, 1, head.length)
         return MessageFrame(
-            head.seq, head.cls, head.ts_ns, head.instrument, cause_seq, source.data[start : start + size]
+            head.seq, head.cls, head.ts_ns, head.instrument, cause_seq, source.data[start : start + size], head.flags
         )
 
     def _advance(self, end: SegmentEnd, count: int, size: int) -> None:

@@ -3,7 +3,6 @@
 The runner and replay drive the same machine.
 """
 
-from trading_bot._fast import LogWriter
 from trading_bot.core.apply import Results, apply
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
@@ -25,21 +24,20 @@ class Machine:
         self,
         documents: RunDocuments,
         *,
-        writer: LogWriter | None = None,
         counters: RunCounters | None = None,
         run_digest: EffectsDigest | None = None,
     ) -> None:
         """A cold machine; `counters` and `run_digest` go on from an earlier session."""
-        self.state = State(documents, writer)
+        self.state = State(documents)
         self.counters = counters or RunCounters()
         self.digest = EffectsDigest()
         self.run_digest = run_digest or EffectsDigest()
         self.timers: dict[TimerKey, int] = {}
         self.end: EndRun | None = None
 
-    def restarted(self, documents: RunDocuments, facts: Carried, writer: LogWriter | None = None) -> "Machine":
+    def restarted(self, documents: RunDocuments, facts: Carried) -> "Machine":
         """A cold machine under other documents, with the facts an earlier one left; digests and counters go on."""
-        fresh = Machine(documents, writer=writer, counters=self.counters, run_digest=self.run_digest)
+        fresh = Machine(documents, counters=self.counters, run_digest=self.run_digest)
         fresh.digest = self.digest
         fresh.state.lifecycle_seqs = self.state.lifecycle_seqs
         fresh.state.ts_ns = self.state.ts_ns

@@ -16,6 +16,7 @@ from trading_bot.core.log_reader import MessageFrame, TickSpan
 from trading_bot.core.machine import Machine
 from trading_bot.core.state import Carried
 from trading_bot.domain import events, log_records
+from trading_bot.domain.config import config_tag
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.errors import LogCorrupt, ReplayDiverged
 from trading_bot.domain.events import Event, OutcomeReached
@@ -63,6 +64,7 @@ class Player:
         self.ended: events.RunEnded | None = None
         self.core_failed: events.CoreFailed | None = None
         self.facts = Carried()
+        self._tag = 0
         self.seen: set[type[Event | Effect]] = set()
         self._on_message = on_message
         self._expected: deque[Event | Effect] = deque()
@@ -141,6 +143,7 @@ class Player:
                 seq=frame.seq,
             ) from error
         self.records += 1
+        self._check_tag(frame, record)
         if isinstance(record, events.RunStarted):
             self._begin(record, frame.seq)
         elif isinstance(record, events.ProcessStarted) and record.documents:
@@ -160,6 +163,19 @@ class Player:
         self._note(record)
         if self._on_message is not None:
             self._on_message(record)
+
+    def _check_tag(self, frame: MessageFrame, record: Event | Effect) -> None:
+        """Every message names the configuration in force; a record that came from another run shows here."""
+        if isinstance(record, events.RunStarted | events.ProcessStarted):
+            self._tag = config_tag(record.config_hash)
+        if frame.config_tag != self._tag:
+            raise LogCorrupt(
+                f"record {frame.seq} carries configuration {frame.config_tag:08x}, expected {self._tag:08x}: "
+                "it was not written by this run",
+                segment="",
+                offset=0,
+                seq=frame.seq,
+            )
 
     def _begin(self, record: events.RunStarted, seq: int) -> None:
         if seq != 1:

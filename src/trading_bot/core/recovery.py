@@ -36,6 +36,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     torn_bytes: int
     tail: Tail | None
     feed_records: int
+    ts_first_ns: int
 
     def opening_missing(self, documents: RunDocuments) -> list[Input]:
         """Opening records of the session that the log does not hold because it was cut among them."""
@@ -83,7 +84,7 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broke
     while logs and not _holds_records(logs[-1]):
         # The process ended while it made this log: there is nothing in it to keep.
         shutil.rmtree(logs.pop())
-    feed_records = torn_bytes = 0
+    feed_records = torn_bytes = ts_first_ns = 0
     player = Player(build=build, counters=counters, run_digest=run_digest)
     for log in logs:
         is_last = log is logs[-1]
@@ -98,6 +99,8 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broke
         with LogReader(log) as reader:
             player.play(reader.spans())
         feed_records += player.feed_records
+        if player.run_started is not None:
+            ts_first_ns = ts_first_ns or player.run_started.ts_ns
         _refuse_failed(log, player)
     same = player.compared and player.machine is not None and player.ended is None
     full = same and player.machine is not None and player.machine.state.documents.config_hash == config_hash
@@ -108,6 +111,7 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broke
         torn_bytes=torn_bytes,
         tail=player.tail if full else None,
         feed_records=feed_records,
+        ts_first_ns=ts_first_ns,
     )
 
 

@@ -17,6 +17,7 @@ from trading_bot.core.recovery import SESSION_ROLL, Recovered
 from trading_bot.core.run_logs import FolderLogs, MemoryLogs, SessionLog
 from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.domain import events, log_records
+from trading_bot.domain.config import config_tag
 from trading_bot.domain.effects import CancelOrder, Effect, FlattenPosition, PlaceOrder
 from trading_bot.domain.errors import BotError, CoreBug
 from trading_bot.domain.events import Event, Input
@@ -25,8 +26,10 @@ from trading_bot.domain.ports import Broker, Feed
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.records import FRAME_ALIGN, FRAME_HEADER, FrameClass
 from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
+from trading_bot.engines.session import SessionDay
 
 LOG_FULL_EXIT_CODE: Final = 5
+_ANSWER: Final = ("action", "reason", "template", "side", "ts_ns", "text")
 IDLE: Final = {"action": Action.IDLE.value, "reason": "NO_DECISION"}
 
 
@@ -111,7 +114,11 @@ class BotRunner:
         elif self._pending:
             self._input(self._pending.popleft())
         elif self.machine.end is not None:
-            self._finish(self.machine.end.reason, self.machine.end.exit_code)
+            end = self.machine.end
+            if end.reason == SESSION_ROLL:
+                self._roll()
+            else:
+                self._finish(end.reason, end.exit_code)
         elif self.stop_asked is not None and self._live.state.stopping is None:
             self._input(events.StopRequested(ts_ns=self._now_ns, reason=self.stop_asked))
         else:
@@ -144,9 +151,8 @@ class BotRunner:
         machine = Machine(self.documents, counters=counters, run_digest=digest)
         day = machine.state.sessions.trading_day(ts_ns) if machine.state.sessions else None
         log = self.logs.create(day.trade_date if day else 0)
-        machine.state.kernel.set_writer(log.writer)
-        self.machine, self.log = machine, log
-        self._set_bounds(ts_ns)
+        self._bind(machine, log)
+        self._set_bounds(day, ts_ns)
         self._input(opening.run_started(self.documents, self.identity, ts_ns, day.trade_date if day else 0))
         carried = before.state.carried() if before else machine.state.carried()
         kernel = before.state.kernel.snapshot() if before else b""
@@ -156,6 +162,7 @@ class BotRunner:
     def _resume(self, recovered: Recovered) -> None:
         """Go on with a log that was cut: same build and configuration warm, anything else with facts only."""
         player, log = recovered.player, recovered.log
+        self.ts_first_ns = recovered.ts_first_ns
         if log is None:
             # Cut between two sessions, or before the first record: the next log is new.
             self.machine = player.machine
@@ -166,23 +173,21 @@ class BotRunner:
             self._begin_session(0 if first_ns == TS_NEVER_NS else first_ns)
             return
         assert player.machine is not None
-        self.log = log
         if isinstance(self.logs, FolderLogs):
             self.logs.adopt(log)
         ts_ns = player.last_ts_ns
-        machine = player.machine
-        if recovered.full:
-            machine.state.kernel.set_writer(log.writer)
-        else:
-            machine = machine.restarted(self.documents, player.facts, log.writer)
-        self.machine = machine
-        self._set_bounds(ts_ns)
+        cold = not recovered.full
+        machine = player.machine.restarted(self.documents, player.facts) if cold else player.machine
+        self._bind(machine, log)
+        # The log's own session, not the one of its last record: at the very close that is the next one already.
+        assert player.run_started is not None
+        sessions = machine.state.sessions
+        self._set_bounds(sessions.day(player.run_started.trade_date) if sessions else None, ts_ns)
         self.records = recovered.feed_records
         if recovered.tail is not None:
             tail = recovered.tail
             machine.abandoned(machine.state.last_results if tail.cause_seq else (), tail.kept)
             self._input(events.EffectsAbandoned(ts_ns=ts_ns, cause_seq=tail.cause_seq, kept=tail.kept))
-        cold = not recovered.full
         self._input(
             opening.process_started(
                 self.documents,
@@ -199,24 +204,22 @@ class BotRunner:
         self.feed.skip_records(recovered.feed_records)
         self._read()
 
-    def _set_bounds(self, ts_ns: int) -> None:
+    def _bind(self, machine: Machine, log: SessionLog) -> None:
+        log.writer.set_config_tag(config_tag(self.documents.config_hash))
+        machine.state.kernel.set_writer(log.writer)
+        self.machine, self.log = machine, log
+
+    def _set_bounds(self, day: SessionDay | None, ts_ns: int) -> None:
         """When this session's log ends, and when the run does."""
-        sessions = self._live.state.sessions
-        day = sessions.trading_day(ts_ns) if sessions else None
         self._roll_ns = day.globex_close_ns if day else TS_NEVER_NS
-        if not self.ts_first_ns:
-            self.ts_first_ns = ts_ns
-            if self._duration_ns is not None:
-                self._stop_ns = ts_ns + self._duration_ns
+        self.ts_first_ns = self.ts_first_ns or ts_ns
+        if self._duration_ns is not None:
+            self._stop_ns = self.ts_first_ns + self._duration_ns
 
     def _roll(self) -> None:
         """The next trading session has its own log. The kernel is carried over warm, inside the log."""
-        self._input(events.StopRequested(ts_ns=self._roll_ns, reason=SESSION_ROLL))
-        while self._pending or self.broker.next_due_ns <= self._roll_ns:
-            self._input(self._pending.popleft() if self._pending else self.broker.take())
-        roll_ns = self._roll_ns
         self._end_log(SESSION_ROLL)
-        self._begin_session(roll_ns)
+        self._begin_session(self._roll_ns)
 
     def _end_log(self, reason: str) -> None:
         machine, log = self._live, self.log
@@ -241,10 +244,8 @@ class BotRunner:
     # --- market data -----------------------------------------------------------------------------------------------
 
     def _next_record_ns(self) -> int:
-        if self._position >= self._count:
-            return TS_NEVER_NS
-        ts_ns: int = FRAME_HEADER.unpack_from(self._batch, self._position * FRAME_ALIGN)[7]
-        return ts_ns
+        held = self._position < self._count
+        return FRAME_HEADER.unpack_from(self._batch, self._position * FRAME_ALIGN)[7] if held else TS_NEVER_NS
 
     def _read(self) -> None:
         """The next batch, or the end of the source; its damage is told after everything before it was processed."""
@@ -304,7 +305,10 @@ class BotRunner:
         elif self._stop_ns == due_ns:
             self._stop_ns = TS_NEVER_NS
             self._input(events.StopRequested(ts_ns=due_ns, reason="DURATION"))
+        elif machine.state.stopping is None:
+            self._input(events.StopRequested(ts_ns=due_ns, reason=SESSION_ROLL))
         else:
+            # Asked already, and what is open did not close: the session is over all the same.
             self._roll()
 
     def _look_after_log(self) -> None:
@@ -389,11 +393,4 @@ class BotRunner:
             if isinstance(result, PlaceOrder | CancelOrder | FlattenPosition):
                 self.broker.dispatch(result)
             elif isinstance(result, events.DecisionMade):
-                self._decided = {
-                    "action": result.action,
-                    "reason": result.reason,
-                    "template": result.template,
-                    "side": result.side,
-                    "ts_ns": result.ts_ns,
-                    "text": result.text,
-                }
+                self._decided = {name: getattr(result, name) for name in _ANSWER}

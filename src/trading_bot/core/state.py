@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from trading_bot._fast import HotPath, LogWriter
+from trading_bot._fast import HotPath
 from trading_bot.core.digest import canonical_order_id
 from trading_bot.core.documents import RunDocuments
 from trading_bot.domain.config import canonical
@@ -50,8 +50,8 @@ class State:
     Built from documents alone, so that replay builds the same.
     """
 
-    def __init__(self, documents: RunDocuments, writer: LogWriter | None = None) -> None:
-        """A cold state. `writer` is where the kernel appends ticks; None in replay."""
+    def __init__(self, documents: RunDocuments) -> None:
+        """A cold state; its kernel appends to no log until the runner gives it one."""
         config, instrument = documents.config, documents.instrument
         self.documents = documents
         self.config = config
@@ -68,7 +68,6 @@ class State:
         )
         self.kernel = HotPath(
             compile_kernel_config(config, documents.templates, instrument, days, resolution_ns=documents.resolution_ns),
-            writer,
         )
         self.decisions = DecisionEngineV2(config, documents.templates, instrument)
         self.gate = SafetyGate(

@@ -235,6 +235,11 @@ def canonical(value: Any) -> bytes:
     return _CANONICAL.encode(value)
 
 
+def config_tag(hash_hex: str) -> int:
+    """The first four bytes of a configuration hash, which every message of a log carries."""
+    return int(hash_hex[:8], 16)
+
+
 def config_hash(config: BotConfig, templates: Mapping[str, Any]) -> str:
     """SHA-256 (hex) over the canonical form of configuration and templates; their order counts, it breaks ties."""
     ordered = [[name, msgspec.to_builtins(template)] for name, template in templates.items()]
