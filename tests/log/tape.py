@@ -74,9 +74,9 @@ def small_log(folder: Path, *, close: bool = True) -> EventLog:
     return log
 
 
-def two_segments(folder: Path, *, close: bool = True) -> EventLog:
+def two_segments(folder: Path, *, close: bool = True, log_id: bytes = b"two") -> EventLog:
     """A short sealed segment (a message that does not fit moves on) and a second one with that message and a tick."""
-    log = EventLog.create(folder, b"two", SEGMENT)
+    log = EventLog.create(folder, log_id, SEGMENT)
     for i in range(1, 4):
         append(log, tick(i))
     log.append_message(3, 1_003, 3, 3, b"x" * 300)

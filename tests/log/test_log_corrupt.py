@@ -123,15 +123,36 @@ def test_a_missing_segment_before_the_last_is_corruption(tmp_path, index):
     assert (report.ok, report.first_bad_seq, report.segment) == (False, first_missing, f"seg-00000{index}.tbl")
 
 
-def test_a_segment_of_another_log_is_refused(tmp_path):
+def test_a_segment_of_another_log_or_place_is_refused(tmp_path):
     tape.two_segments(tmp_path / "a")
-    log = EventLog.create(tmp_path / "b", b"other", tape.SEGMENT)
-    for i in range(2_000):
-        tape.append(log, tape.tick(i))
-    log.close()
+    tape.two_segments(tmp_path / "b", log_id=b"other")
     shutil.copy(tape.segment(tmp_path / "b", 2), tape.segment(tmp_path / "a", 2))
     report = verify(tmp_path / "a")
     assert (report.ok, report.segment, report.first_bad_offset) == (False, "seg-000002.tbl", 0)
+    assert "another log" in report.reason
+    shutil.copy(tape.segment(tmp_path / "a", 1), tape.segment(tmp_path / "a", 2))
+    report = verify(tmp_path / "a")
+    assert (report.ok, report.segment, report.first_bad_offset) == (False, "seg-000002.tbl", 0)
+    assert "another place" in report.reason
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_record_taken_out_or_doubled_is_found_even_under_a_forged_seal(tmp_path, number):
+    tape.two_segments(tmp_path)
+    tape.segment(tmp_path, 2).unlink()
+    path = tape.segment(tmp_path, 1)
+    sound = path.read_bytes()
+    start = tape.START + 64 * (number - 1)
+    record = sound[start : start + 64]
+    for records in (b"", record * 2):
+        forged = bytearray(sound[:start] + records + sound[start + 64 :])
+        forged[-32:] = hashlib.sha256(forged[:-64]).digest()
+        tape.refresh(forged, len(forged) - 64)
+        path.write_bytes(forged)
+        report = verify(tmp_path)
+        bad = number + len(records) // 128
+        assert (report.ok, report.first_bad_seq) == (False, bad)
+        assert report.first_bad_offset == tape.START + 64 * (bad - 1)
 
 
 def test_a_newer_schema_says_so(tmp_path):

@@ -103,6 +103,9 @@ def test_the_last_record_torn_at_every_byte(tmp_path, filler):
             dropped = len(torn[start:].rstrip(b"\0")) if last_seq < last else 0
             report = verify(folder)
             assert (report.ok, report.last_seq, report.torn_bytes) == (True, last_seq, dropped), (last, kept)
+            assert recover(folder).torn_bytes == dropped
+            after = tape.segment(folder, 1).read_bytes()[start if last_seq < last else end :]
+            assert after == bytes(len(after))
             goes_on(folder, last_seq)
             shutil.rmtree(folder)
 
