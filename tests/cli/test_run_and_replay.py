@@ -133,6 +133,11 @@ def test_the_lines_of_the_run_carry_its_id(run_tape, tmp_path):
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert {line["run_id"] for line in lines} == {summary["run_id"]}
     assert (lines[0]["event"], lines[-1]["event"]) == ("run_asked", "run_ended")
+    decisions = [line for line in lines if line["event"] == "decision"]
+    passed = [line for line in lines if line["event"] == "safety_gate_passed"]
+    assert len(decisions) == len(passed) == summary["approvals"] > 0
+    assert all(isinstance(line["decision_id"], int) for line in decisions)
+    assert all(line["order_id"].count("-") == 1 for line in passed)
 
 
 def test_log_verify_names_the_flipped_byte(run_tape, run_main):

@@ -1,4 +1,4 @@
-"""A full disk stops entries, then the run; nothing that was written is lost and nothing is dropped (PR06, architecture 6)."""
+"""A full disk stops entries, then the run; what was written is kept and nothing is dropped (architecture 6)."""
 
 import errno
 

@@ -237,3 +237,18 @@ def test_every_message_carries_the_configuration(finished, tmp_path):
         ]
     with pytest.raises(LogCorrupt, match="carries configuration 00000001"):
         Player(build=BUILD).play(foreign)
+
+
+def test_a_signal_that_is_not_warm_is_a_skip_and_never_a_zero(tmp_path):
+    """DG11: ofi_30s needs 150 s; until then a candidate on the warm trigger is skipped for the missing weight."""
+    template = eager_template(weights={"queue_imbalance": 1.0, "ofi_30s": 0.1})
+    runner = new_run(
+        tmp_path / "run", ListFeed(worlds.wavy_tape(OPEN_NS, 1_000)), documents(templates={"E1": template})
+    )
+    runner.run()
+    decisions = [record for _, record in messages(tmp_path / "run") if isinstance(record, events.DecisionMade)]
+    cold = {decision.reason for decision in decisions if decision.ts_ns < OPEN_NS + 150 * NS_PER_S}
+    warm = {decision.reason for decision in decisions if decision.ts_ns >= OPEN_NS + 152 * NS_PER_S}
+    assert cold == {"MISSING_REQUIRED_SIGNAL"}
+    assert "MISSING_REQUIRED_SIGNAL" not in warm
+    assert warm
