@@ -62,15 +62,18 @@ def _malformed(rng: random.Random, bar: tuple[int, ...]) -> tuple[int, ...]:
 class TapeMaker:
     """A random market around P0, with hostility turned on by mood."""
 
-    def __init__(self, seed: int, *, templates: int = 0, mirrored: bool = False) -> None:
+    def __init__(self, seed: int, *, templates: int = 0, mirrored: bool = False, resolution_ns: int = 1_000) -> None:
         self.rng = random.Random(seed)
         self.templates = templates
+        self.resolution_ns = resolution_ns
         self.mirrored = mirrored  # only what a mirror image exists for
         self.ts = T0_NS + self.rng.choice([0, 1, 50 * NS_PER_MS, 59 * NS_PER_S])
         self.bid = P0
         self.ask = P0 + 1
         self.pace_ns = self.rng.choice([5, 50, 300, 1000, 3000 if templates < 4 else 300]) * NS_PER_MS
         self.gap_rate = 0.0 if mirrored else self.rng.choice([0.0, 0.0005, 0.005])
+        self.metronome = self.rng.random() < 0.3  # only whole 50 ms: ages and windows meet their limits exactly
+        self.empty = self.rng.random() < 0.05  # quotes without any size
         self.stamped = self.rng.random() < 0.8
         self.event_ns = self.ts
 
@@ -100,14 +103,18 @@ class TapeMaker:
             self.ts = (self.ts // (100 * NS_PER_MS) + 1) * (100 * NS_PER_MS)  # exactly on a grid point
         else:
             self.ts += int(rng.expovariate(1.0) * self.pace_ns)
+        if self.metronome:
+            self.ts = self.ts // (50 * NS_PER_MS) * (50 * NS_PER_MS)
 
     def _stamps(self) -> tuple[int, int, int]:
         """Receive time, event time, flags."""
         rng = self.rng
         received = self.ts - (rng.randint(0, 2 * NS_PER_S) if rng.random() < 0.01 else 0)
-        event = received - rng.randint(0, 2 * NS_PER_MS) if self.stamped else 0
+        usual = NS_PER_MS if self.metronome else rng.randint(0, 2 * NS_PER_MS)
+        event = received - usual if self.stamped else 0
         if self.stamped and rng.random() < 0.02:
-            lags = [-NS_PER_S, 251 * NS_PER_MS, 400 * NS_PER_MS, 1100 * NS_PER_MS, 10 * NS_PER_S, received]
+            lags = [-NS_PER_S, 251 * NS_PER_MS, 400 * NS_PER_MS, 1001 * NS_PER_MS, 1100 * NS_PER_MS, 10 * NS_PER_S]
+            lags += [received, usual + 1, usual + self.resolution_ns, usual + self.resolution_ns + 1]
             event = received - rng.choice(lags)
         return received, event, rng.choice([0, 1, 2, 3]) if rng.random() < 0.01 else 0
 
@@ -119,7 +126,8 @@ class TapeMaker:
             return ("on_gap", (received, P0, P0 + 40))
         if x < 0.62:
             self._move()
-            return ("on_quote", (received, self.bid, self.size(), self.ask, self.size(), event, flags))
+            bid_qty, ask_qty = (0, 0) if self.empty else (self.size(), self.size())
+            return ("on_quote", (received, self.bid, bid_qty, self.ask, ask_qty, event, flags))
         if x < 0.95:
             price = rng.choice([self.bid, self.ask, self.bid, self.ask, self.bid - rng.randint(0, 6), self.ask + 5])
             return ("on_trade", (received, price, self.size(), rng.choice([0, 1, 1, 2, 2]), event, flags))

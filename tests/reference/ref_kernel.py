@@ -137,6 +137,7 @@ class RefHotPath:
         code |= self._templates(Cadence.GRID)
         if bar_closed:
             code |= self._templates(Cadence.BAR)
+            self._candidates.sort(key=lambda candidate: candidate.template)
         return code
 
     # --- records ------------------------------------------------------------------------------------------------
