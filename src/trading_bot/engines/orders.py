@@ -79,6 +79,7 @@ TRANSITIONS: Final[dict[tuple[OrderStatus, OrderSignal], OrderStatus]] = {
     (S.EXPIRED, T.PARTIAL_FILL): S.EXPIRED,
     (S.EXPIRED, T.FILL): S.FILLED,
     (S.EXPIRED, T.CANCELLED): S.EXPIRED,
+    (S.REJECTED, T.PARTIAL_FILL): S.REJECTED,
     (S.REJECTED, T.FILL): S.FILLED,  # an error code can lie; an execution cannot
     (S.REJECTED, T.REJECTED): S.REJECTED,
     (S.FILLED, T.CANCELLED): S.FILLED,  # notice of the race the cancel lost
