@@ -29,8 +29,8 @@ _SESSION_ROW: Final = struct.Struct("<7q")
 
 def z_from_probability(probability: float) -> float:
     """Inverse of sigma(x) = (1 + x/sqrt(1+x^2))/2; probability thresholds become z-values once, at the start."""
-    squash = 2.0 * probability - 1.0
-    return squash / math.sqrt(1.0 - squash * squash)
+    # 1 - (2p-1)^2 is 4p(1-p): written so, nothing cancels, and no probability between 0 and 1 divides by zero.
+    return (2.0 * probability - 1.0) / (2.0 * math.sqrt(probability * (1.0 - probability)))
 
 
 def commission_ticks(instrument: Instrument) -> float:
