@@ -1,9 +1,14 @@
 """The kernel's control block: what `apply` lets the kernel know. Nothing else writes it."""
 
+from typing import Final
+
 from trading_bot.core.state import State
 from trading_bot.engines import quality
 from trading_bot.engines.quality import Band
 from trading_bot.engines.session import SessionState
+
+LIVE_DATA: Final = 1  # kinds of market data as `LinkStatus.data_type` has them; 0 is not known yet
+DELAYED_DATA: Final = frozenset({2, 3, 4})
 
 
 def refresh_control(state: State) -> None:
@@ -24,6 +29,7 @@ def refresh_control(state: State) -> None:
         and state.stopping is None
         and state.kill_reason is None
         and state.link_up
+        and state.data_type == LIVE_DATA
         and state.reconciled
         and state.log_space_ok
         and not state.data_down

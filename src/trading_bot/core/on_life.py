@@ -4,11 +4,17 @@ import zlib
 
 import msgspec
 
-from trading_bot.core.on_session import enter_session, rearm_session
+from trading_bot.core.on_session import (
+    SESSION_TIMER,
+    enter_session,
+    rearm_session,
+    resume_quality,
+    watch_quality,
+)
 from trading_bot.core.state import Carried, State
-from trading_bot.core.stopping import flatten, pull_kill_switch, request_stop
+from trading_bot.core.stopping import end_if_idle, flatten, pull_kill_switch, request_stop
 from trading_bot.domain import events
-from trading_bot.domain.effects import Alert, CancelOrder, Effect, EndRun, FlattenPosition, PlaceOrder
+from trading_bot.domain.effects import Alert, ArmTimer, CancelOrder, Effect, EndRun, FlattenPosition, PlaceOrder
 from trading_bot.domain.events import Event
 from trading_bot.engines.kernel_config import commission_ticks
 from trading_bot.engines.orders import OrderSignal, next_status
@@ -27,13 +33,13 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
     state.take_over(msgspec.msgpack.decode(event.state, type=Carried))
     if event.kernel:
         state.kernel.restore(zlib.decompress(event.kernel))
-    return []
+    return resume_quality(state, event.ts_ns)
 
 
 def process_started(state: State, event: events.ProcessStarted, seq: int) -> Results:
     """A restart continues the log. Its own record does not count in digests. A cold one has its session to find."""
     state.lifecycle_seqs.append(seq)
-    return enter_session(state) if event.documents else []
+    return [*enter_session(state), *resume_quality(state, event.ts_ns)] if event.documents else []
 
 
 def effects_abandoned(state: State, event: events.EffectsAbandoned, seq: int) -> Results:
@@ -53,12 +59,19 @@ def effects_abandoned(state: State, event: events.EffectsAbandoned, seq: int) ->
         if isinstance(effect, PlaceOrder):
             entry = state.entries.pop(effect.order.order_id)
             next_status(entry.status, OrderSignal.ABANDONED)
+        elif isinstance(effect, ArmTimer) and effect.name != SESSION_TIMER:
+            # Without its timer an entry that was placed would work for ever; one that was not needs none.
+            if effect.order_id is None or effect.order_id in state.entries:
+                results.append(msgspec.structs.replace(effect, ts_ns=event.ts_ns))
+        elif isinstance(effect, Alert) and effect.level == "critical":
+            results.append(msgspec.structs.replace(effect, ts_ns=event.ts_ns))
         elif isinstance(effect, CancelOrder) and effect.order_id in state.entries:
             results.append(CancelOrder(ts_ns=event.ts_ns, order_id=effect.order_id, reason=effect.reason))
         elif isinstance(effect, FlattenPosition):
             results += flatten(state, event.ts_ns, effect.reason)
         elif isinstance(effect, EndRun):
             results.append(EndRun(ts_ns=event.ts_ns, reason=effect.reason, exit_code=effect.exit_code))
+    results += watch_quality(state, event.ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
     results += rearm_session(state, event.ts_ns)
     return results
 
@@ -107,7 +120,7 @@ def link_status(state: State, event: events.LinkStatus, _seq: int) -> Results:
     """Link and kind of market data."""
     state.link_up = event.up
     state.data_type = event.data_type
-    return []
+    return watch_quality(state, event.ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
 
 
 def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> Results:
@@ -122,7 +135,8 @@ def reconciled(state: State, event: events.Reconciled, _seq: int) -> Results:
     """The broker's truth about position and orders is known and equal to ours, or not."""
     state.reconciled = event.ok
     state.position_qty = event.position_qty if event.ok else None
-    return []
+    quality = watch_quality(state, event.ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
+    return [*quality, *end_if_idle(state, event.ts_ns)]
 
 
 def latency_sampled(_state: State, _event: events.LatencySampled, _seq: int) -> Results:

@@ -1,5 +1,6 @@
 """Handlers: what a broker, or the sink that stands for it, says about orders."""
 
+from trading_bot.core.on_session import watch_quality
 from trading_bot.core.state import State
 from trading_bot.core.stopping import end_if_idle
 from trading_bot.domain import events
@@ -45,4 +46,5 @@ def _advance(state: State, ts_ns: int, order_id: ClientOrderId, signal: OrderSig
         return []
     del state.entries[order_id]
     disarm = DisarmTimer(ts_ns=ts_ns, name="entry_ttl", order_id=order_id)
-    return [disarm, *end_if_idle(state, ts_ns)]
+    quality = watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
+    return [disarm, *quality, *end_if_idle(state, ts_ns)]

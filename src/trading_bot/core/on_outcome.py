@@ -3,7 +3,8 @@
 Candidates become decisions, decisions pass the safety gate, approvals become orders.
 """
 
-from trading_bot.core.on_session import DATA_DOWN_CLEAR_TIMER, ENTRY_TTL_TIMER, QUALITY_KILL_TIMER
+from trading_bot.core.control import LIVE_DATA
+from trading_bot.core.on_session import DATA_DOWN_CLEAR_TIMER, ENTRY_TTL_TIMER, watch_quality
 from trading_bot.core.state import Entry, State
 from trading_bot.core.stopping import cancel_entries, flatten
 from trading_bot.domain import events
@@ -15,12 +16,11 @@ from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.domain.units import NS_PER_HOUR, NS_PER_MIN, NS_PER_S
 from trading_bot.engines.decision_v2 import Decision, DecisionInputs
 from trading_bot.engines.orders import OrderSignal, next_status
-from trading_bot.engines.quality import Band
+from trading_bot.engines.quality import Band, eqs_c
 from trading_bot.engines.safety_gate import Refused, SafetyFacts
 from trading_bot.engines.session import SessionState, session_state, session_window
 
 Results = list[Event | Effect]
-LIVE_DATA = 1
 
 
 def outcome_reached(state: State, event: OutcomeReached, seq: int) -> Results:
@@ -42,28 +42,14 @@ def outcome_reached(state: State, event: OutcomeReached, seq: int) -> Results:
 
 
 def _quality(state: State, event: OutcomeReached) -> Results:
-    """DATA_DOWN while flat, a kill after ten seconds while exposed; both go away by themselves or by a person."""
-    quality, ts_ns = state.config.quality, event.ts_ns
-    exposed = bool(state.entries) or state.position_qty != 0
-    if event.dvs_band == Band.KILL:
-        if exposed:
-            state.quality_kill_armed = True
-            due_ns = ts_ns + quality.kill_after_s * NS_PER_S
-            return [ArmTimer(ts_ns=ts_ns, name=QUALITY_KILL_TIMER, due_ns=due_ns)]
-        if not state.data_down:
-            state.data_down = True
-            return [events.QualityStateChanged(ts_ns=ts_ns, data_down=True, dvs_c=event.dvs_c)]
-        return [DisarmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER)]
-    results: Results = []
-    if state.quality_kill_armed:
-        state.quality_kill_armed = False
-        results.append(DisarmTimer(ts_ns=ts_ns, name=QUALITY_KILL_TIMER))
-    if state.data_down:
-        if event.dvs_band == Band.ENTRY:
-            due_ns = ts_ns + quality.data_down_clear_s * NS_PER_S
-            results.append(ArmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER, due_ns=due_ns))
-        else:
-            results.append(DisarmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER))
+    """A new band. DATA_DOWN waits for its time in the entry band, and for the whole of it after every dip."""
+    ts_ns, was_down = event.ts_ns, state.data_down
+    results = watch_quality(state, ts_ns, event.dvs_band, event.dvs_c)
+    if was_down and event.dvs_band == Band.ENTRY:
+        due_ns = ts_ns + state.config.quality.data_down_clear_s * NS_PER_S
+        results.append(ArmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER, due_ns=due_ns))
+    elif was_down:
+        results.append(DisarmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER))
     return results
 
 
@@ -71,15 +57,11 @@ def _candidates(state: State, event: OutcomeReached, seq: int) -> Results:
     """The best expected utility is judged first; once one enters, the others of the moment are skipped."""
     ranked = sorted(event.candidates, key=_rank)
     inputs = decision_inputs(state, event.ts_ns, event.dvs_c)
-    tied = (
-        len(ranked) > 1
-        and not ranked[1].missing
-        and ranked[0].euc_e6 == ranked[1].euc_e6
-        and ranked[0].side != ranked[1].side
-    )
-    rival = GateReason.OPPOSITE_CANDIDATE if tied else None
+    rival: GateReason | None = None
     results: Results = []
     for index, candidate in enumerate(ranked):
+        if rival is None and _tied(candidate, ranked):
+            rival = GateReason.OPPOSITE_CANDIDATE
         decision = state.decisions.decide(candidate, inputs, rival=rival)
         if decision.action is Action.ENTER:
             decision, placed = _enter(state, event.ts_ns, (seq, index), candidate, decision, inputs)
@@ -95,6 +77,15 @@ def _rank(candidate: Candidate) -> tuple[bool, int, int, int]:
     return candidate.missing, -candidate.euc_e6, candidate.template, -candidate.side
 
 
+def _tied(candidate: Candidate, others: list[Candidate]) -> bool:
+    """Whether the other side is worth exactly as much: then nothing is known, and neither it nor a worse one trades."""
+    if candidate.missing:
+        return False
+    return any(
+        other.side != candidate.side and other.euc_e6 == candidate.euc_e6 and not other.missing for other in others
+    )
+
+
 def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
     """The world as the decision sees it."""
     book = state.kernel.book()
@@ -108,7 +99,8 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         log_space_ok=state.log_space_ok,
         data_down=state.data_down,
         dvs_c=dvs_c,
-        eqs_c=state.eqs_c,
+        # Forgiven up to this moment; `state.eqs_c` is of the last event.
+        eqs_c=eqs_c(state.deficits, ts_ns),
         session_state=_session_now(state, ts_ns),
         flatten_ns=window.flatten_ns if window else None,
         position_qty=state.position_qty,
@@ -148,12 +140,14 @@ def _enter(
             failed=tuple(int(check) for check in verdict.failed),
             detail=verdict.detail,
         )
+        reason = f"SAFETY_GATE_{verdict.failed[0].name}"
+        text = decision.text.replace(f"{Action.ENTER.value} {decision.qty}", f"{Action.SKIP.value} {reason}", 1)
         skip = Decision(
             action=Action.SKIP,
-            reason=f"SAFETY_GATE_{verdict.failed[0].name}",
+            reason=reason,
             mask=1 << GateReason.SAFETY_GATE,
             qty=0,
-            text=f"{decision.text}; the safety gate refused: {verdict.detail}",
+            text=f"{text}; the safety gate refused: {verdict.detail}",
         )
         return skip, [blocked]
     return decision, _place(state, ts_ns, verdict)
@@ -203,7 +197,10 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
         position_qty=state.position_qty,
         working_buy_qty=state.working_qty(Side.BUY),
         working_sell_qty=state.working_qty(Side.SELL),
-        open_risk_uusd=sum(entry.order.risk_uusd for entry in state.entries.values()),
+        # What an open position risks is not kept here: unknown, and unknown does not pass.
+        open_risk_uusd=(
+            sum(entry.order.risk_uusd for entry in state.entries.values()) if state.position_qty == 0 else None
+        ),
         bid_ticks=inputs.bid_ticks,
         ask_ticks=inputs.ask_ticks,
         session_state=inputs.session_state,

@@ -2,14 +2,16 @@
 
 from typing import Final
 
+from trading_bot.core.control import DELAYED_DATA
 from trading_bot.core.state import State
-from trading_bot.core.stopping import cancel_entries, flatten, pull_kill_switch
+from trading_bot.core.stopping import cancel_entries, cancel_entry, flatten, pull_kill_switch
 from trading_bot.domain import events
-from trading_bot.domain.effects import ArmTimer, Effect
+from trading_bot.domain.effects import ArmTimer, DisarmTimer, Effect
 from trading_bot.domain.events import Event
-from trading_bot.domain.orders import ClientOrderId, OrderStatus
-from trading_bot.domain.reasons import Action
-from trading_bot.domain.units import NS_PER_MIN
+from trading_bot.domain.orders import ClientOrderId
+from trading_bot.domain.reasons import Action, GateReason
+from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
+from trading_bot.engines.quality import Band, eqs_c
 from trading_bot.engines.session import SessionState, next_boundary_ns, session_state, session_window
 
 SESSION_TIMER: Final = "session"
@@ -59,12 +61,58 @@ def rearm_session(state: State, ts_ns: int) -> Results:
     return [] if due_ns is None else [ArmTimer(ts_ns=ts_ns, name=SESSION_TIMER, due_ns=due_ns)]
 
 
+def watch_quality(state: State, ts_ns: int, band: int, dvs_c: int) -> Results:
+    """Below the kill gates: DATA_DOWN while flat, the kill timer while exposed.
+
+    To be asked whenever a score or the exposure has changed. `band` and `dvs_c` are the data score's.
+    """
+    results: Results = []
+    exposed = _exposed(state)
+    poor = exposed and _poor_score(state, ts_ns, band) is not None
+    if poor and not state.quality_kill_armed:
+        due_ns = ts_ns + state.config.quality.kill_after_s * NS_PER_S
+        results.append(ArmTimer(ts_ns=ts_ns, name=QUALITY_KILL_TIMER, due_ns=due_ns))
+    elif state.quality_kill_armed and not poor:
+        results.append(DisarmTimer(ts_ns=ts_ns, name=QUALITY_KILL_TIMER))
+    state.quality_kill_armed = poor
+    if band == Band.KILL and not exposed and not state.data_down:
+        state.data_down = True
+        results.append(events.QualityStateChanged(ts_ns=ts_ns, data_down=True, dvs_c=dvs_c))
+    return results
+
+
+def resume_quality(state: State, ts_ns: int) -> Results:
+    """Timers end with a session's log: what is carried over waits anew."""
+    results = watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
+    if state.data_down and state.kernel.dvs_band == Band.ENTRY:
+        due_ns = ts_ns + state.config.quality.data_down_clear_s * NS_PER_S
+        results.append(ArmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER, due_ns=due_ns))
+    return results
+
+
+def _exposed(state: State) -> bool:
+    # An unknown position is one.
+    return bool(state.entries) or state.position_qty != 0
+
+
+def _poor_score(state: State, ts_ns: int, band: int) -> str | None:
+    """The score that is below its kill gate. Delayed data refuse entries and never kill."""
+    quality = state.config.quality
+    if band == Band.KILL and state.data_type not in DELAYED_DATA:
+        return f"data score below {quality.dvs_kill_c}/100"
+    if eqs_c(state.deficits, ts_ns) < quality.eqs_kill_c:
+        return f"execution score below {quality.eqs_kill_c}/100"
+    return None
+
+
 def _quality_kill(state: State, ts_ns: int) -> Results:
     state.quality_kill_armed = False
-    if not state.entries and state.position_qty == 0:
+    # The execution score rises by itself, without an event.
+    poor = _poor_score(state, ts_ns, state.kernel.dvs_band)
+    if poor is None or not _exposed(state):
         return []
-    gate_c, seconds = state.config.quality.dvs_kill_c, state.config.quality.kill_after_s
-    return pull_kill_switch(state, ts_ns, f"data score below {gate_c}/100 for {seconds} s while exposed", "quality")
+    seconds = state.config.quality.kill_after_s
+    return pull_kill_switch(state, ts_ns, f"{poor} for {seconds} s while exposed", "quality")
 
 
 def _exit_session(state: State, ts_ns: int) -> Results:
@@ -79,7 +127,7 @@ def _exit_session(state: State, ts_ns: int) -> Results:
             ts_ns=ts_ns,
             action=Action.SKIP.value,
             reason="SESSION_EXIT",
-            mask=0,
+            mask=1 << GateReason.SESSION_EXIT,
             template="",
             side=0,
             episode=0,
@@ -91,7 +139,4 @@ def _exit_session(state: State, ts_ns: int) -> Results:
 
 
 def _entry_expired(state: State, ts_ns: int, order_id: ClientOrderId | None) -> Results:
-    entry = state.entries.get(order_id) if order_id is not None else None
-    if entry is None or entry.status is OrderStatus.CANCELLING:
-        return []
-    return cancel_entries(state, ts_ns, "TIME_TO_LIVE")
+    return [] if order_id is None else cancel_entry(state, ts_ns, order_id, "TIME_TO_LIVE")

@@ -3,7 +3,7 @@
 from trading_bot.core.state import State
 from trading_bot.domain.effects import Alert, CancelOrder, Effect, EndRun, FlattenPosition
 from trading_bot.domain.events import Event
-from trading_bot.domain.orders import OrderStatus
+from trading_bot.domain.orders import ClientOrderId, OrderStatus
 from trading_bot.engines.orders import OrderSignal, next_status
 
 HALTED_EXIT_CODE = 5
@@ -13,12 +13,16 @@ Results = list[Event | Effect]
 
 def cancel_entries(state: State, ts_ns: int, reason: str) -> Results:
     """Withdraw every entry that is not being withdrawn already."""
-    results: Results = []
-    for order_id, entry in state.entries.items():
-        if entry.status is not OrderStatus.CANCELLING:
-            entry.status = next_status(entry.status, OrderSignal.CANCEL_ASKED)
-            results.append(CancelOrder(ts_ns=ts_ns, order_id=order_id, reason=reason))
-    return results
+    return [effect for order_id in state.entries for effect in cancel_entry(state, ts_ns, order_id, reason)]
+
+
+def cancel_entry(state: State, ts_ns: int, order_id: ClientOrderId, reason: str) -> Results:
+    """Withdraw one entry, unless it is final or being withdrawn already."""
+    entry = state.entries.get(order_id)
+    if entry is None or entry.status is OrderStatus.CANCELLING:
+        return []
+    entry.status = next_status(entry.status, OrderSignal.CANCEL_ASKED)
+    return [CancelOrder(ts_ns=ts_ns, order_id=order_id, reason=reason)]
 
 
 def flatten(state: State, ts_ns: int, reason: str) -> Results:
@@ -46,9 +50,15 @@ def request_stop(state: State, ts_ns: int, reason: str, *, exit_code: int) -> Re
 
 
 def pull_kill_switch(state: State, ts_ns: int, reason: str, source: str) -> Results:
-    """Latch, alert, cancel, flatten, halt. Pulling it twice changes nothing; only a person clears it."""
+    """Latch, alert, cancel, flatten, halt. Pulling it twice changes nothing; only a person clears it.
+
+    It takes over a stop that is under way: a run that was only rolling into its next session halts as well.
+    """
     if state.kill_reason is not None:
         return []
     state.kill_reason = reason
     alert = Alert(ts_ns=ts_ns, level="critical", code="KILL_SWITCH", text=f"kill switch by {source}: {reason}")
-    return [alert, *request_stop(state, ts_ns, "KILL_SWITCH", exit_code=HALTED_EXIT_CODE)]
+    stopping, state.stopping = state.stopping, None
+    halt = request_stop(state, ts_ns, "KILL_SWITCH", exit_code=HALTED_EXIT_CODE)
+    # The flattening that the earlier stop asked for is under way: a second one could sell twice.
+    return [alert, *(effect for effect in halt if stopping is None or not isinstance(effect, FlattenPosition))]
