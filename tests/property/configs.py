@@ -23,6 +23,8 @@ def table(*rows: tuple[int, ...]) -> bytes:
 
 ALL_DAY = table((T0_NS - 4 * HOUR_NS, T0_NS + 18 * HOUR_NS, T0_NS - HOUR_NS, T0_NS + 6 * HOUR_NS, 0, 0))
 
+LONGER_THAN_A_DAY = table((T0_NS - 24 * HOUR_NS + 3 * MINUTE_NS, T0_NS + 18 * HOUR_NS, 0, 0, 0, 0))
+
 
 def daily_sessions(before: int, after: int) -> bytes:
     """Sessions of 23 h with RTH from T0 - 50 min for 2 h 30 min: the tape crosses the end of RTH's first hour."""
@@ -114,7 +116,8 @@ def random_config(rng: random.Random, templates: int | None = None) -> KernelCon
     elif kind < 0.9:
         sessions = daily_sessions(24, 1)
     else:
-        sessions = rng.choice([b"", ALL_DAY, daily_sessions(24, -1)])  # the last two: known, and past the table's end
+        # No table; a known day; past the table's end; a session in which T0 is just before its 24th hour ends.
+        sessions = rng.choice([b"", ALL_DAY, daily_sessions(24, -1), LONGER_THAN_A_DAY])
     count = rng.choice([0, 1, 2, 3, 4, 6, 8]) if templates is None else templates
     return kernel_config(
         sessions=sessions,

@@ -129,7 +129,8 @@ class TapeMaker:
             bid_qty, ask_qty = (0, 0) if self.empty else (self.size(), self.size())
             return ("on_quote", (received, self.bid, bid_qty, self.ask, ask_qty, event, flags))
         if x < 0.95:
-            price = rng.choice([self.bid, self.ask, self.bid, self.ask, self.bid - rng.randint(0, 6), self.ask + 5])
+            beside = [self.bid - rng.randint(0, 6), self.ask + rng.randint(0, 6)]
+            price = rng.choice([self.bid, self.ask, self.bid, self.ask, *beside])
             return ("on_trade", (received, price, self.size(), rng.choice([0, 1, 1, 2, 2]), event, flags))
         if x < 0.99:
             return ("on_time", (received,))
@@ -166,7 +167,7 @@ class TapeMaker:
                 ("set_sigma_p", (i, rng.uniform(0.01, 0.2))),
                 ("set_costs", (rng.uniform(0.2, 2.0), rng.choice([0.25, 0.5]))),
                 ("set_eqs", (rng.randint(0, 100),)),
-                ("set_usual_gap", (rng.randrange(48), rng.choice([0, 10 * NS_PER_MS, NS_PER_S]))),
+                ("set_usual_gap", (rng.choice([0, 30, rng.randrange(48)]), rng.choice([0, 300 * NS_PER_MS, NS_PER_S]))),
                 (
                     "set_position",
                     (

@@ -60,10 +60,6 @@ class Session:
         row = self.row_at(t)
         return row is not None and row.is_open(t)
 
-    def in_rth(self, t: int) -> bool:
-        row = self.row_at(t)
-        return row is not None and row.in_rth(t)
-
     def advance(self, t: int) -> tuple[bool, bool]:
         """Move to `t`; returns (day rolled, anchor passed). The first call only finds its row."""
         row = self.row_at(t)
