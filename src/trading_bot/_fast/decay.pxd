@@ -17,7 +17,24 @@ cdef extern from "kernelmath.h" nogil:
     double root "km_sqrt"(double x) noexcept
     double decay_after "km_decay"(int64_t dt_ns, double tau8_ns) noexcept
     void decay_many "km_decay_many"(double* w, int64_t dt_ns, const double* tau8_ns, int n) noexcept
-    void squash_many "km_squash_many"(double* y, const double* x, const double* k, int n) noexcept
+    void div_pair "km_div_pair"(double* y, const double* a, const double* b) noexcept
+    void over_mean_pair "km_over_mean_pair"(double* y, const double* f, const double* mean) noexcept
+    ctypedef struct Pair "km_pair":
+        double lane[2]
+    void squash_times "km_squash_times"(Pair* y, const double* x, const int* id, const double* f, int n) noexcept
+    ctypedef struct TriggerPair "km_trigger":
+        double low[2]
+        double high[2]
+        double sign[2]
+        int64_t slot
+    int sides_that_pass "km_pass"(const TriggerPair* trigger, int n, const double* x) noexcept
+    ctypedef struct Term "km_term":
+        double weight[2]
+        int64_t signal
+    void sum_terms "km_sum"(double* sums, const double* bar, const Term* term, int64_t n, const Pair* x) noexcept
+    double smooth_pair "km_smooth"(double* pair, const double* sums, double w, double distance) noexcept
+    int sides_that_reach "km_reaches"(const double* pair, double a, const double* threshold) noexcept
+    double threshold_of "km_threshold"(double z, double w, double b) noexcept
     double spread_of "km_spread_of"(const int64_t* x, int n, int64_t* sum_x) noexcept
 
 cdef inline double decay(int64_t dt_ns, double tau8_ns) noexcept nogil:

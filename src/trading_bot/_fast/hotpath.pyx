@@ -70,7 +70,7 @@ cdef class HotPath:
         self.set_writer(writer)
         reset_state(&self.kernel)
         self._first_control(config)
-        arrange(&self.groups, self.kernel.config, self.st.control.on_mask)
+        arrange(&self.groups, self.kernel.config, self.st)
 
     def __dealloc__(self):
         free(self.st)
@@ -257,7 +257,7 @@ cdef class HotPath:
         cdef uint64_t bit = <uint64_t>1 << _template_index(self.kernel.config, index)
         cdef Control* control = &self.st.control
         control.on_mask = control.on_mask | bit if on else control.on_mask & ~bit
-        arrange(&self.groups, self.kernel.config, control.on_mask)
+        arrange(&self.groups, self.kernel.config, self.st)
 
     def set_throttle(self, int64_t index, double factor):
         """Factor on the utility template `index` has to reach."""
@@ -392,7 +392,7 @@ cdef class HotPath:
             raise ValueError("the snapshot belongs to another kernel configuration: build the HotPath from the one it was made with")
         memcpy(self.st, PyBytes_AS_STRING(data) + len(head), STATE_BYTES)
         self.st.report.candidates = 0
-        arrange(&self.groups, self.kernel.config, self.st.control.on_mask)
+        arrange(&self.groups, self.kernel.config, self.st)
 
 
 cdef int _template_index(const Config* config, int64_t index) except -1:

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -76,20 +77,151 @@ static inline void km_decay_many(double *w, int64_t dt, const double *tau8, int 
 #endif
 }
 
-/* y[i] = s(x[i] / k[i]) for n values (n even, k != 0). */
-static inline void km_squash_many(double *y, const double *x, const double *k, int n) {
+/* Two quotients at once: y[i] = a[i] / b[i]; b is not 0. */
+static inline void km_div_pair(double *y, const double *a, const double *b) {
+#if defined(__SSE2__)
+    _mm_storeu_pd(y, _mm_div_pd(_mm_loadu_pd(a), _mm_loadu_pd(b)));
+#else
+    y[0] = a[0] / b[0];
+    y[1] = a[1] / b[1];
+#endif
+}
+
+/* y[i] = f[i] / mean[i] for two lanes, 0.0 where mean is 0. */
+static inline void km_over_mean_pair(double *y, const double *f, const double *mean) {
+#if defined(__SSE2__)
+    const __m128d m = _mm_loadu_pd(mean);
+    _mm_storeu_pd(y, _mm_andnot_pd(_mm_cmpeq_pd(m, _mm_setzero_pd()), _mm_div_pd(_mm_loadu_pd(f), m)));
+#else
+    for (int i = 0; i < 2; i++) y[i] = mean[i] == 0.0 ? 0.0 : f[i] / mean[i];
+#endif
+}
+
+/* A signal as it enters beliefs, in both lanes. */
+typedef struct {
+    double lane[2];
+} km_pair;
+
+/* y[id] = s(x[id] * f) in both lanes, for the n listed places; n even. Two numbers at a time, set one by one: a load of two
+ * numbers just stored apart would wait for both stores. */
+static inline void km_squash_times(km_pair *y, const double *x, const int *id, const double *f, int n) {
 #if defined(__SSE2__)
     const __m128d one = _mm_set1_pd(1.0);
-    for (int i = 0; i < n; i += 2) {
-        __m128d v = _mm_div_pd(_mm_loadu_pd(x + i), _mm_loadu_pd(k + i));
-        _mm_storeu_pd(y + i, _mm_div_pd(v, _mm_sqrt_pd(_mm_add_pd(one, _mm_mul_pd(v, v)))));
+    for (const int *end = id + n; id < end; id += 2, f += 2) {
+        __m128d v = _mm_mul_pd(_mm_set_pd(x[id[1]], x[id[0]]), _mm_loadu_pd(f));
+        v = _mm_div_pd(v, _mm_sqrt_pd(_mm_add_pd(one, _mm_mul_pd(v, v))));
+        _mm_storeu_pd(y[id[0]].lane, _mm_unpacklo_pd(v, v));
+        _mm_storeu_pd(y[id[1]].lane, _mm_unpackhi_pd(v, v));
     }
 #else
     for (int i = 0; i < n; i++) {
-        double v = x[i] / k[i];
-        y[i] = v / sqrt(1.0 + v * v);
+        double v = x[id[i]] * f[i];
+        y[id[i]].lane[0] = y[id[i]].lane[1] = v / sqrt(1.0 + v * v);
     }
 #endif
+}
+
+/* A trigger for both sides at once: x * sign within low..high, lane 0 long, lane 1 short. */
+typedef struct {
+    double low[2], high[2], sign[2];
+    int64_t slot; /* place of its number */
+} km_trigger;
+
+/* Bit 0: every trigger passes for the long side; bit 1: for the short side. */
+static inline int km_pass(const km_trigger *trigger, int n, const double *x) {
+#if defined(__SSE2__)
+    __m128d pass = _mm_castsi128_pd(_mm_set1_epi32(-1));
+    for (int i = 0; i < n; i++) {
+        __m128d v = _mm_mul_pd(_mm_set1_pd(x[trigger[i].slot]), _mm_loadu_pd(trigger[i].sign));
+        pass = _mm_and_pd(pass, _mm_cmpge_pd(v, _mm_loadu_pd(trigger[i].low)));
+        pass = _mm_and_pd(pass, _mm_cmple_pd(v, _mm_loadu_pd(trigger[i].high)));
+    }
+    return _mm_movemask_pd(pass);
+#else
+    int pass = 3;
+    for (int i = 0; i < n; i++)
+        for (int side = 0; side < 2; side++) {
+            double v = x[trigger[i].slot] * trigger[i].sign[side];
+            if (!(v >= trigger[i].low[side] && v <= trigger[i].high[side])) pass &= ~(1 << side);
+        }
+    return pass;
+#endif
+}
+
+/* A weight of a belief: lane 0 counts in the odd sum, lane 1 in the even one; the other lane is 0.0, which adds nothing. */
+typedef struct {
+    double weight[2];
+    int64_t signal, unused; /* 32 bytes: an index is a shift */
+} km_term;
+
+/* The odd and even sum over n terms, each in the order of the terms, on top of the bar part. */
+static inline void km_sum(double *sum, const double *bar, const km_term *term, int64_t n, const km_pair *x) {
+#if defined(__SSE2__)
+    __m128d total = _mm_setzero_pd();
+    for (const km_term *end = term + n; term < end; term++)
+        total = _mm_add_pd(total, _mm_mul_pd(_mm_loadu_pd(term->weight), _mm_loadu_pd(x[term->signal].lane)));
+    _mm_storeu_pd(sum, _mm_add_pd(_mm_loadu_pd(bar), total));
+#else
+    double odd = 0.0, even = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        odd += term[i].weight[0] * x[term[i].signal].lane[0];
+        even += term[i].weight[1] * x[term[i].signal].lane[1];
+    }
+    sum[0] = bar[0] + odd;
+    sum[1] = bar[1] + even;
+#endif
+}
+
+/* Smooths a pair of sums (odd, even) towards new ones; answers `distance`, decayed, plus how far both moved. */
+static inline double km_smooth(double *pair, const double *sum, double w, double distance) {
+#if defined(__SSE2__)
+    const __m128d fresh = _mm_loadu_pd(sum);
+    const __m128d old = _mm_loadu_pd(pair);
+    const __m128d now = _mm_add_pd(fresh, _mm_mul_pd(_mm_set1_pd(w), _mm_sub_pd(old, fresh)));
+    const __m128d moved = _mm_andnot_pd(_mm_set1_pd(-0.0), _mm_sub_pd(now, old));
+    _mm_storeu_pd(pair, now);
+    return distance * w + _mm_cvtsd_f64(moved) + _mm_cvtsd_f64(_mm_unpackhi_pd(moved, moved));
+#else
+    const double odd = sum[0] + w * (pair[0] - sum[0]), even = sum[1] + w * (pair[1] - sum[1]);
+    distance = distance * w + fabs(odd - pair[0]) + fabs(even - pair[1]);
+    pair[0] = odd;
+    pair[1] = even;
+    return distance;
+#endif
+}
+
+/* a * (even + odd) for the long side, a * (even - odd) for the short one: bit 0, bit 1 where it reaches the threshold. */
+static inline int km_reaches(const double *pair, double a, const double *threshold) {
+#if defined(__SSE2__)
+    const __m128d both = _mm_loadu_pd(pair);
+    const __m128d odd = _mm_xor_pd(_mm_unpacklo_pd(both, both), _mm_set_pd(-0.0, 0.0));
+    const __m128d v = _mm_mul_pd(_mm_set1_pd(a), _mm_add_pd(_mm_unpackhi_pd(both, both), odd));
+    return _mm_movemask_pd(_mm_cmpge_pd(v, _mm_loadu_pd(threshold)));
+#else
+    return (a * (pair[1] + pair[0]) >= threshold[0]) | (a * (pair[1] - pair[0]) >= threshold[1]) << 1;
+#endif
+}
+
+/* The double that stands `key` places above -infinity. */
+static inline double km_double_at(uint64_t key) {
+    const uint64_t top = UINT64_C(1) << 63, infinity = UINT64_C(0x7ff0000000000000);
+    uint64_t bits = key <= infinity ? (top | (infinity - key)) : key - infinity - 1;
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Smallest v with v / w + b >= z (w > 0): both steps round monotonically, so v >= it says the same without a division. */
+static inline double km_threshold(double z, double w, double b) {
+    uint64_t low = 0, high = UINT64_C(0xffe0000000000001); /* -infinity, +infinity */
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (km_double_at(middle) / w + b >= z)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return km_double_at(low);
 }
 
 /* sqrt(n * sum x^2 - (sum x)^2) over integers, exact until the conversion; *sum_x receives the plain sum. */

@@ -11,9 +11,10 @@ from trading_bot._fast.state cimport MID_RING, Flow, State
 cdef enum:
     SWEEP_NS = 250000000
 
-# Values at `t` of `n` signals other than bar signals; bit i of the answer says that out[i] holds one (else it is 0.0).
-cdef uint64_t flow_values(const State* st, int64_t t, const int* signals, int n, double* out) noexcept nogil
-# Any signal at `t`; False and 0.0 when it has no value.
+# Values at `t` of the `wanted` signals (bit per id, no bar signals) into x[id]; answers which of them have one. The
+# others' places are untouched or hold a number without meaning.
+cdef uint64_t read_signals(const State* st, int64_t t, uint64_t wanted, double* x) noexcept nogil
+# Any signal at `t`; False when it has no value.
 cdef bint signal_value(const State* st, int64_t t, int signal, double* out) noexcept nogil
 # kyle_lambda and vpin at the whole second g.
 cdef void close_second(Flow* flow, const Config* config, int64_t g) noexcept nogil
@@ -134,7 +135,8 @@ cdef inline void extend_sweep(Flow* flow, int64_t ts, int64_t price, int side) n
 
 cdef inline void remember_grid(Flow* flow, int64_t g) noexcept nogil:
     """What the grid signals and momentum need of the grid point g; the roots are taken when somebody asks."""
-    cdef int64_t at = floor_div(g, GRID_NS) & (MID_RING - 1)
+    flow.grid_at = floor_div(g, GRID_NS)
+    cdef int64_t at = flow.grid_at & (MID_RING - 1)
     flow.rv_grid_s[0] = flow.rv_s[0]
     flow.rv_grid_s[1] = flow.rv_s[1]
     flow.rv_grid_changed_ns = flow.rv_ns

@@ -2,8 +2,10 @@
 """Reading of signals, and what happens to them once a second. The registry row is the definition of each."""
 from libc.stdint cimport int64_t, uint64_t
 
-from trading_bot._fast.decay cimport FLOW_TAU8, GRID_NS, RV_TAU8, SECOND_NS, decay, div, floor_div, magnitude, root
 from trading_bot._fast.config cimport Config
+from trading_bot._fast.decay cimport (
+    FLOW_TAU8, RV_TAU8, SECOND_NS, decay, decay_many, div, div_pair, magnitude, over_mean_pair, root,
+)
 from trading_bot._fast.records cimport AGGRESSOR_BUY, AGGRESSOR_SELL
 from trading_bot._fast.state cimport (
     ABSORPTION, BAR_SIGNALS, DVS, INTENSITY_IMB, INTENSITY_SUM, KYLE_LAMBDA, MICROPRICE_DEV, MID_RING, MOM_1S, MOM_5S,
@@ -18,139 +20,175 @@ cdef double COUNT_300S = 8.0 * 300.0 / 7.0
 # Weight of one second at 60 s, for kyle_lambda.
 cdef double KYLE_WEIGHT = decay(SECOND_NS, 8.0 * 60e9)
 
-
-cdef inline bint order_flow(const Flow* flow, int64_t t, int lane, int64_t warm_ns, double* out) noexcept nogil:
-    # M >= 1 once a quote had a predecessor, so that D / M is defined exactly when M is not 0.
-    if not flow.has_quote or t - flow.first_quote_ns < warm_ns or flow.ofi_m[lane] == 0.0:
-        return False
-    cdef double mean = div(flow.ofi_d[lane], flow.ofi_m[lane])
-    if mean == 0.0:
-        out[0] = 0.0
-    elif t > flow.quote_ns:
-        out[0] = div(flow.ofi_f[lane] * decay(t - flow.quote_ns, FLOW_TAU8[lane]), mean)
-    else:
-        out[0] = div(flow.ofi_f[lane], mean)
-    return True
+# Families that are read together. BOOK, ORDER_FLOW and MOMENTUM need a quote, TRADES need a trade.
+cdef uint64_t BOOK = bit(SPREAD_TICKS) | bit(MICROPRICE_DEV) | bit(QUEUE_IMBALANCE) | bit(ABSORPTION)
+cdef uint64_t ORDER_FLOW = bit(OFI_1S) | bit(OFI_5S) | bit(OFI_30S)
+cdef uint64_t TRADES = (
+    bit(TRADE_IMB_1S) | bit(TRADE_IMB_5S) | bit(TRADE_IMB_30S) | bit(INTENSITY_SUM) | bit(INTENSITY_IMB)
+)
+cdef uint64_t MOMENTUM = bit(MOM_1S) | bit(MOM_5S) | bit(MOM_30S)
+cdef uint64_t VOLATILITY = bit(RV_30S) | bit(RV_300S)
+cdef uint64_t OTHERS = bit(SWEEP_TICKS) | bit(KYLE_LAMBDA) | bit(VPIN) | bit(DVS) | bit(STREAM_AGE_MS)
 
 
-cdef inline bint trade_imbalance(const Flow* flow, int64_t t, int lane, int64_t warm_ns, double* out) noexcept nogil:
-    if not flow.has_trade or t - flow.first_trade_ns < warm_ns:
-        return False
-    out[0] = div(flow.imb_f[lane], flow.imb_d[lane])     # the last trade's qty > 0 is in D
-    return True
+cdef inline uint64_t bit(int signal) noexcept nogil:
+    return <uint64_t>1 << signal
 
 
-cdef inline bint momentum(const Flow* flow, int64_t t, int64_t window_ns, double* out) noexcept nogil:
-    cdef int64_t at = floor_div(t - window_ns, GRID_NS) & (MID_RING - 1)
-    if not flow.has_quote or not flow.mid_set[at]:
-        return False
-    out[0] = <double>(flow.mid2 - flow.mid_ring[at]) / 2.0
-    return True
-
-
-cdef inline bint volatility(const Flow* flow, int lane, int64_t warm_ns, double steady, double* out) noexcept nogil:
-    if not flow.rv_grid_set or flow.rv_grid_ns - flow.first_quote_ns < warm_ns:
-        return False
-    cdef double w = decay(flow.rv_grid_ns - flow.rv_grid_changed_ns, RV_TAU8[lane])
-    out[0] = root(div(flow.rv_grid_s[lane] * w / 4.0, steady))
-    return True
-
-
-cdef inline bint queue_signal(const Flow* flow, int signal, double* out) noexcept nogil:
-    cdef int64_t depth = flow.bid_qty + flow.ask_qty
-    cdef int64_t lead = flow.bid_qty - flow.ask_qty
-    if not flow.has_quote or depth == 0:
-        return False
-    if signal == QUEUE_IMBALANCE:
-        out[0] = div(<double>lead, <double>depth)
-    else:
-        out[0] = div(<double>((flow.ask_ticks - flow.bid_ticks) * lead), <double>(2 * depth))
-    return True
-
-
-cdef inline bint intensity(const Flow* flow, int64_t t, int signal, double* out) noexcept nogil:
-    if not flow.has_trade or t - flow.first_trade_ns < 25 * SECOND_NS:
-        return False
-    if signal == INTENSITY_SUM:
-        out[0] = div(flow.count_all * decay(t - flow.trade_ns, FLOW_TAU8[1]), COUNT_5S)
-    else:
-        out[0] = div(flow.count_buy - flow.count_sell, flow.count_all)       # the last trade counts 1 in A
-    return True
-
-
-cdef inline bint simple_signal(const State* st, int64_t t, int signal, double* out) noexcept nogil:
+cdef uint64_t read_signals(const State* st, int64_t t, uint64_t wanted, double* x) noexcept nogil:
     cdef const Flow* flow = &st.flow
-    if signal == SPREAD_TICKS:
-        out[0] = <double>(flow.ask_ticks - flow.bid_ticks)
-        return flow.has_quote != 0
-    if signal == SWEEP_TICKS:
-        out[0] = 0.0 if t - flow.sweep_ns > SWEEP_NS else <double>(flow.sweep_extreme_ticks - flow.sweep_first_ticks)
-        return flow.sweep_side != 0
-    if signal == ABSORPTION:
-        out[0] = <double>(flow.absorbed_buy - flow.absorbed_sell)
-        return flow.has_quote != 0
-    if signal == KYLE_LAMBDA:
-        out[0] = flow.kyle_value
-        return flow.kyle_known != 0
-    if signal == VPIN:
-        out[0] = flow.vpin_value
-        return flow.vpin_known != 0
-    if signal == DVS:
-        out[0] = <double>st.quality.dvs_c / 100.0
-        return True
-    if signal == STREAM_AGE_MS:
-        out[0] = <double>(t - st.quality.frame_ns) / 1000000.0
-        return st.quality.has_frame != 0
-    return False
-
-
-cdef inline bint flow_signal(const State* st, int64_t t, int signal, double* out) noexcept nogil:
-    cdef const Flow* flow = &st.flow
-    if signal == MICROPRICE_DEV or signal == QUEUE_IMBALANCE:
-        return queue_signal(flow, signal, out)
-    elif signal == OFI_1S:
-        return order_flow(flow, t, 0, 5 * SECOND_NS, out)
-    elif signal == OFI_5S:
-        return order_flow(flow, t, 1, 25 * SECOND_NS, out)
-    elif signal == OFI_30S:
-        return order_flow(flow, t, 2, 150 * SECOND_NS, out)
-    elif signal == TRADE_IMB_1S:
-        return trade_imbalance(flow, t, 0, 5 * SECOND_NS, out)
-    elif signal == TRADE_IMB_5S:
-        return trade_imbalance(flow, t, 1, 25 * SECOND_NS, out)
-    elif signal == TRADE_IMB_30S:
-        return trade_imbalance(flow, t, 2, 150 * SECOND_NS, out)
-    elif signal == MOM_1S:
-        return momentum(flow, t, SECOND_NS, out)
-    elif signal == MOM_5S:
-        return momentum(flow, t, 5 * SECOND_NS, out)
-    elif signal == MOM_30S:
-        return momentum(flow, t, 30 * SECOND_NS, out)
-    elif signal == RV_30S:
-        return volatility(flow, 0, 150 * SECOND_NS, COUNT_30S, out)
-    elif signal == RV_300S:
-        return volatility(flow, 1, 1500 * SECOND_NS, COUNT_300S, out)
-    elif signal == INTENSITY_SUM or signal == INTENSITY_IMB:
-        return intensity(flow, t, signal, out)
-    return simple_signal(st, t, signal, out)
+    cdef uint64_t known = 0
+    if flow.has_quote:
+        if wanted & BOOK:
+            known |= read_book(flow, wanted, x)
+        if wanted & ORDER_FLOW and flow.ofi_m[0] != 0.0:       # M >= 1 once a quote had a predecessor
+            known |= read_order_flow(flow, t, wanted, x)
+        if wanted & MOMENTUM:
+            known |= read_momentum(flow, wanted, x)
+        if wanted & VOLATILITY and flow.rv_grid_set:
+            known |= read_volatility(flow, wanted, x)
+    if wanted & TRADES and flow.has_trade:
+        known |= read_trades(flow, t, wanted, x)
+    if wanted & OTHERS:
+        known |= read_others(st, t, wanted, x)
+    return known
 
 
 cdef bint signal_value(const State* st, int64_t t, int signal, double* out) noexcept nogil:
-    out[0] = 0.0
+    cdef double[64] x
     if signal < BAR_SIGNALS and signal != DVS:
         out[0] = st.bars.value[signal]
         return (st.bars.known >> signal) & 1
-    return flow_signal(st, t, signal, out)
-
-
-cdef uint64_t flow_values(const State* st, int64_t t, const int* signals, int n, double* out) noexcept nogil:
-    cdef uint64_t known = 0
-    cdef int i
-    for i in range(n):
-        out[i] = 0.0
-        if flow_signal(st, t, signals[i], &out[i]):
-            known |= <uint64_t>1 << i
+    x[signal] = 0.0
+    cdef bint known = read_signals(st, t, bit(signal), x) != 0
+    out[0] = x[signal]
     return known
+
+
+cdef inline uint64_t read_book(const Flow* flow, uint64_t wanted, double* x) noexcept nogil:
+    cdef int64_t depth = flow.bid_qty + flow.ask_qty
+    cdef int64_t lead = flow.bid_qty - flow.ask_qty
+    cdef int64_t spread = flow.ask_ticks - flow.bid_ticks
+    cdef double[2] leads
+    cdef double[2] depths
+    x[SPREAD_TICKS] = <double>spread
+    x[ABSORPTION] = <double>(flow.absorbed_buy - flow.absorbed_sell)
+    if depth == 0:
+        return (bit(SPREAD_TICKS) | bit(ABSORPTION)) & wanted
+    if wanted & (bit(MICROPRICE_DEV) | bit(QUEUE_IMBALANCE)):
+        leads[0] = <double>(spread * lead)
+        leads[1] = <double>lead
+        depths[0] = <double>(2 * depth)
+        depths[1] = <double>depth
+        div_pair(&x[MICROPRICE_DEV], leads, depths)             # queue_imbalance has the next id
+    return BOOK & wanted
+
+
+cdef inline uint64_t read_order_flow(const Flow* flow, int64_t t, uint64_t wanted, double* x) noexcept nogil:
+    cdef int64_t since_ns = t - flow.first_quote_ns
+    cdef uint64_t known = 0
+    cdef double[2] mean
+    cdef double[2] f
+    if wanted & (bit(OFI_1S) | bit(OFI_5S)):
+        div_pair(mean, flow.ofi_d, flow.ofi_m)
+        if t > flow.quote_ns:
+            decay_many(f, t - flow.quote_ns, FLOW_TAU8, 2)
+            f[0] *= flow.ofi_f[0]
+            f[1] *= flow.ofi_f[1]
+            over_mean_pair(&x[OFI_1S], f, mean)
+        else:
+            over_mean_pair(&x[OFI_1S], flow.ofi_f, mean)
+        if since_ns >= 5 * SECOND_NS:
+            known |= bit(OFI_1S)
+        if since_ns >= 25 * SECOND_NS:
+            known |= bit(OFI_5S)
+    if wanted & bit(OFI_30S) and since_ns >= 150 * SECOND_NS:
+        x[OFI_30S] = slow_order_flow(flow, t)
+        known |= bit(OFI_30S)
+    return known & wanted
+
+
+cdef inline double slow_order_flow(const Flow* flow, int64_t t) noexcept nogil:
+    cdef double mean = div(flow.ofi_d[2], flow.ofi_m[2])
+    if mean == 0.0:
+        return 0.0
+    return div(flow.ofi_f[2] * decay(t - flow.quote_ns, FLOW_TAU8[2]), mean)
+
+
+cdef inline uint64_t momentum(const Flow* flow, int signal, int64_t window, double* x) noexcept nogil:
+    # t lies less than 100 ms after the last grid point, and windows are multiples of 100 ms.
+    cdef int64_t at = (flow.grid_at - window) & (MID_RING - 1)
+    x[signal] = <double>(flow.mid2 - flow.mid_ring[at]) / 2.0
+    return bit(signal) if flow.mid_set[at] else 0
+
+
+cdef inline uint64_t read_momentum(const Flow* flow, uint64_t wanted, double* x) noexcept nogil:
+    cdef uint64_t known = 0
+    if wanted & bit(MOM_1S):
+        known |= momentum(flow, MOM_1S, 10, x)
+    if wanted & bit(MOM_5S):
+        known |= momentum(flow, MOM_5S, 50, x)
+    if wanted & bit(MOM_30S):
+        known |= momentum(flow, MOM_30S, 300, x)
+    return known
+
+
+cdef inline double volatility(const Flow* flow, int lane, double steady) noexcept nogil:
+    cdef double w = decay(flow.rv_grid_ns - flow.rv_grid_changed_ns, RV_TAU8[lane])
+    return root(div(flow.rv_grid_s[lane] * w / 4.0, steady))
+
+
+cdef inline uint64_t read_volatility(const Flow* flow, uint64_t wanted, double* x) noexcept nogil:
+    cdef int64_t since_ns = flow.rv_grid_ns - flow.first_quote_ns
+    cdef uint64_t known = 0
+    if wanted & bit(RV_30S) and since_ns >= 150 * SECOND_NS:
+        x[RV_30S] = volatility(flow, 0, COUNT_30S)
+        known |= bit(RV_30S)
+    if wanted & bit(RV_300S) and since_ns >= 1500 * SECOND_NS:
+        x[RV_300S] = volatility(flow, 1, COUNT_300S)
+        known |= bit(RV_300S)
+    return known
+
+
+cdef inline uint64_t read_trades(const Flow* flow, int64_t t, uint64_t wanted, double* x) noexcept nogil:
+    # D > 0 and A >= 1: the last trade is in them.
+    cdef int64_t since_ns = t - flow.first_trade_ns
+    cdef uint64_t known = 0
+    if wanted & (bit(TRADE_IMB_1S) | bit(TRADE_IMB_5S)):
+        div_pair(&x[TRADE_IMB_1S], flow.imb_f, flow.imb_d)
+    if since_ns >= 5 * SECOND_NS:
+        known |= bit(TRADE_IMB_1S)
+    if since_ns >= 25 * SECOND_NS:
+        known |= bit(TRADE_IMB_5S) | bit(INTENSITY_SUM) | bit(INTENSITY_IMB)
+        if wanted & bit(INTENSITY_SUM):
+            x[INTENSITY_SUM] = div(flow.count_all * decay(t - flow.trade_ns, FLOW_TAU8[1]), COUNT_5S)
+        if wanted & bit(INTENSITY_IMB):
+            x[INTENSITY_IMB] = div(flow.count_buy - flow.count_sell, flow.count_all)
+    if wanted & bit(TRADE_IMB_30S) and since_ns >= 150 * SECOND_NS:
+        x[TRADE_IMB_30S] = div(flow.imb_f[2], flow.imb_d[2])
+        known |= bit(TRADE_IMB_30S)
+    return known & wanted
+
+
+cdef inline uint64_t read_others(const State* st, int64_t t, uint64_t wanted, double* x) noexcept nogil:
+    cdef const Flow* flow = &st.flow
+    cdef uint64_t known = bit(DVS)
+    x[DVS] = <double>st.quality.dvs_c / 100.0
+    if flow.sweep_side:
+        x[SWEEP_TICKS] = 0.0
+        if t - flow.sweep_ns <= SWEEP_NS:
+            x[SWEEP_TICKS] = <double>(flow.sweep_extreme_ticks - flow.sweep_first_ticks)
+        known |= bit(SWEEP_TICKS)
+    if flow.kyle_known:
+        x[KYLE_LAMBDA] = flow.kyle_value
+        known |= bit(KYLE_LAMBDA)
+    if flow.vpin_known:
+        x[VPIN] = flow.vpin_value
+        known |= bit(VPIN)
+    if wanted & bit(STREAM_AGE_MS) and st.quality.has_frame:
+        x[STREAM_AGE_MS] = <double>(t - st.quality.frame_ns) / 1000000.0
+        known |= bit(STREAM_AGE_MS)
+    return known & wanted
 
 
 cdef void close_second(Flow* flow, const Config* config, int64_t g) noexcept nogil:

@@ -108,6 +108,7 @@ cdef struct Flow:                 # book, order-flow sums; all of it starts afre
     double vpin_value
     int64_t vpin_known
     int64_t vpin_ring[VPIN_RING]
+    int64_t grid_at               # number of the last grid point (g / 100 ms), 0 before the first
     int64_t mid_ring[MID_RING]    # mid2 at grid point (g / 100 ms) mod MID_RING
     int64_t mid_set[MID_RING]
 
@@ -176,10 +177,8 @@ cdef struct Quality:
     int64_t delay_ring[DELAY_RING]
 
 cdef struct TemplateState:        # starts afresh at a PRICE_GAP
-    double o_bar
-    double e_bar
-    double os
-    double es
+    double bar_part[2]            # odd and even sum over the bar signals
+    double smoothed[2]            # os, es
     double d
     int64_t bar_known             # every bar weight has a value
     int64_t evaluated             # os, es, d hold a value

@@ -63,7 +63,7 @@ cdef inline int take_quote(Kernel* kernel, const TickRecord* rec) noexcept nogil
         if exits:
             code |= OUTCOME_EXIT
     if kernel.groups.group[ON_TICK].members:
-        code |= evaluate(st, kernel.config, &kernel.groups.group[ON_TICK], now)
+        code |= evaluate(st, kernel.config, kernel.groups, &kernel.groups.group[ON_TICK], now)
     return outcome(st, code, exits, False)
 
 cdef inline int take_trade(Kernel* kernel, const TickRecord* rec) noexcept nogil:
@@ -90,7 +90,7 @@ cdef inline int take_trade(Kernel* kernel, const TickRecord* rec) noexcept nogil
         if exits:
             code |= OUTCOME_EXIT
     if kernel.groups.group[ON_TICK].members:
-        code |= evaluate(st, kernel.config, &kernel.groups.group[ON_TICK], now)
+        code |= evaluate(st, kernel.config, kernel.groups, &kernel.groups.group[ON_TICK], now)
     return outcome(st, code, exits, False)
 
 cdef inline int take_record(Kernel* kernel, const TickRecord* rec) noexcept nogil:

@@ -46,9 +46,9 @@ cdef inline int grid_point(Kernel* kernel, int64_t g) noexcept nogil:
         if exits:
             code |= OUTCOME_EXIT
     if kernel.groups.group[ON_GRID].members:
-        code |= evaluate(st, kernel.config, &kernel.groups.group[ON_GRID], g)
+        code |= evaluate(st, kernel.config, kernel.groups, &kernel.groups.group[ON_GRID], g)
     if minute and kernel.groups.group[ON_BAR].members:
-        code |= evaluate(st, kernel.config, &kernel.groups.group[ON_BAR], g)
+        code |= evaluate(st, kernel.config, kernel.groups, &kernel.groups.group[ON_BAR], g)
     return outcome(st, code, exits, True)
 
 

@@ -96,7 +96,7 @@ cdef list beliefs_of(const State* st, const Config* config):
         ts = &st.template_state[i]
         numbers = (None,) * 5
         if ts.evaluated:
-            numbers = (ts.os, ts.es, ts.d, z_value(st, config, i, 1), z_value(st, config, i, -1))
+            numbers = (ts.smoothed[0], ts.smoothed[1], ts.d, z_value(st, config, i, 1), z_value(st, config, i, -1))
         found.append((*numbers, ts.side > 0, ts.side < 0, ts.missing != 0))
     return found
 
