@@ -1,0 +1,314 @@
+"""SF01: the safety gate (specification 8.1), check by check with its number; unknown never passes."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from trading_bot.domain.config import SafetyConfig
+from trading_bot.domain.instruments import INSTRUMENTS
+from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
+from trading_bot.engines.safety_gate import Refused, SafetyFacts, SafetyGate
+from trading_bot.engines.session import SessionState
+
+NOW_NS = 1_795_620_600_000_000_000
+MES = INSTRUMENTS["MES"]
+
+# A buy of one MES at the ask with a stop of 8 ticks (10.00) and a target of 12.
+INTENT = {
+    "order_id": (7, 0),
+    "instrument_id": 1,
+    "template": "K1",
+    "side": Side.BUY,
+    "qty": 1,
+    "limit_ticks": 24_001,
+    "stop_ticks": 8,
+    "target_ticks": 12,
+    "time_to_live_ns": 10_000_000_000,
+}
+FACTS = {
+    "ts_ns": NOW_NS,
+    "killed": False,
+    "recovered": True,
+    "link_up": True,
+    "data_live": True,
+    "account_known": True,
+    "position_qty": 0,
+    "working_buy_qty": 0,
+    "working_sell_qty": 0,
+    "open_risk_uusd": 0,
+    "bid_ticks": 24_000,
+    "ask_ticks": 24_001,
+    "session_state": SessionState.ENTRIES,
+    "last_entry": None,
+}
+
+
+def gate(position_qty_max=1, open_risk_usd_max=15.0, order_qty_max=10):
+    limits = SafetyConfig(position_qty_max=position_qty_max, open_risk_usd_max=open_risk_usd_max)
+    return SafetyGate(limits, MES, order_qty_max=order_qty_max, trade_risk_uusd_max=15_000_000, stop_ticks_max=12)
+
+
+def ask(changes, **limits):
+    """The gate's answer to the nominal order with `changes`."""
+    intent = EntryIntent(**(INTENT | {name: value for name, value in changes.items() if name in INTENT}))
+    facts = SafetyFacts(**(FACTS | {name: value for name, value in changes.items() if name in FACTS}))
+    return gate(**limits).approve(intent, facts)
+
+
+def failed(changes, **limits):
+    """Numbers of the checks that said no."""
+    answer = ask(changes, **limits)
+    return tuple(int(check) for check in answer.failed) if isinstance(answer, Refused) else ()
+
+
+def test_the_nominal_order_passes_with_its_bracket_and_its_end():
+    assert ask({}) == ApprovedOrder(
+        order_id=(7, 0),
+        instrument_id=1,
+        template="K1",
+        side=Side.BUY,
+        qty=1,
+        limit_ticks=24_001,
+        stop_price_ticks=23_993,
+        target_price_ticks=24_013,
+        expires_ns=NOW_NS + 10_000_000_000,
+        risk_uusd=10_000_000,
+        checks_passed=13,
+    )
+
+
+def test_the_bracket_of_a_sell_is_mirrored():
+    order = ask({"side": Side.SELL, "limit_ticks": 24_000})
+    assert (order.stop_price_ticks, order.target_price_ticks) == (24_008, 23_988)
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        pytest.param(1, {"killed": True}, id="1 kill switch"),
+        pytest.param(2, {"recovered": False}, id="2 recovery"),
+        pytest.param(3, {"link_up": False}, id="3 link"),
+        pytest.param(3, {"data_live": False}, id="3 data delayed or frozen"),
+        pytest.param(4, {"account_known": False}, id="4 account"),
+        pytest.param(5, {"instrument_id": 2}, id="5 another instrument"),
+        pytest.param(6, {"position_qty": 1}, id="6 position"),
+        pytest.param(6, {"position_qty": None}, id="6 position unknown"),
+        pytest.param(6, {"working_buy_qty": 1}, id="6 a working entry of the same side"),
+        pytest.param(7, {"qty": 0}, id="7 order of nothing"),
+        pytest.param(7, {"qty": -1}, id="7 order of less than nothing"),
+        pytest.param(8, {"stop_ticks": 0}, id="8 no stop"),
+        pytest.param(8, {"stop_ticks": -8}, id="8 a stop on the wrong side"),
+        pytest.param(9, {"open_risk_uusd": 5_000_001}, id="9 open risk, a micro-dollar over"),
+        pytest.param(9, {"open_risk_uusd": None}, id="9 open risk unknown"),
+        pytest.param(16, {"limit_ticks": 24_022}, id="16 21 ticks above the touch"),
+        pytest.param(16, {"limit_ticks": 23_980}, id="16 21 ticks below the touch"),
+        pytest.param(16, {"side": Side.SELL, "limit_ticks": 24_021}, id="16 a sell is held to the bid"),
+        pytest.param(17, {"ask_ticks": 24_003}, id="17 spread of 3"),
+        pytest.param(17, {"ask_ticks": 24_000}, id="17 locked"),
+        pytest.param(17, {"ask_ticks": 23_999}, id="17 crossed"),
+        pytest.param(17, {"bid_ticks": None}, id="17 no bid"),
+        *(
+            pytest.param(18, {"session_state": state}, id=f"18 {state.value}")
+            for state in SessionState
+            if state is not SessionState.ENTRIES
+        ),
+        pytest.param(20, {"last_entry": (Side.BUY, 24_001, NOW_NS)}, id="20 the same in the same instant"),
+        pytest.param(20, {"last_entry": (Side.BUY, 24_001, NOW_NS - 999_999_999)}, id="20 a nanosecond early"),
+    ],
+)
+def test_a_check_refuses_alone_and_by_its_number(number, changes):
+    assert failed(changes) == (number,)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "changes"),
+    [
+        # A quantity or a stop too large is too large in more than one way; every check says so.
+        pytest.param((6, 7, 8, 9), {"qty": 11}, id="11 contracts: position, size, 110.00 of risk"),
+        pytest.param((8, 9), {"stop_ticks": 13}, id="13 ticks: also 16.25 of risk"),
+        pytest.param((16, 17), {"ask_ticks": None}, id="no ask: no touch and no spread"),
+    ],
+)
+def test_every_check_that_says_no_is_named_in_order(numbers, changes):
+    assert failed(changes) == numbers
+
+
+@pytest.mark.parametrize(
+    ("changes", "limits"),
+    [
+        pytest.param({"stop_ticks": 12}, {}, id="12 ticks are 15.00: trade and open risk are reached"),
+        pytest.param({"open_risk_uusd": 5_000_000}, {}, id="open risk reaches 15.00"),
+        pytest.param({"qty": 10, "stop_ticks": 1}, {"position_qty_max": 10}, id="10 contracts, 12.50"),
+        pytest.param({"limit_ticks": 24_021}, {}, id="20 ticks above the ask"),
+        pytest.param({"limit_ticks": 23_981}, {}, id="20 ticks below the ask"),
+        pytest.param({"ask_ticks": 24_002, "limit_ticks": 24_000}, {}, id="spread of 2, joining the bid"),
+        pytest.param({"last_entry": (Side.BUY, 24_001, NOW_NS - 1_000_000_000)}, {}, id="a second later"),
+        pytest.param({"last_entry": (Side.SELL, 24_001, NOW_NS)}, {}, id="the other side is no duplicate"),
+        pytest.param({"last_entry": (Side.BUY, 24_000, NOW_NS)}, {}, id="another price is no duplicate"),
+    ],
+)
+def test_limits_may_be_reached(changes, limits):
+    assert isinstance(ask(changes, **limits), ApprovedOrder)
+
+
+@pytest.mark.parametrize(
+    ("position", "buys", "sells", "side", "qty", "verdict"),
+    [
+        pytest.param(0, 0, 0, Side.BUY, 2, "approved", id="reaching the limit is allowed"),
+        pytest.param(1, 0, 0, Side.BUY, 1, "approved", id="reaching it from a position too"),
+        pytest.param(1, 0, 0, Side.BUY, 2, "refused", id="passing the limit is not"),
+        pytest.param(2, 0, 1, Side.BUY, 1, "refused", id="a working sell is not counted as already filled"),
+        pytest.param(0, 2, 2, Side.BUY, 1, "refused", id="nor are a buy and a sell that work netted"),
+        pytest.param(1, 1, 0, Side.BUY, 1, "refused", id="a working buy is counted as filled"),
+        pytest.param(-1, 0, 0, Side.BUY, 3, "approved", id="a buy out of a short may go to the limit"),
+        pytest.param(-1, 0, 0, Side.BUY, 4, "refused", id="and not beyond"),
+        pytest.param(-2, 2, 0, Side.BUY, 2, "approved", id="working buys count from the short"),
+        pytest.param(-2, 0, 0, Side.SELL, 1, "refused", id="short: the limit holds on the other side"),
+        pytest.param(-2, 1, 0, Side.SELL, 1, "refused", id="short: a working buy is not counted as filled"),
+        pytest.param(-1, 0, 1, Side.SELL, 1, "refused", id="short: a working sell is"),
+        pytest.param(2, 2, 0, Side.SELL, 4, "approved", id="a sell out of a long; working buys do not make it worse"),
+        pytest.param(2, 0, 0, Side.SELL, 5, "refused", id="a flip beyond the limit"),
+    ],
+)
+def test_position_limit_counts_only_orders_that_can_make_it_worse(position, buys, sells, side, qty, verdict):
+    """The limit must hold under every interleaving of fills, so opposite orders are never netted."""
+    changes = {
+        "position_qty": position,
+        "working_buy_qty": buys,
+        "working_sell_qty": sells,
+        "side": side,
+        "qty": qty,
+        "limit_ticks": 24_001,
+        "stop_ticks": 1,
+    }
+    answer = failed(changes, position_qty_max=2, open_risk_usd_max=100.0)
+    assert answer == (() if verdict == "approved" else (6,))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "recovered",
+        "link_up",
+        "data_live",
+        "account_known",
+        "position_qty",
+        "open_risk_uusd",
+        "bid_ticks",
+        "ask_ticks",
+        "session_state",
+    ],
+)
+def test_a_fact_that_is_unknown_refuses(field):
+    """Working quantities and the last entry are our own: always known."""
+    assert failed({field: SessionState.UNKNOWN_DATE if field == "session_state" else None})
+
+
+def test_a_refusal_says_what_was_found_and_what_is_allowed():
+    answer = ask({"qty": 11, "position_qty": None, "ask_ticks": 24_009})
+    assert answer.detail == (
+        "the position is unknown; order of 11 contracts, allowed 1 to 10; risk of 110.00 USD, limit 15.00; "
+        "open risk 110.00 USD, limit 15.00; spread of 9 ticks, allowed 1 to 2"
+    )
+
+
+def test_refusals_are_counted_by_check():
+    one = gate()
+    for changes in ({"killed": True}, {"killed": True, "recovered": False}, {}):
+        one.approve(EntryIntent(**INTENT), SafetyFacts(**(FACTS | changes)))
+    assert one.blocked_by_check == {"KILL_SWITCH": 2, "RECOVERY": 1}
+
+
+MAYBE = st.none() | st.integers(23_980, 24_020)
+ORDERS = st.fixed_dictionaries(
+    {
+        "instrument_id": st.sampled_from([1, 1, 1, 2]),
+        "side": st.sampled_from(Side),
+        "qty": st.integers(-1, 12),
+        "limit_ticks": st.integers(23_960, 24_040),
+        "stop_ticks": st.integers(-1, 14),
+        "target_ticks": st.integers(1, 30),
+    }
+)
+WORLDS = st.fixed_dictionaries(
+    {
+        "killed": st.sampled_from([False, False, False, True]),
+        "recovered": st.sampled_from([True, True, True, False]),
+        "link_up": st.sampled_from([True, True, True, False]),
+        "data_live": st.sampled_from([True, True, True, False]),
+        "account_known": st.sampled_from([True, True, True, False]),
+        "position_qty": st.none() | st.integers(-3, 3),
+        "working_buy_qty": st.integers(0, 3),
+        "working_sell_qty": st.integers(0, 3),
+        "open_risk_uusd": st.none() | st.integers(0, 40_000_000),
+        "bid_ticks": MAYBE,
+        "ask_ticks": MAYBE,
+        "session_state": st.sampled_from([SessionState.ENTRIES, SessionState.ENTRIES, *SessionState]),
+        "last_entry": st.none()
+        | st.tuples(st.sampled_from(Side), st.integers(23_990, 24_010), st.integers(NOW_NS - 2 * 10**9, NOW_NS)),
+    }
+)
+FIELDS = sorted({"side", "qty", "limit_ticks", "stop_ticks", "instrument_id", *FACTS} - {"ts_ns"})
+CHANGES = st.builds(
+    lambda order, world, names: {name: (order | world)[name] for name in names},
+    ORDERS,
+    WORLDS,
+    st.sets(st.sampled_from(FIELDS)),
+)
+
+
+@settings(max_examples=400)
+@given(changes=CHANGES, position_qty_max=st.integers(1, 5), open_risk_usd_max=st.sampled_from([15.0, 30.0]))
+@example(changes={}, position_qty_max=1, open_risk_usd_max=15.0)
+def test_an_approved_order_breaks_no_limit_and_a_refused_one_does(changes, position_qty_max, open_risk_usd_max):
+    """The limits of specification 8.1 said once more, over every interleaving of fills for the position."""
+    answer = ask(changes, position_qty_max=position_qty_max, open_risk_usd_max=open_risk_usd_max)
+    known = INTENT | FACTS | changes
+    allowed = within_limits(known, position_qty_max, open_risk_usd_max)
+    assert isinstance(answer, ApprovedOrder) == allowed
+    if isinstance(answer, ApprovedOrder):
+        kept = {name: getattr(answer, name) for name in ("order_id", "instrument_id", "template", "side", "qty")}
+        assert kept == {name: known[name] for name in kept}
+        assert answer.risk_uusd == known["stop_ticks"] * 1_250_000 * known["qty"] <= 15_000_000
+
+
+def within_limits(order, position_qty_max, open_risk_usd_max):
+    if None in (order["position_qty"], order["open_risk_uusd"], order["bid_ticks"], order["ask_ticks"]):
+        return False
+    signed = 1 if order["side"] is Side.BUY else -1
+    touch = order["ask_ticks"] if signed > 0 else order["bid_ticks"]
+    # Every subset of working contracts may fill before this order does.
+    reachable = [
+        order["position_qty"] + buys - sells + signed * order["qty"]
+        for buys in range(order["working_buy_qty"] + 1)
+        for sells in range(order["working_sell_qty"] + 1)
+    ]
+    risk_usd = order["qty"] * order["stop_ticks"] * 1.25
+    repeated = order["last_entry"]
+    return (
+        not order["killed"]
+        and order["recovered"]
+        and order["link_up"]
+        and order["data_live"]
+        and order["account_known"]
+        and order["instrument_id"] == MES.id
+        and all(signed * position <= position_qty_max for position in reachable)
+        and 1 <= order["qty"] <= 10
+        and 1 <= order["stop_ticks"] <= 12
+        and risk_usd <= 15
+        and order["open_risk_uusd"] / 1e6 + risk_usd <= open_risk_usd_max
+        and abs(order["limit_ticks"] - touch) <= 20
+        and 1 <= order["ask_ticks"] - order["bid_ticks"] <= 2
+        and order["session_state"] is SessionState.ENTRIES
+        and not (
+            repeated is not None
+            and repeated[:2] == (order["side"], order["limit_ticks"])
+            and NOW_NS - repeated[2] < 1_000_000_000
+        )
+    )
+
+
+def test_an_approval_cannot_be_changed():
+    order = ask({})
+    with pytest.raises(AttributeError):
+        order.qty = 100
