@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.reference.arith import MINUTE_NS, NS_PER_MS, NS_PER_S
 from trading_bot.domain.kernel import Cadence, KernelConfig, TargetRule, TemplateRow, TriggerRow, WeightRow
-from trading_bot.domain.signal_registry import SIGNALS
+from trading_bot.domain.signal_registry import SIGNAL_BY_NAME, SIGNALS
 
 T0_NS = 1_705_329_000 * NS_PER_S  # 2024-01-15 14:30 UTC, a whole minute
 DAY_NS = 24 * 60 * MINUTE_NS
@@ -72,6 +72,31 @@ def kernel_config(**changes: Any) -> KernelConfig:
         "templates": (),
     }
     return KernelConfig(**fields | changes)
+
+
+def template(**changes: Any) -> TemplateRow:
+    """A template that follows the lean of the book at each tick."""
+    fields: dict[str, Any] = {
+        "name": "T",
+        "enabled": True,
+        "cadence": Cadence.TICK,
+        "passive": False,
+        "target_ticks": 10,
+        "stop_ticks": 6,
+        "target_rule": TargetRule.FIXED,
+        "hold_ns": 60 * NS_PER_S,
+        "smoothing_ns": NS_PER_S,
+        "a": 1.0,
+        "b": 0.0,
+        "z_enter": 0.1,
+        "z_hold": 0.0,
+        "applicability": 1.0,
+        "sigma_p": 0.08,
+        "rearm_ns": 5 * NS_PER_S,
+        "weights": (WeightRow(SIGNAL_BY_NAME["queue_imbalance"].id, 1.0),),
+        "triggers": (),
+    }
+    return TemplateRow(**fields | changes)
 
 
 def random_trigger(rng: random.Random) -> TriggerRow:

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from tests.property.configs import DAY_NS, QUICK, T0_NS, daily_sessions, kernel_config
+from tests.property.configs import DAY_NS, QUICK, T0_NS, daily_sessions, kernel_config, template
 from tests.reference.arith import GRID_NS, MINUTE_NS, NS_PER_MS, NS_PER_S, weight
 from tests.reference.bars import BAR_SIGNALS
 from tests.reference.ref_kernel import RefHotPath
 from trading_bot._fast.hotpath import HotPath
-from trading_bot.domain.kernel import Cadence, Outcome, TargetRule, TemplateRow, WeightRow
-from trading_bot.domain.signal_registry import SIGNAL_BY_NAME, SIGNALS
+from trading_bot.domain.kernel import Outcome
+from trading_bot.domain.signal_registry import SIGNALS
 
 TOLERANCE = 1e-9
 MINUTES = 200
@@ -348,30 +348,6 @@ def test_what_pays_at_the_break_even_rate_is_the_cost() -> None:
         assert found.slippage_e6 == 500_000
         entry = 0.0 if passive else slippage
         assert found.p_be_e6 == round((stop + 1.0 + entry + slippage) / (target + stop + slippage) * 1e6)
-
-
-def template(**changes: Any) -> TemplateRow:
-    fields: dict[str, Any] = {
-        "name": "T",
-        "enabled": True,
-        "cadence": Cadence.TICK,
-        "passive": False,
-        "target_ticks": 10,
-        "stop_ticks": 6,
-        "target_rule": TargetRule.FIXED,
-        "hold_ns": 60 * NS_PER_S,
-        "smoothing_ns": NS_PER_S,
-        "a": 1.0,
-        "b": 0.0,
-        "z_enter": 0.1,
-        "z_hold": 0.0,
-        "applicability": 1.0,
-        "sigma_p": 0.08,
-        "rearm_ns": 5 * NS_PER_S,
-        "weights": (WeightRow(SIGNAL_BY_NAME["queue_imbalance"].id, 1.0),),
-        "triggers": (),
-    }
-    return TemplateRow(**fields | changes)
 
 
 def test_the_oracle_knows_every_signal_of_the_registry() -> None:
