@@ -11,8 +11,8 @@ cdef struct Scratch:              # room for a median over every value kept; not
 
 # Closes the bars that end at the whole second g; True when a 60 s bar did.
 cdef bint close_bars(State* st, const Config* config, Scratch* scratch, int64_t g) noexcept nogil
-# A 60 s bar that just ended: ring, signals, histories. spread_known: the minute's spread sums belong to it.
-cdef void close_minute(State* st, const Config* config, Scratch* scratch, const Bar* bar, bint spread_known) noexcept nogil
+# A closed 60 s bar from before the start; False when it is refused.
+cdef bint take_history(State* st, const Config* config, Scratch* scratch, const Bar* bar) noexcept nogil
 
 cdef inline void accrue_spread(Bars* bars, const Flow* flow, int64_t ts) noexcept nogil:
     """Account the current quote's spread up to ts."""

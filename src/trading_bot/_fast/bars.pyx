@@ -6,7 +6,7 @@ from libc.string cimport memset
 from trading_bot._fast.barsignals cimport evaluate_bar_signals, range_sum
 from trading_bot._fast.config cimport Config, SessionRow
 from trading_bot._fast.decay cimport MINUTE_NS, SECOND_NS, floor_div
-from trading_bot._fast.session cimport bucket_of
+from trading_bot._fast.session cimport advance_session, bucket_of
 from trading_bot._fast.state cimport BAR_RING, MINUTES, PER_BUCKET, Bar, Bars, History, State
 
 
@@ -56,7 +56,21 @@ cdef bint close_bars(State* st, const Config* config, Scratch* scratch, int64_t 
     return minute
 
 
+cdef bint take_history(State* st, const Config* config, Scratch* scratch, const Bar* bar) noexcept nogil:
+    cdef Bars* bars = &st.bars
+    cdef int64_t lower = min(bar.open_ticks, bar.close_ticks)
+    cdef int64_t upper = max(bar.open_ticks, bar.close_ticks)
+    if st.started or bar.volume < 0 or bar.low_ticks <= 0 or bar.low_ticks > lower or bar.high_ticks < upper:
+        return False                                # a low above 0 and in order puts the other prices above 0
+    if bars.closed[2] > 0 and bar.ts_open_ns <= bars.ring[2][(bars.closed[2] - 1) % BAR_RING].ts_open_ns:
+        return False
+    advance_session(st, config, bar.ts_open_ns)
+    close_minute(st, config, scratch, bar, False)
+    return True
+
+
 cdef void close_minute(State* st, const Config* config, Scratch* scratch, const Bar* bar, bint spread_known) noexcept nogil:
+    """A 60 s bar that just ended: ring, signals, histories. spread_known: the minute's spread sums belong to it."""
     cdef Bars* bars = &st.bars
     cdef Bar* kept = newest_slot(bars, 2)
     kept[0] = bar[0]

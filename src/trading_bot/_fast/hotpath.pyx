@@ -9,13 +9,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from trading_bot._fast.bars cimport Scratch, close_minute
+from trading_bot._fast.bars cimport Scratch, take_history
 from trading_bot._fast.config cimport Config
 from trading_bot._fast.decay cimport GRID_NS
 from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
-from trading_bot._fast.session cimport advance_session
 from trading_bot._fast.state cimport (
-    BAR_RING, BUCKETS, LAYOUT_VERSION, Bar, Bars, CandidateRow, Control, Flow, History, Quality, Report, Session,
+    BUCKETS, LAYOUT_VERSION, Bar, Bars, CandidateRow, Control, Flow, History, Quality, Report, Session,
     TemplateState,
 )
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
@@ -199,14 +198,7 @@ cdef class HotPath:
         int64_t notional,
     ):
         """Take a closed historical 60 s bar, before the first record; 0, or -1 for a bar that is refused."""
-        cdef State* st = self.st
         cdef Bar bar
-        if st.started or volume < 0 or low_ticks <= 0 or high_ticks <= 0 or open_ticks <= 0 or close_ticks <= 0:
-            return -1
-        if low_ticks > min(open_ticks, close_ticks) or high_ticks < max(open_ticks, close_ticks):
-            return -1
-        if st.bars.closed[2] > 0 and ts_open_ns <= st.bars.ring[2][(st.bars.closed[2] - 1) % BAR_RING].ts_open_ns:
-            return -1
         memset(&bar, 0, sizeof(Bar))
         bar.ts_open_ns = ts_open_ns
         bar.open_ticks = open_ticks
@@ -215,9 +207,9 @@ cdef class HotPath:
         bar.close_ticks = close_ticks
         bar.volume = volume
         bar.notional = notional
-        advance_session(st, self.kernel.config, ts_open_ns)
-        close_minute(st, self.kernel.config, self.kernel.scratch, &bar, False)
-        sum_bar_parts(st, self.kernel.config)
+        if not take_history(self.st, self.kernel.config, self.kernel.scratch, &bar):
+            return -1
+        sum_bar_parts(self.st, self.kernel.config)
         return 0
 
     def run(self, ticks, int64_t start=0, int64_t deadline_ns=2**63 - 1):
