@@ -41,7 +41,7 @@ def outputs(kernel: HotPath | RefHotPath) -> dict[str, Any]:
         "dvs_min_c": kernel.dvs_min_c,
         "last_outcome_at_grid": kernel.last_outcome_at_grid,
         "last_outcome_ts_ns": kernel.last_outcome_ts_ns,
-        "counters": {k: v for k, v in kernel.counters().items() if k not in {"gaps", "times"}},
+        "counters": kernel.counters(),
         "signal_flags": kernel.signal_flags(),
         "exit_mask": kernel.exit_mask,
         "last_exit_mask": kernel.last_exit_mask,

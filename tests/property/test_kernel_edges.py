@@ -19,7 +19,9 @@ from tests.property.configs import (
 from tests.property.driver import call_until_done, compare, new_kernel
 from tests.property.tapes import P0, Call
 from tests.reference.arith import MINUTE_NS, NS_PER_MS, NS_PER_S
-from trading_bot.domain.kernel import Cadence, Outcome, TemplateRow, TriggerRow, WeightRow
+from trading_bot._fast.hotpath import HotPath
+from trading_bot.domain.kernel import Cadence, ExitReason, Outcome, TemplateRow, TriggerRow, WeightRow
+from trading_bot.domain.records import TickFlag
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 
 DVS = SIGNAL_BY_NAME["dvs"].id
@@ -148,6 +150,66 @@ def test_slippage_climbs_with_the_range_of_the_bars_and_with_the_spread() -> Non
             if call[0] != "on_bar" and (code or 0) & Outcome.CANDIDATE:
                 seen |= {candidate.slippage_e6 for candidate in kernel.candidates()}
     assert seen == {round(1e6 * (0.5 + by_range + by_spread)) for by_range in (0, 1, 2) for by_spread in (0, 1, 2)}
+
+
+class TestExits:
+    """Long 1 at 20 000: target 20 010, stop 19 990, time stop in one second; and its mirror image."""
+
+    def positioned(self, qty: int, target: int, stop: int, after_ns: int = 0) -> HotPath:
+        kernel = new_kernel(kernel_config())
+        assert kernel.on_quote(T0_NS, P0, 9, P0 + 1, 4) == 0
+        kernel.set_position(qty, target, stop, T0_NS + after_ns if after_ns else 0)
+        return kernel
+
+    @pytest.mark.parametrize(
+        ("qty", "target", "stop", "bid", "ask", "reason"),
+        [
+            (1, P0 + 10, P0 - 10, P0 + 10, P0 + 11, ExitReason.TARGET),
+            (1, P0 + 10, P0 - 10, P0 + 9, P0 + 10, 0),
+            (1, P0 + 10, P0 - 10, P0 - 10, P0 - 9, ExitReason.STOP),
+            (1, P0 + 10, P0 - 10, P0 - 9, P0 - 8, 0),
+            (-1, P0 - 10, P0 + 10, P0 - 11, P0 - 10, ExitReason.TARGET),
+            (-1, P0 - 10, P0 + 10, P0 - 10, P0 - 9, 0),
+            (-1, P0 - 10, P0 + 10, P0 + 9, P0 + 10, ExitReason.STOP),
+            (-1, P0 - 10, P0 + 10, P0 + 8, P0 + 9, 0),
+            (1, 0, 0, P0 + 50, P0 + 51, 0),
+            (0, P0 + 10, P0 - 10, P0 + 10, P0 + 11, 0),
+        ],
+    )
+    def test_a_quote_meets_the_levels_on_the_side_that_would_be_hit(
+        self, qty: int, target: int, stop: int, bid: int, ask: int, reason: int
+    ) -> None:
+        kernel = self.positioned(qty, target, stop)
+        assert kernel.on_quote(T0_NS + 1, bid, 9, ask, 4) == (Outcome.EXIT if reason else 0)
+        assert kernel.exit_mask == reason
+        assert kernel.on_quote(T0_NS + 2, bid, 9, ask, 4) == 0  # once per position
+
+    @pytest.mark.parametrize(("price", "reason"), [(P0 + 10, ExitReason.TARGET), (P0 - 10, ExitReason.STOP)])
+    def test_a_trade_meets_them_only_with_a_size(self, price: int, reason: int) -> None:
+        kernel = self.positioned(1, P0 + 10, P0 - 10)
+        assert not kernel.on_trade(T0_NS + 1, price, 0, 1) & Outcome.EXIT
+        assert kernel.on_trade(T0_NS + 2, price, 1, 1) & Outcome.EXIT
+        assert kernel.exit_mask == kernel.last_exit_mask == reason
+
+    def test_the_time_stop_is_met_at_its_grid_point_once_per_position(self) -> None:
+        kernel = self.positioned(1, 0, 0, after_ns=NS_PER_S)
+        assert kernel.on_time(T0_NS + NS_PER_S - 1) == 0
+        assert kernel.on_time(T0_NS + NS_PER_S) == Outcome.EXIT
+        assert kernel.exit_mask == ExitReason.TIME
+        assert kernel.on_time(T0_NS + 2 * NS_PER_S) == 0
+        kernel.set_position(1, 0, 0, T0_NS + NS_PER_S)
+        assert kernel.on_time(T0_NS + 2 * NS_PER_S + 100 * NS_PER_MS) == Outcome.EXIT
+
+    def test_a_time_stop_of_zero_is_none(self) -> None:
+        assert self.positioned(1, 0, 0).on_time(T0_NS + NS_PER_S) == 0
+
+    def test_quality_below_hold_is_an_exit_at_the_next_grid_point(self) -> None:
+        kernel = self.positioned(1, 0, 0)
+        assert kernel.on_quote(T0_NS + 1, P0, 9, P0 + 1, 4, 0, TickFlag.DELAYED_DATA) == Outcome.QUALITY
+        assert kernel.on_time(T0_NS + 100 * NS_PER_MS) == Outcome.EXIT
+        assert kernel.exit_mask == ExitReason.QUALITY
+        kernel.clear_position()
+        assert kernel.on_time(T0_NS + NS_PER_S) == 0
 
 
 def test_every_configuration_kind_is_met_by_the_seeds() -> None:

@@ -16,13 +16,7 @@ from trading_bot.domain.records import TICK_RECORD, FrameClass, FrameKind
 from trading_bot.domain.signal_registry import SIGNALS
 
 TICK_BYTES = TICK_RECORD.size
-COUNTERS = {
-    FrameKind.QUOTE: "quotes",
-    FrameKind.TRADE: "trades",
-    FrameKind.REJECTED: "rejected",
-    FrameKind.PRICE_GAP: "gaps",
-    FrameKind.TIME: "times",
-}
+COUNTERS = {FrameKind.QUOTE: "quotes", FrameKind.TRADE: "trades", FrameKind.REJECTED: "rejected"}
 
 
 class RefHotPath:
@@ -161,7 +155,8 @@ class RefHotPath:
             self.started = True
             self.last_grid_ns = ts_ns // GRID_NS * GRID_NS
         self.now_ns = max(self.now_ns, ts_ns)
-        self._counts[COUNTERS[FrameKind(kind)]] += 1
+        if kind in COUNTERS:
+            self._counts[COUNTERS[FrameKind(kind)]] += 1
         match kind:
             case FrameKind.QUOTE:
                 return self._step_quote(Quote(price_a, qty_a, price_b, qty_b), event_ns, flags)
@@ -363,7 +358,7 @@ class RefHotPath:
         return tuple(template.belief() for template in self.templates)
 
     def counters(self) -> dict[str, int]:
-        """Stepped records by kind."""
+        """Stepped market records by kind."""
         return dict(self._counts)
 
     def penalties(self) -> dict[str, int]:
