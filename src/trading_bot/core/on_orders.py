@@ -33,7 +33,8 @@ def order_rejected(state: State, event: events.OrderRejected, _seq: int) -> Resu
     state.deficits = (*state.deficits, EqsDeficit("reject", event.ts_ns))
     text = f"order {event.order_id} rejected: {event.code} {event.text}"
     alert = Alert(ts_ns=event.ts_ns, level="error", code="ORDER_REJECTED", text=text)
-    return [alert, *_advance(state, event.ts_ns, event.order_id, OrderSignal.REJECTED)]
+    advanced = _advance(state, event.ts_ns, event.order_id, OrderSignal.REJECTED)
+    return [alert, *watch_quality(state, event.ts_ns, state.kernel.dvs_band, state.kernel.dvs_c), *advanced]
 
 
 def _advance(state: State, ts_ns: int, order_id: ClientOrderId, signal: OrderSignal) -> Results:
