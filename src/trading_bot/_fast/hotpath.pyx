@@ -30,9 +30,7 @@ _LAYOUT = sha256(
     )).encode()
 ).digest()
 
-
-cdef enum:
-    STATE_BYTES = sizeof(State) - sizeof(Report)    # the report stands last
+cdef int64_t STATE_BYTES = sizeof(State) - sizeof(Report)       # the report stands last
 
 
 cdef double _finite(double value, str name) except? -1.0:
@@ -378,7 +376,7 @@ cdef class HotPath:
     def restore(self, bytes data):
         """Continue from a snapshot bit for bit; ValueError for one of another layout or configuration."""
         cdef bytes head = _LAYOUT + self.plan.digest
-        if data[:32] != _LAYOUT or len(data) != len(head) + <int64_t>STATE_BYTES:
+        if data[:32] != _LAYOUT or len(data) != len(head) + STATE_BYTES:
             raise ValueError("the snapshot was made by another build of the kernel: start cold, or use the build it came from")
         if data[32:64] != self.plan.digest:
             raise ValueError("the snapshot belongs to another kernel configuration: build the HotPath from the one it was made with")
