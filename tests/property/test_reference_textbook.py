@@ -250,7 +250,7 @@ class TestFlowSignals:
             assert market.kernel.signal(f"trade_imb_{tau_s}s") == close_to(expected)
         tau = 5 * NS_PER_S
         count = decayed(np.ones(len(t)), ts, tau)
-        per_second = count * weight(int(now - ts[-1]), tau) / (8 * 5 / 7)
+        per_second = count * weight(int(now - ts[-1]), tau) / 5
         assert market.kernel.signal("intensity_sum") == close_to(per_second)
         assert market.kernel.signal("intensity_imb") == close_to(decayed(sign, ts, tau) / count)
 
@@ -264,7 +264,7 @@ class TestFlowSignals:
         for tau_s in (30, 300):
             tau = tau_s * NS_PER_S
             total = decayed(steps**2, ts, tau) * weight(int(grid - ts[-1]), tau)
-            assert market.kernel.signal(f"rv_{tau_s}s") == close_to(math.sqrt(total / (8 * tau_s / 7)))
+            assert market.kernel.signal(f"rv_{tau_s}s") == close_to(math.sqrt(total / tau_s))
 
     def test_momentum_is_the_mid_now_less_the_mid_then(self, market: Recorded) -> None:
         q = market.quotes

@@ -87,7 +87,7 @@ class RealisedVolatility:
         if since_first_ns < 5 * self.tau_ns:
             self.cached = None
             return
-        per_second = 8.0 * float(self.tau_s) / 7.0
+        per_second = float(self.tau_s)
         self.cached = math.sqrt(self.s * weight(since_change_ns, self.tau_ns) / 4.0 / per_second)
 
 
@@ -262,7 +262,7 @@ def _counting(flow: Flow, t: int) -> bool:
 def _intensity_sum(flow: Flow, t: int) -> float | None:
     if not _counting(flow, t):
         return None
-    return (flow.count * weight(t - flow.last_trade_ns, INTENSITY_TAU_NS)) / (8.0 * 5.0 / 7.0)
+    return (flow.count * weight(t - flow.last_trade_ns, INTENSITY_TAU_NS)) / 5.0
 
 
 def _intensity_imb(flow: Flow, t: int) -> float | None:

@@ -13,10 +13,10 @@ from trading_bot._fast.state cimport (
     TRADE_IMB_1S, TRADE_IMB_5S, TRADE_IMB_30S, VPIN, VPIN_RING, Flow, State,
 )
 
-# Steady state of a decayed count of ones per second, 8 tau / 7, for 5 s, 30 s and 300 s.
-cdef double COUNT_5S = 8.0 * 5.0 / 7.0
-cdef double COUNT_30S = 8.0 * 30.0 / 7.0
-cdef double COUNT_300S = 8.0 * 300.0 / 7.0
+# Steady state of a decayed count of one per second, its tau: the decays of many small steps compound to exp(-t/tau).
+cdef double COUNT_5S = 5.0
+cdef double COUNT_30S = 30.0
+cdef double COUNT_300S = 300.0
 # Weight of one second at 60 s, for kyle_lambda.
 cdef double KYLE_WEIGHT = decay(SECOND_NS, 8.0 * 60e9)
 

@@ -29,6 +29,7 @@ def outcome_reached(state: State, event: OutcomeReached, seq: int) -> Results:
     if event.code & Outcome.GAP:
         text = "prices jumped beyond the band and were accepted as a new level: signals start afresh"
         results.append(Alert(ts_ns=event.ts_ns, level="warning", code="PRICE_GAP_ACCEPTED", text=text))
+        state.journal.clear()  # the kernel numbers episodes from 1 again
         results += cancel_entries(state, event.ts_ns, "PRICE_GAP")
     if event.code & Outcome.QUALITY:
         results += _quality(state, event)

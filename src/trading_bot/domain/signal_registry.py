@@ -98,7 +98,7 @@ _MOM: Final = (
 )
 _RV: Final = (
     "At each quote whose mid2 differs from the previous mid2 by dm: S = S*w(ts - last change ts, tau) + dm*dm (S = 0 and last change ts = its ts at the first quote). "
-    "At each grid point g: sqrt(S * w(g - last change ts, tau) / 4.0 / (8.0*tau_s/7.0)). tau = {tau} s."
+    "At each grid point g: sqrt(S * w(g - last change ts, tau) / 4.0 / tau_s). tau = {tau} s."
 )
 
 SIGNALS: Final[tuple[SignalSpec, ...]] = (
@@ -179,7 +179,7 @@ SIGNALS: Final[tuple[SignalSpec, ...]] = (
     _flow(
         46, "intensity_sum", "even", "trades/s", 10.0, "25 s after the first trade",
         "At each trade with qty > 0: wt = w(ts - last trade ts, 5 s); A = A*wt + 1.0; B = B*wt + (1.0 if buy else 0.0); G = G*wt + (1.0 if sell else 0.0). "
-        "Value at t: (A * w(t - last trade ts, 5 s)) / (8.0*5.0/7.0).", low=0.0,
+        "Value at t: (A * w(t - last trade ts, 5 s)) / 5.0.", low=0.0,
     ),
     _flow(
         47, "intensity_imb", "odd", "1", 0.5, "25 s after the first trade",
