@@ -74,7 +74,7 @@ def test_trade_imbalance_and_intensity_count_trades_of_known_side():
     found = kernel.signals()
     assert found["trade_imb_5s"] == (3.0 * w - 1.0) / (3.0 * w + 1.0)
     assert found["intensity_imb"] == (1.0 * w - 1.0) / (1.0 * w + 1.0)
-    assert found["intensity_sum"] == ((1.0 * w + 1.0) * decayed(5 * S, 5)) / (40.0 / 7.0)
+    assert found["intensity_sum"] == ((1.0 * w + 1.0) * decayed(5 * S, 5)) / 5.0
     assert found["trade_imb_30s"] is None
 
 
@@ -94,7 +94,7 @@ def test_realised_volatility_is_that_of_the_last_grid_point():
     play(kernel, [quote(NOON, 100, 101), quote(NOON + 100 * S, 101, 103)])
     play(kernel, [quote(NOON + 150 * S + 50 * MS, 110, 111)])
     # the last grid point is 150 s, before the second change: one move of mid2 by 3 half-ticks, 50 s ago
-    expected = sqrt(9.0 * decayed(50 * S, 30) / 4.0 / (8.0 * 30.0 / 7.0))
+    expected = sqrt(9.0 * decayed(50 * S, 30) / 4.0 / 30.0)
     assert kernel.signals()["rv_30s"] == expected
     assert kernel.signals()["rv_300s"] is None
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.kernel.kit import BUY, MS, S, T0, config, play, quote, trade
+from tests.kernel.kit import BUY, MS, T0, S, config, play, quote, trade
 from trading_bot._fast import HotPath
 
 
