@@ -1,5 +1,6 @@
 """A core in the middle of a session, driven as the runner drives it, with the test as its log and its broker."""
 
+from functools import cache
 from typing import Any
 
 from tests.core.worlds import OPEN_NS, documents
@@ -18,6 +19,12 @@ from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
 START_NS = OPEN_NS + 10 * NS_PER_MIN  # 09:40 ET: whatever the open delay is, entries are allowed
 
 
+@cache
+def plain_documents() -> RunDocuments:
+    """The documents of most worlds; reading the calendar takes longer than a test."""
+    return documents()
+
+
 class World:
     """`records` holds every event and result in order, as (event or result)."""
 
@@ -31,7 +38,8 @@ class World:
         ready: bool = True,
         **templates: Any,
     ) -> None:
-        self.documents = docs or documents(config, templates or None)
+        plain = config is None and not templates
+        self.documents = docs or (plain_documents() if plain else documents(config, templates or None))
         self.machine = Machine(self.documents)
         self.seq = 0
         self.records: list[Event | Effect] = []

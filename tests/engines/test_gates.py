@@ -331,7 +331,7 @@ CHANGES = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=5 * settings().max_examples)
 @given(changes=CHANGES)
 @example(changes={})
 def test_every_path_has_one_reason(changes):

@@ -257,7 +257,7 @@ CHANGES = st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=5 * settings().max_examples)
 @given(changes=CHANGES, position_qty_max=st.integers(1, 5), open_risk_usd_max=st.sampled_from([15.0, 30.0]))
 @example(changes={}, position_qty_max=1, open_risk_usd_max=15.0)
 def test_an_approved_order_breaks_no_limit_and_a_refused_one_does(changes, position_qty_max, open_risk_usd_max):
