@@ -42,7 +42,8 @@ cdef class MarketGen:
     cdef Dice _line             # what the line to us adds: latency
     cdef int64_t _tick_e9
     cdef int64_t _resolution_ns
-    cdef double _information
+    cdef double _information    # how far sizes and trades lean
+    cdef int64_t _hold_ppm
     # ---- the plan
     cdef SegmentRow* _segments
     cdef Py_ssize_t _count

@@ -8,7 +8,7 @@ trades excite further trades. Draws come from `simdice`; arithmetic is + − × 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.math cimport floor, sqrt
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memcpy, memset
 
 from trading_bot._fast.door cimport Door
 from trading_bot._fast.marketfaults cimport FaultStage
@@ -29,20 +29,21 @@ cdef int64_t LATENCY_NS = 250_000            # the least between event and recei
 cdef double LATENCY_TAIL_NS = 300_000.0      # and the mean of what comes on top
 
 # Quotes move when the fair price is this far beyond the middle between two levels (ESH4, 2023-12-25: 0.18).
-cdef double ETA = 0.2
-cdef double REACH = 0.7                      # 0.5 + ETA: the fair price is within this of the middle of the book
-cdef double LEAN = 0.55                      # how much of the depth leans towards the fair price
-cdef double BRANCHING = 0.5                  # share of trades that other trades caused
+cdef double ETA = 0.05
+cdef double REACH = 0.55                     # 0.5 + ETA: the fair price is within this of the middle of the book
+cdef double LEAN = 0.8                       # how much of the depth leans towards the fair price
+cdef int64_t HOLD_PPM = 300_000              # chance that the quotes do not follow at an event
+cdef double BRANCHING = 0.65                 # share of trades that other trades caused
 cdef double EXCITED_TAU_S = 2.0
 cdef double EXCITED_MAX = 14.0
 cdef double SWEPT_TAU_S = 5.0
 cdef double NEWS_TAU_S = 0.3
 cdef double MEAN_TAU_S = 900.0
 cdef double IMPACT = 0.12                    # of an unexpected one-lot trade, in ticks at a volatility of 1 tick per √s
-cdef int64_t CLUSTER_PPM = 350_000           # events followed at once by another
+cdef int64_t CLUSTER_PPM = 500_000           # events followed at once by another
 cdef double CLUSTER_RATE = 2500.0            # per second, inside a cluster
-cdef double SPARSE = 0.65                    # rate outside clusters, so that the mean rate stays
-cdef double FILL_RATE = 4.0                  # per second: a tick missing from the spread is filled
+cdef double SPARSE = 0.5                    # rate outside clusters, so that the mean rate stays
+cdef double FILL_RATE = 6.0                  # per second: a tick missing from the spread is filled
 
 
 cdef class MarketGen:
@@ -65,7 +66,8 @@ cdef class MarketGen:
         self._door = door
         self._faults = faults
         self._resolution_ns = resolution_ns
-        self._information = <double>information_milli / 1000.0
+        self._information = min(<double>information_milli / 1000.0, 1.25)
+        self._hold_ppm = min(information_milli * HOLD_PPM // 1000, 900_000)
         self._fair = self._mean = <double>price_ticks + 0.5
         self._floor = <double>floor_ticks
         self._level = price_ticks
@@ -82,30 +84,25 @@ cdef class MarketGen:
     def load(self, const int64_t[::1] plan):
         """The segments to come, twelve numbers each (`SegmentRow`), in order of time; those before are used up."""
         cdef Py_ssize_t k, n = plan.shape[0] // SEGMENT_NUMBERS
-        cdef int64_t* numbers
+        cdef SegmentRow* rows
         if plan.shape[0] % SEGMENT_NUMBERS or n == 0:
             raise ValueError(f"a plan of {plan.shape[0]} numbers: expected a multiple of {SEGMENT_NUMBERS}, not none")
         if self._at < self._count:
             raise ValueError(f"{self._count - self._at} segments are still to come: run() first")
         if n > self._room:
-            numbers = <int64_t*>PyMem_Realloc(self._segments, n * sizeof(SegmentRow))
-            if numbers == NULL:
+            rows = <SegmentRow*>PyMem_Realloc(self._segments, n * sizeof(SegmentRow))
+            if rows == NULL:
                 raise MemoryError(f"no memory for {n} segments")
-            self._segments, self._room = <SegmentRow*>numbers, n
-        numbers = <int64_t*>self._segments
-        for k in range(n * SEGMENT_NUMBERS):
-            numbers[k] = plan[k]
+            self._segments, self._room = rows, n
+        rows = self._segments
+        memcpy(rows, &plan[0], n * sizeof(SegmentRow))
         for k in range(n):
-            if self._segments[k].start_ns >= self._segments[k].end_ns or (
-                k and self._segments[k].start_ns < self._segments[k - 1].end_ns
-            ):
+            if rows[k].start_ns >= rows[k].end_ns or (k and rows[k].start_ns < rows[k - 1].end_ns):
                 raise ValueError(f"segment {k} does not follow the one before it in time, or is empty")
-            if min(self._segments[k].quotes_milli, self._segments[k].trades_milli) < 1:
+            if min(rows[k].quotes_milli, rows[k].trades_milli) < 1:
                 raise ValueError(f"segment {k} has no quotes or no trades: expected at least 1 in 1000 s")
-        self._count = n
-        self._at = 0
-        self._open_ns = self._segments[0].start_ns
-        self._close_ns = self._segments[n - 1].end_ns
+        self._at, self._count = 0, n
+        self._open_ns, self._close_ns = rows[0].start_ns, rows[n - 1].end_ns
         self._enter()
 
     def run(self) -> int:
@@ -209,7 +206,8 @@ cdef class MarketGen:
             return
         self._pass(<int64_t>gap_ns + 1)
         self._close_by = chance(&self._dice, CLUSTER_PPM)
-        if not self._follow():
+        # The more is known of the next move, the longer the quotes wait for it.
+        if chance(&self._dice, self._hold_ppm) or not self._follow():
             self._events(uniform(&self._dice) * total, fills, trades)
 
     cdef void _pass(self, int64_t dt_ns) noexcept nogil:
@@ -270,7 +268,7 @@ cdef class MarketGen:
                     self._t += 20_000 + below(&self._dice, 180_000)
             self._level += side
             # The side that is left behind follows at once or a little later; it starts with a short queue.
-            behind = below(&self._dice, 2) if k + 1 == levels else 1
+            behind = (below(&self._dice, 5) < 2) if k + 1 == levels else 1
             if side > 0:
                 self._lag_bid, self._lag_ask = behind, ahead
                 self._ask_qty, self._bid_qty = self._fresh(-1, 0.5, 0.8), self._fresh(1, 0.2, 0.5)
@@ -298,8 +296,7 @@ cdef class MarketGen:
 
     cdef void _quote_event(self) noexcept nogil:
         cdef int64_t side = 1 if below(&self._dice, 2) else -1
-        cdef int64_t qty = self._bid_qty if side > 0 else self._ask_qty
-        cdef int64_t target, before = qty
+        cdef int64_t target, before = self._bid_qty if side > 0 else self._ask_qty, qty = before
         cdef double pull
         if self._lag_bid + self._lag_ask < LAG_MAX and chance(&self._dice, self._segments[self._at].wide_ppm):
             if side > 0:
@@ -307,12 +304,11 @@ cdef class MarketGen:
             else:
                 self._lag_ask += 1
             qty = self._fresh(side, 0.5, 0.8)
-        elif chance(&self._dice, 120_000):
+        elif chance(&self._dice, 300_000):
             qty = self._fresh(side, 0.5, 1.0)
         else:
             target = self._target(side)
-            pull = <double>(target - qty) / <double>target
-            pull = max(-1.0, min(1.0, pull))
+            pull = max(-1.0, min(1.0, <double>(target - qty) / <double>target))
             qty += size_change(&self._dice) * (1 if uniform(&self._dice) < 0.5 + 0.45 * pull else -1)
             if qty < 1:
                 qty = self._fresh(side, 0.1, 0.4)
@@ -328,9 +324,10 @@ cdef class MarketGen:
         """A market order: part of a larger one that is being worked, and a little wiser than a coin."""
         cdef double bias = 0.3 * <double>self._parent + 0.15 * self._information * self._lean()
         cdef int64_t side = 1 if uniform(&self._dice) < 0.5 + bias else -1
-        cdef int64_t qty, touch = self._ask_qty if side > 0 else self._bid_qty
-        cdef int64_t levels
+        cdef int64_t qty, levels, touch = self._ask_qty if side > 0 else self._bid_qty
         cdef double kept
+        # Each market order causes BRANCHING others in the mean, at whatever rate they come.
+        self._excited = min(self._excited + BRANCHING / (EXCITED_TAU_S * self._rates.trades), EXCITED_MAX)
         if chance(&self._dice, 100_000):
             self._parent = 1 if below(&self._dice, 2) else -1
         if chance(&self._dice, self._segments[self._at].sweep_ppm):
@@ -365,8 +362,6 @@ cdef class MarketGen:
         raw.a_e9, raw.a_qty = price * self._tick_e9, qty
         raw.aggressor = AGGRESSOR_BUY if side > 0 else AGGRESSOR_SELL
         self._push(&raw)
-        # Each trade causes BRANCHING others in the mean, at whatever rate trades come.
-        self._excited = min(self._excited + BRANCHING / (EXCITED_TAU_S * self._rates.trades), EXCITED_MAX)
 
     cdef void _emit_quote(self) noexcept nogil:
         cdef RawTick raw
@@ -374,17 +369,20 @@ cdef class MarketGen:
         raw.kind = KIND_QUOTE
         raw.a_e9, raw.a_qty = (self._level - self._lag_bid) * self._tick_e9, self._bid_qty
         raw.b_e9, raw.b_qty = (self._level + 1 + self._lag_ask) * self._tick_e9, self._ask_qty
-        if (raw.a_e9 == self._quote.a_e9 and raw.b_e9 == self._quote.b_e9
-                and raw.a_qty == self._quote.a_qty and raw.b_qty == self._quote.b_qty):
-            return
-        self._quote = raw
-        self._push(&raw)
+        if memcmp(&raw, &self._quote, sizeof(raw)):
+            memcpy(&self._quote, &raw, sizeof(raw))
+            self._push(&raw)
 
     cdef void _push(self, RawTick* raw) noexcept nogil:
         """Stamp a raw tick, let the faults have it, and queue what is left."""
         cdef int copies = 1
         cdef int64_t event_ns
         raw.ts_ns = min(self._t, self._close_ns - 1)
+        if self._door is None:
+            # Bars know no latency, and its draws are a stream of their own: the market stays the same.
+            self._queue[self._queued] = raw[0]
+            self._queued += self._queued < QUEUE_ROOM - 1
+            return
         event_ns = raw.ts_ns - LATENCY_NS - <int64_t>(exponential(&self._line) * LATENCY_TAIL_NS)
         event_ns = max(event_ns, self._open_ns, self._event_ns)
         self._event_ns = event_ns

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from trading_bot.adapters.sim import profile as p
 from trading_bot.adapters.sim.draws import Draws
 from trading_bot.adapters.sim.profile import MILLI, MarketProfile, NewsShock
-from trading_bot.domain.errors import UsageError
 from trading_bot.engines.session import MINUTE_NS, SECOND_NS, SessionDay, SessionKind, SessionTable
 
 # Labels of the streams of a seed; a number is never used again for something else.
@@ -89,8 +88,9 @@ class DayPlanner:
         )
 
     def plans(self, day: SessionDay, start_ns: int, end_ns: int) -> Iterator["array[int]"]:
-        """The plan of each continuous interval of a session between `start_ns` and `end_ns`, for the kernel's load."""
-        spans = [span for span in open_intervals(day, self._market) if start_ns < span.end_ns and span.start_ns < end_ns]
+        """The plan of each continuous interval of a session between `start_ns` and `end_ns`, for the kernel."""
+        spans = open_intervals(day, self._market)
+        spans = tuple(span for span in spans if start_ns < span.end_ns and span.start_ns < end_ns)
         if not spans:
             return
         minutes = self._minutes(day)
@@ -152,18 +152,18 @@ class DayPlanner:
     def _minutes(self, day: SessionDay) -> list[_Minute]:
         """Regime and trend of each minute from the Globex open on: two Markov chains."""
         draws = Draws(self._seed, _STREAM_MINUTES, day.trade_date)
-        regime, trend = _drawn(p.REGIME_SHARES, draws), _drawn(p.TREND_SHARES, draws)
+        regime, trend = _drawn(p.REGIME_SHARES, draws.below(MILLI)), _drawn(p.TREND_SHARES, draws.below(MILLI))
         minutes = []
         for begin_ns in range(day.globex_open_ns, day.globex_close_ns, MINUTE_NS):
-            # The same draws in every minute, whatever they decide.
-            regime = _moved(regime, draws.below(MILLI))
-            other = _drawn(p.TREND_SHARES, draws)
-            trend = other if draws.chance(p.TREND_CHANGE_MILLI) else trend
-            happens, at_ns = draws.chance(p.AIR_GAP_MILLI), begin_ns + draws.below(60) * SECOND_NS
-            gap_milli = draws.between(*p.AIR_GAP_TICKS) * self._profile.gap_milli * (1 if draws.below(2) else -1)
-            rth = day.rth_open_ns is not None and day.rth_open_ns <= at_ns < (day.rth_close_ns or 0)
-            happens = happens and regime == p.WILD and rth
-            minutes.append(_Minute(regime, trend, at_ns, gap_milli if happens else 0))
+            # One draw a minute, cut in four: what it decides changes nothing for the minutes after.
+            bits = draws.bits()
+            regime = _moved(regime, _per_mille(bits))
+            if _per_mille(bits >> 16) < p.TREND_CHANGE_MILLI:
+                trend = _drawn(p.TREND_SHARES, _per_mille(bits >> 32))
+            gap_ns, gap_milli = 0, 0
+            if regime == p.WILD and _per_mille(bits >> 48) < p.AIR_GAP_MILLI:
+                gap_ns, gap_milli = self._air_gap(day, begin_ns)
+            minutes.append(_Minute(regime, trend, gap_ns, gap_milli))
         return minutes
 
     def _jumps(
@@ -180,6 +180,14 @@ class DayPlanner:
                 jumps[shock.at_ns] = (_NEWS, shock.jump_ticks * MILLI)
         jumps[span.start_ns] = (_OPEN, self._open_gap_milli(day, span))
         return jumps
+
+    def _air_gap(self, day: SessionDay, begin_ns: int) -> tuple[int, int]:
+        """Time and displacement of a jump of the book within a minute; the displacement is 0 outside RTH."""
+        draws = Draws(self._seed, _STREAM_JUMP, begin_ns)
+        at_ns = begin_ns + draws.between(1, 59) * SECOND_NS
+        if day.rth_open_ns is None or not day.rth_open_ns <= at_ns < (day.rth_close_ns or 0):
+            return at_ns, 0
+        return at_ns, draws.between(*p.AIR_GAP_TICKS) * self._profile.gap_milli * (1 if draws.below(2) else -1)
 
     def _open_gap_milli(self, day: SessionDay, span: Interval) -> int:
         sd_milli = p.BREAK_GAP_SD_MILLI
@@ -248,14 +256,18 @@ def _between(knots: Sequence[int], part: int, rest_ns: int, length_ns: int) -> i
     return knots[part] + (knots[part + 1] - knots[part]) * rest_ns // length_ns
 
 
-def _drawn(shares: Sequence[int], draws: Draws) -> int:
-    """An index, each as likely as its share in thousandths."""
-    value = draws.below(MILLI)
+def _per_mille(bits: int) -> int:
+    """The lowest 16 bits as a number in 0 .. 999."""
+    return (bits & 0xFFFF) * MILLI >> 16
+
+
+def _drawn(shares: Sequence[int], value: int) -> int:
+    """The index whose share a number in 0 .. 999 falls into."""
     for index, share in enumerate(shares):
         value -= share
         if value < 0:
             return index
-    raise UsageError(f"shares {shares}: expected a sum of {MILLI}")
+    return len(shares) - 1
 
 
 def _moved(regime: int, value: int) -> int:

@@ -19,12 +19,12 @@ _MILLISECOND_NS: Final = 1_000_000
 class FaultKind(StrEnum):
     """What is wrong, and the unit of `Fault.size` (0 takes the default in brackets).
 
-    STALL: nothing arrives. CROSSED: the bid is `size` ticks [1] above the ask. LOCKED: the bid is the ask. STAMPS_BACK:
-    every other event stamp is `size` ns [2 s] too early. LATE: everything arrives `size` ns [1.5 s] later, and what
-    follows waits behind it. OFF_GRID: prices are `size` 1e-9 points [half a tick] beside the grid. NEGATIVE_PRICE: prices
-    below zero. NOT_A_NUMBER: a price that is none. OUTLIER: prices `size` ticks [a fifth of the first price] too high
-    and too low in turn. DUPLICATE: everything arrives twice. ZERO_SIZE, NEGATIVE_SIZE: sizes of 0 or below. DELAYED_DATA:
-    records are flagged as delayed data.
+    STALL: nothing arrives. CROSSED: the bid is `size` ticks [1] above the ask. LOCKED: the bid is the ask.
+    STAMPS_BACK: every other event stamp is `size` ns [2 s] too early. LATE: everything arrives `size` ns [1.5 s] later,
+    and what follows waits behind it. OFF_GRID: prices are `size` 1e-9 points [half a tick] beside the grid.
+    NEGATIVE_PRICE: prices below zero. NOT_A_NUMBER: a price that is none. OUTLIER: prices `size` ticks [a fifth of the
+    first price] too high and too low in turn. DUPLICATE: everything arrives twice. ZERO_SIZE, NEGATIVE_SIZE: sizes of 0
+    or below. DELAYED_DATA: records are flagged as delayed data.
     """
 
     STALL = "STALL"
@@ -85,9 +85,9 @@ def fault_rows(faults: Sequence[Fault], instrument: Instrument, price_ticks: int
     for fault in sorted(faults, key=lambda fault: fault.at_ns):
         size = fault.size or defaults.get(fault.kind, 0)
         if fault.kind is FaultKind.OFF_GRID and size % instrument.tick_size_e9 == 0:
-            raise UsageError(f"{fault}: {size} e-9 points are whole ticks of {instrument.symbol}; take less than a tick")
+            raise UsageError(f"{fault}: {size} e-9 points are whole ticks; take less than a tick")
         if fault.kind is FaultKind.OUTLIER and not price_ticks // 8 <= size < price_ticks:
-            raise UsageError(f"{fault}: expected {price_ticks // 8} to {price_ticks - 1} ticks, outside the door's band")
+            raise UsageError(f"{fault}: expected a size of {price_ticks // 8} to {price_ticks - 1} ticks")
         rows.extend((_KINDS.index(fault.kind) + 1, fault.at_ns, fault.at_ns + fault.duration_ns, size))
     return rows
 

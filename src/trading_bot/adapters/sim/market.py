@@ -44,9 +44,9 @@ class SimFeed:
     """A market of `instrument` from `start_ns` for `duration_ns`, in the sessions of the table only.
 
     The same arguments give the same bytes on every machine, in batches of any size. The first bid is `price_ticks`, at
-    `start_ns` or at the first open after it. Receive times (`ts_ns`) are in the sessions and in the window; event stamps
-    are some hundred microseconds earlier, rounded down to `resolution_ns`. `news` are the shocks of the run, None draws
-    them; `faults` happen on the way to the door.
+    `start_ns` or at the first open after it. Receive times (`ts_ns`) are in the sessions and in the window; event
+    stamps are some hundred microseconds earlier, rounded down to `resolution_ns`. `news` are the shocks of the run,
+    None draws them; `faults` happen on the way to the door.
 
     Raises UsageError when nothing trades in the window or the table does not reach that far.
     """
@@ -89,7 +89,7 @@ class SimFeed:
         if self._ended:
             raise UsageError(
                 f"sim feed: {instrument.symbol} does not trade between {start_ns} and {self._end_ns} (ns UTC) by the "
-                f"session table, which ends with {calendar.last_trade_date}: give another --start or a longer --duration"
+                f"session table (to {calendar.last_trade_date}): give another --start or a longer --duration"
             )
         self.description: dict[str, Any] = {
             "market": "sim",
@@ -164,8 +164,8 @@ class SimFeed:
             batch = self.read()
             if batch is None:
                 raise UsageError(
-                    f"the simulated market has {count - left} records, the log already {count}: give the --seed, --start "
-                    "and --duration the log was made with, or a new --data-dir"
+                    f"the simulated market has {count - left} records, the log already {count}: give the --seed, "
+                    "--start and --duration the log was made with, or a new --data-dir"
                 )
             have = len(batch) // FRAME_ALIGN
             if have > left:
@@ -185,9 +185,12 @@ class SimFeed:
             return
         end_ns = self._start_ns - self._start_ns % MINUTE_NS
         gen = self._generator(STREAM_HISTORY, None, None, 1)
+        # Bars hold trades only: with fewer changes of the queues between them they come four times as fast.
+        calm = msgspec.structs.replace(self._profile, quotes_milli=max(self._profile.quotes_milli // 4, 100))
+        planner = DayPlanner(self._seed, calm, self._calendar, self._market, None)
         rows = array("q")
         for day in (*self._calendar.days_before(today.trade_date, days), today):
-            for plan in self._planner.plans(day, day.globex_open_ns, end_ns):
+            for plan in planner.plans(day, day.globex_open_ns, end_ns):
                 gen.load(plan)
                 _collect_bars(gen, rows)
         shift_ticks = self._price_ticks - gen.bid_ticks

@@ -16,15 +16,16 @@ MILLI: Final = 1000
 class MarketProfile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The dials of the market; the defaults look like MES and are not generous.
 
-    `quotes_milli` and `trades_milli` are events in 1000 s, the mean of an ordinary RTH minute (each trade brings a quote
-    of its own). `vol_milli` is the volatility there in thousandths of a tick per √s. `depth_lots` is the usual size at
-    the touch. The others are factors, 1000 for the default: `information_milli` is what sizes and sides of trades know of
-    the next move (0: nothing, at most 1700), `trend_milli` the drift of trends and the pull of ranges, `sweep_milli` how
-    often sweeps come, `gap_milli` the size of gaps, `news_milli` how often news comes unless it is configured.
+    `quotes_milli` and `trades_milli` are events in 1000 s, the mean of an ordinary RTH minute (each trade brings a
+    quote of its own, and moves of the book bring both). `vol_milli` is the volatility there in thousandths of a tick
+    per √s. `depth_lots` is the usual size at the touch. The others are factors, 1000 for the default:
+    `information_milli` is what sizes and sides of trades know of the next move (0: nothing, at most 3000),
+    `trend_milli` the drift of trends and the pull of ranges, `sweep_milli` how often sweeps come, `gap_milli` the size
+    of gaps, `news_milli` how often news comes unless it is configured.
     """
 
     quotes_milli: int = 8000
-    trades_milli: int = 1200
+    trades_milli: int = 1300
     vol_milli: int = 780
     depth_lots: int = 30
     information_milli: int = MILLI
@@ -46,7 +47,7 @@ _BOUNDS: Final = (
     ("trades_milli", 10, 50_000),
     ("vol_milli", 10, 5_000),
     ("depth_lots", 3, 2_000),
-    ("information_milli", 0, 1_700),
+    ("information_milli", 0, 3_000),
     ("trend_milli", 0, 10_000),
     ("sweep_milli", 0, 50_000),
     ("gap_milli", 0, 10_000),
@@ -80,7 +81,7 @@ REGIMES: Final = (
     Regime(1000, 1000, 1000, 4_000, 180),
     Regime(1900, 1700, 450, 20_000, 800),
 )
-# Chance per minute, in thousandths, of going to each regime; the rest stays. In the long run 35, 56 and 9 % of the time.
+# Chance per minute, in thousandths, of going to each regime; the rest stays. In the long run 35, 56 and 9 % of time.
 REGIME_MOVES: Final = ((0, 40, 0), (25, 0, 20), (0, 125, 0))
 REGIME_SHARES: Final = (350, 560, 90)
 
@@ -94,7 +95,7 @@ RANGE_PULL_E9: Final = 700_000  # per s in 1e-9: half of the distance in 1000 s
 DAY_FACTORS_MILLI: Final = (700, 800, 880, 940, 1000, 1000, 1060, 1150, 1300, 1600)
 
 # RTH in thirteen parts (of 30 minutes on a full day): values at their edges, straight lines between.
-RTH_VOLUME_MILLI: Final = (2000, 1620, 1340, 1060, 890, 770, 700, 680, 690, 700, 690, 690, 1100, 2900)
+RTH_VOLUME_MILLI: Final = (2000, 1620, 1340, 1060, 890, 770, 700, 680, 690, 700, 690, 690, 1300, 3900)
 RTH_VOL_MILLI: Final = (1700, 1420, 1240, 1050, 930, 840, 820, 820, 840, 830, 780, 760, 860, 1150)
 # The night in half hours, the last one ends at the RTH open (on a full day the first begins at the Globex open).
 NIGHT_VOLUME_MILLI: Final = (
