@@ -1,0 +1,220 @@
+"""Rows of the whole bot: orchestrated from Python, from files, from a cold start, and its memory."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, Final
+
+from tools.bench_harness import WITHOUT_PEER, Beside, Row, Sizes, interleave, median, met_all, ratio_of
+from tools.bench_kernel import fresh_kernel, run_through
+from tools.bench_log import record_run, temporary
+from tools.bench_peers import peer_python
+from tools.bench_stream import OPEN_NS, PRICE_TICKS, ROOT, SEED, TickFeed, kernel_config, make_ticks
+
+from trading_bot.adapters.files import open_files
+from trading_bot.adapters.files.tape_generator import write_tape
+from trading_bot.domain.instruments import instrument_by_symbol
+from trading_bot.domain.records import FRAME_ALIGN
+from trading_bot.domain.units import NS_PER_MS, NS_PER_S
+
+BOT_GOAL_PER_S: Final = 1e6
+COLD_GOAL_MS: Final = 250.0
+COLD_GOAL_RATIO: Final = 0.25
+MEMORY_GOAL_MB: Final = 100.0
+_MILLION: Final = 1e6
+_BYTECODE: Final = ROOT / "build" / "bench-bytecode"
+_TINY_MINUTES: Final = 1
+ARGUMENTS: Final = ("--mode", "OBSERVE", "--adapter", "files", "--instrument", "MES", "--json")
+COMMAND: Final = (sys.executable, "-m", "trading_bot.cli", *ARGUMENTS)
+HEAVY: Final = ("numpy", "pandas")
+_NAUTILUS_START: Final = (
+    "from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig;"
+    "from nautilus_trader.config import LoggingConfig;"
+    "BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))"
+)
+
+
+def bot_rows(sizes: Sizes) -> list[Row]:
+    """Events per second through runner, gates and log: from memory, and from a compressed CSV file."""
+    return [_from_memory(sizes), _from_files(sizes)]
+
+
+def _from_memory(sizes: Sizes) -> Row:
+    config = kernel_config()
+    ticks = make_ticks(sizes.events)
+    records = bytes(ticks)
+
+    def ours() -> float:
+        feed = TickFeed(ticks, sizes.events)
+        with temporary() as folder:
+            record_run(folder, feed)
+        return feed.events_per_s
+
+    def floor() -> float:
+        kernel = fresh_kernel(config)
+        began = perf_counter_ns()
+        run_through(kernel, records)
+        return sizes.events / (perf_counter_ns() - began) * NS_PER_S
+
+    found, batch = interleave([ours, floor], sizes.rounds_long)
+    return Row(
+        name="full bot from memory, log on",
+        unit="events/s",
+        ours=median(found),
+        floor=Beside("kernel alone", median(batch)),
+        ratio=ratio_of(found, batch),
+        goal="≥ 1 M events/s",
+        met=median(found) >= BOT_GOAL_PER_S,
+        note=f"OBSERVE: nothing fills yet; fastest round {max(found):,.0f}",
+    )
+
+
+def _from_files(sizes: Sizes) -> Row:
+    instrument = instrument_by_symbol("MES")
+    with temporary() as folder:
+        tape = folder / "tape.csv.gz"
+        write_tape(
+            tape,
+            seed=SEED,
+            minutes=sizes.tape_minutes,
+            start_ns=OPEN_NS,
+            instrument=instrument,
+            price_ticks=PRICE_TICKS,
+        )
+        counts: list[int] = []
+
+        def ours() -> float:
+            data = folder / f"data-{len(counts)}"
+            summary = json.loads(_process_ms([*COMMAND, "--input", str(tape), "--data-dir", str(data)])[1])
+            counts.append(summary["quotes"] + summary["trades"])
+            return float(counts[-1] / summary["wall_s"])
+
+        def floor() -> float:
+            feed = open_files([tape], instrument)
+            count = 0
+            began = perf_counter_ns()
+            while (batch := feed.read()) is not None:
+                count += len(batch) // FRAME_ALIGN
+            return count / (perf_counter_ns() - began) * NS_PER_S
+
+        found, decoded = interleave([ours, floor], sizes.rounds_long)
+    return Row(
+        name="full bot from a gzip CSV to a sealed log",
+        unit="events/s",
+        ours=median(found),
+        floor=Beside("decoding alone", median(decoded)),
+        ratio=ratio_of(found, decoded),
+        note=f"{counts[-1]} events a run; wall_s of the summary, making and sealing the log included",
+    )
+
+
+def cold_rows(sizes: Sizes) -> list[Row]:
+    """A fresh process from nothing to its summary: more than the first decision takes."""
+    nautilus = peer_python("nautilus_trader") if sizes.peers else None
+    with temporary() as folder:
+        tape = folder / "tape.csv"
+        instrument = instrument_by_symbol("MES")
+        write_tape(
+            tape, seed=7, minutes=_TINY_MINUTES, start_ns=OPEN_NS, instrument=instrument, price_ticks=PRICE_TICKS
+        )
+        decisions: list[int] = []
+
+        def ours() -> float:
+            data = folder / f"data-{len(decisions)}"
+            took, output = _process_ms([*COMMAND, "--input", str(tape), "--data-dir", str(data)])
+            decisions.append(json.loads(output)["decisions"])
+            return took
+
+        def bare() -> float:
+            return _process_ms([sys.executable, "-c", "pass"])[0]
+
+        def peer() -> float:
+            assert nautilus is not None
+            return _process_ms([nautilus, "-c", _NAUTILUS_START])[0]
+
+        sides = [ours, bare] if nautilus is None else [ours, bare, peer]
+        found = interleave(sides, sizes.rounds_long)
+        loaded = modules_of_a_run(tape, folder / "data-modules", HEAVY)
+    ratio = ratio_of(found[0], found[2]) if nautilus is not None else None
+    note = (
+        f"{decisions[-1]} decisions; fastest {min(found[0]):.0f} ms, of bare Python {min(found[1]):.0f} ms; "
+        f"numpy and pandas: {', '.join(loaded) or 'not loaded'}"
+    )
+    return [
+        Row(
+            name="cold start to the summary of a minute",
+            unit="ms",
+            ours=median(found[0]),
+            peer=Beside("nautilus_trader", median(found[2]) if nautilus is not None else None),
+            floor=Beside("python -c pass", median(found[1])),
+            ratio=ratio,
+            goal="≤ 250 ms; ≤ 0.25 x peer; no numpy",
+            met=met_all(
+                median(found[0]) <= COLD_GOAL_MS, None if ratio is None else ratio <= COLD_GOAL_RATIO, not loaded
+            ),
+            note=note if nautilus is not None else f"{note}; nautilus_trader {WITHOUT_PEER}",
+        )
+    ]
+
+
+def _process_ms(command: list[str]) -> tuple[float, bytes]:
+    """Wall time of a process and its output. Compiled bytecode is kept between rounds, in a folder of the bench's own."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(_BYTECODE)
+    began = perf_counter_ns()
+    done = subprocess.run(command, capture_output=True, check=False, cwd=ROOT, env=environment)
+    took = (perf_counter_ns() - began) / NS_PER_MS
+    if done.returncode != 0:
+        raise RuntimeError(f"{command} ended with {done.returncode}: {done.stderr.decode()}")
+    return took, done.stdout
+
+
+def modules_of_a_run(tape: Path, data_dir: Path, names: tuple[str, ...]) -> list[str]:
+    """Which of the modules `names` the command line has loaded when a run over `tape` ends."""
+    code = (
+        "import sys; from trading_bot.cli import main; code = main(sys.argv[2:]);"
+        "sys.stderr.write('\\n' + ' '.join(n for n in sys.argv[1].split() if n in sys.modules)); sys.exit(code)"
+    )
+    arguments = [*ARGUMENTS, "--input", str(tape), "--data-dir", str(data_dir)]
+    command = [sys.executable, "-c", code, " ".join(names), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    if done.returncode != 0:
+        raise RuntimeError(f"the run ended with {done.returncode}: {done.stderr}")
+    return done.stderr.rsplit("\n", 1)[1].split()
+
+
+def memory_rows(sizes: Sizes) -> list[Row]:
+    """Growth of resident memory over a long run with the log on, in a process of its own."""
+    script = Path(__file__).with_name("bench_memory.py")
+    done = subprocess.run(
+        [sys.executable, script, str(sizes.memory_piece), str(sizes.memory_ticks)], capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{script.name} ended with {done.returncode}: {done.stderr.decode()}")
+    seen: dict[str, Any] = json.loads(done.stdout)
+    log_mb = FRAME_ALIGN * _MILLION / 1e6
+    grown = (seen["peak_mb"] - seen["before_mb"]) / (sizes.memory_ticks / _MILLION)
+    flat = (seen["last_mb"] - seen["third_mb"]) / (sizes.memory_ticks * 2 / 3 / _MILLION)
+    floor = Beside("the log's bytes", log_mb)
+    return [
+        Row(
+            name="memory per million ticks, log on",
+            unit="MB",
+            ours=grown,
+            floor=floor,
+            ratio=grown / log_mb,
+            goal="≤ 100 MB",
+            met=grown <= MEMORY_GOAL_MB,
+            note=f"resident {seen['before_mb']:.0f} to {seen['peak_mb']:.0f} MB; log segments are mapped files",
+        ),
+        Row(
+            name="memory per million ticks, private, later part",
+            unit="MB",
+            ours=flat,
+            floor=floor,
+            ratio=flat / log_mb,
+        ),
+    ]

@@ -1,0 +1,121 @@
+"""How the bench measures: interleaved rounds in one run, the garbage collector off, medians of per-round ratios."""
+
+import gc
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+WITHOUT_PEER: Final = "not installed: make bench PEERS=1"
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one run measures. Counts of events, records, calls, minutes or rounds."""
+
+    events: int = 250_000
+    oracle_events: int = 4_000
+    calls: int = 50_000
+    append_calls: int = 20_000
+    append_calls_paced: int = 2_500
+    log_ticks: int = 600_000
+    msgpack_ticks: int = 50_000
+    tape_minutes: int = 120
+    memory_ticks: int = 1_500_000
+    memory_piece: int = 50_000  # the stream is repeated, so that the bench itself holds little
+    peers: bool = True  # measure other projects where they are installed
+    rounds: int = 20
+    rounds_long: int = 7  # for rounds of a process or of a large part of a second
+
+
+QUICK: Final = Sizes(
+    events=9_000,
+    oracle_events=300,
+    calls=500,
+    append_calls=300,
+    append_calls_paced=60,
+    log_ticks=6_000,
+    msgpack_ticks=500,
+    tape_minutes=7,
+    memory_ticks=30_000,
+    memory_piece=3_000,
+    peers=False,
+    rounds=3,
+    rounds_long=2,
+)
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """What a figure stands beside: its name, and its value in the row's unit, None when it was not there to measure."""
+
+    name: str
+    value: float | None
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the table.
+
+    `ratio` is ours ÷ peer, or ours ÷ floor in a row without a peer: the median of the ratios of single rounds. `goal`
+    and `met` are None together; `met` is also None where the goal names a peer that was not there.
+    """
+
+    name: str
+    unit: str
+    ours: float
+    peer: Beside | None = None
+    floor: Beside | None = None
+    ratio: float | None = None
+    goal: str | None = None
+    met: bool | None = None
+    note: str = ""
+
+
+@contextmanager
+def quiet_gc() -> Iterator[None]:
+    """No garbage collection inside."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def interleave(sides: Sequence[Callable[[], T]], rounds: int, warm_up: int = 1) -> list[list[T]]:
+    """One measurement of each side per round, the order turned round every time; a list of rounds per side."""
+    found: list[list[T]] = [[] for _ in sides]
+    for turn in range(-warm_up, rounds):
+        order = range(len(sides)) if turn % 2 == 0 else range(len(sides) - 1, -1, -1)
+        gc.collect()
+        for place in order:
+            with quiet_gc():
+                value = sides[place]()
+            if turn >= 0:
+                found[place].append(value)
+    return found
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value."""
+    return statistics.median(values)
+
+
+def ratio_of(ours: Sequence[float], other: Sequence[float]) -> float:
+    """Median of the ratios of single rounds: drift of the machine between rounds cancels."""
+    return statistics.median(a / b for a, b in zip(ours, other, strict=True))
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Value at `share` (0..1) of the values, the lower one between two."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+def met_all(*parts: bool | None) -> bool | None:
+    """Whether every part of a goal is met: False when one is not, None when one could not be measured."""
+    if any(part is False for part in parts):
+        return False
+    return None if any(part is None for part in parts) else True
