@@ -72,10 +72,23 @@ SLOW = BreakerConfig(rapid_loss_stops=100)
 )
 def test_the_ladder_of_the_day(loss, expected):
     """1 % alert, 1.5 % half size, 3 % halt and flatten, 5 % outer limit; realised, unrealised or at the stops."""
-    for split in ((-loss, 0, None), (0, -loss, None), (50 - loss, -50, None), (20 - loss, 30, -20), (0, 0, -loss)):
+    for split in (
+        (-loss, 0, None),
+        (0, -loss, None),
+        (50 - loss, -50, None),
+        (20 - loss, 30, -20),
+        (0, 0, -loss),
+        (0, -loss, -5),
+    ):
         state, told = marked(FRESH, NOON, *split, config=SLOW)
         assert tripped(state) == expected, split
         assert [(change.breaker.value, change.tripped) for change in told] == [(name, True) for name in expected]
+
+
+def test_an_account_without_money_trips_on_losses_only():
+    assert tripped(marked(FRESH, NOON, start=0, full_stop=0)[0]) == []
+    assert tripped(marked(FRESH, NOON, 5, start=-10, full_stop=0)[0]) == []
+    assert Breaker.DAILY_HALT in tripped(marked(FRESH, NOON, -0.01, start=0)[0])
 
 
 def test_what_each_rung_asks_for():
@@ -106,6 +119,13 @@ def test_a_halt_of_the_day_ends_with_the_day():
     assert [(change.breaker, change.tripped) for change in told] == [(Breaker.DAILY_HALT, False)]
     # Winning the money back does not end it.
     assert Breaker.DAILY_HALT in tripped(marked(state, NOON + HOUR, 100)[0])
+
+
+def test_a_halt_at_the_end_of_the_calendar_has_no_timer():
+    ends = DayBounds(TS_NEVER_NS, TS_NEVER_NS)
+    state, _ = breakers.mark(FRESH, SLOW, ends, NOON, money(-300))
+    assert Breaker.DAILY_HALT in tripped(state)
+    assert breakers.next_resume_ns(state) is None
 
 
 def test_a_reduction_needs_time_and_recovery():
@@ -183,6 +203,15 @@ def test_a_loss_slower_than_the_window_is_not_rapid():
     state, _ = marked(FRESH, NOON, 60)
     state, _ = marked(state, NOON + 5 * MIN + 1, -40)
     assert Breaker.RAPID_LOSS not in tripped(state)
+
+
+def test_a_point_swallowed_by_its_second_is_still_covered():
+    """At 0 s +1, at .5 s 0, at 300.2 s -100: the 100 lost since .5 s lie within 5 minutes."""
+    state, _ = marked(FRESH, NOON, 1)
+    state, _ = marked(state, NOON + S // 2, 0)
+    assert len(state.curve) == 1
+    state, _ = marked(state, NOON + 300 * S + S // 5, -100)
+    assert Breaker.RAPID_LOSS in tripped(state)
 
 
 def test_the_rapid_loss_sees_across_a_day_roll_and_not_a_deposit():

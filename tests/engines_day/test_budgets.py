@@ -57,6 +57,16 @@ def test_fifteen_in_an_hour():
     assert judged(budgets, at=NOW + HOUR) == FREE
 
 
+def test_two_budgets_are_free_when_the_later_is():
+    hourly = msgspec.structs.replace(SCALPER, entries_hour=3)
+    budgets = entered([NOW, NOW + 30 * MIN, NOW + 30 * MIN])
+    assert judged(budgets, hourly, NOW + 30 * MIN) == BudgetVerdict(
+        (Budget.FREQUENCY_MINUTE, Budget.FREQUENCY_HOUR), NOW + HOUR
+    )
+    assert b.entries_since(budgets, NOW + 31 * MIN, MIN) == 0
+    assert b.entries_since(budgets, NOW + 31 * MIN - 1, MIN) == 2
+
+
 def test_a_breaker_leaves_one_an_hour():
     limits = b.limits_of(SafetyConfig(), entries_hour_max=1)
     assert judged(entered([NOW], limits), limits, NOW + HOUR - 1).blocked == (Budget.FREQUENCY_HOUR,)

@@ -159,6 +159,14 @@ def test_a_higher_cause_takes_over_without_a_second_order():
     assert (decision.cause, decision.send) == (ExitCause.KILL, False)
 
 
+def test_an_exit_under_way_waits_for_no_resident_order_and_stays_decided():
+    sent = with_(CALM, sent_cause=ExitCause.THESIS, limit_sent_ns=NOW - 2 * S, target_touched_ns=NOW)
+    decision = decide_exit(sent, RULES)
+    assert (decision.cause, decision.urgency, decision.send) == (ExitCause.THESIS, Urgency.MARKET, True)
+    # The belief came back meanwhile: the exit was decided, and the mask still names it.
+    assert decision.mask == 1 << ExitCause.THESIS
+
+
 def test_quality_exits_at_once_where_configured():
     rules = exit_rules(ExitConfig(quality_action="exit"), QualityConfig())
     assert decide_exit(with_(CALM, dvs_c=59), RULES) is None
@@ -284,7 +292,7 @@ NO_TRAIL = exit_rules(ExitConfig(trail=False), QualityConfig())
     ],
 )
 def test_break_even_and_lock(best, stop):
-    assert tightened_stop(with_(LONG, best_ticks=best), NO_TRAIL) == stop
+    assert tightened_stop(with_(LONG, best_ticks=best, atr_e6=1_000_000), NO_TRAIL) == stop
     short = with_(LONG, sign=-1, stop_ticks=20_008, best_ticks=40_000 - best)
     assert tightened_stop(short, NO_TRAIL) == 40_000 - stop
 
