@@ -19,9 +19,9 @@ class MarketProfile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `quotes_milli` and `trades_milli` are events in 1000 s, the mean of an ordinary RTH minute (each trade brings a
     quote of its own, and moves of the book bring both). `vol_milli` is the volatility there in thousandths of a tick
     per √s. `depth_lots` is the usual size at the touch. The others are factors, 1000 for the default:
-    `information_milli` is what sizes and sides of trades know of the next move (0: nothing, at most 3000),
-    `trend_milli` the drift of trends and the pull of ranges, `sweep_milli` how often sweeps come, `gap_milli` the size
-    of gaps, `news_milli` how often news comes unless it is configured.
+    `information_milli` is what sizes and sides of trades know of the next move (0: no more than the bounce of the
+    quotes gives away, at most 3000), `trend_milli` the drift of trends and the pull of ranges, `sweep_milli` how often
+    sweeps come, `gap_milli` the size of gaps, `news_milli` how often news comes unless it is configured.
     """
 
     quotes_milli: int = 8000
