@@ -111,8 +111,9 @@ class TestArithmetic:
 
     def test_rounds_are_interleaved_and_take_turns_in_going_first(self):
         order = []
-        interleave([lambda: order.append("a"), lambda: order.append("b")], rounds=2, warm_up=1)
+        found = interleave([lambda: order.append("a") or len(order), lambda: order.append("b")], rounds=2, warm_up=1)
         assert "".join(order) == "baabba"
+        assert found[0] == [3, 6], "the warm-up round is not counted"
 
 
 class TestStream:
