@@ -8,7 +8,7 @@ from trading_bot.domain.units import TS_NEVER_NS
 BUY, SELL = 1, -1
 LIMIT, MARKET, STOP, STOP_LIMIT = OrderKind.LIMIT, OrderKind.MARKET, OrderKind.STOP, OrderKind.STOP_LIMIT
 FEE = 1_250_000  # specification 1: a round trip of $2.50, one side of it
-INSTANT = {"entry_latency_ns": 0, "response_latency_ns": 0}
+INSTANT = dict.fromkeys(["entry_latency_ns", "response_latency_ns", "child_latency_ns", "stop_latency_ns"], 0)
 
 
 def exchange(**changes):

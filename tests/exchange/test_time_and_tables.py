@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from tests.architecture.sources import PACKAGE
+from tests.architecture.sources import PACKAGE, ROOT
 from tests.exchange.driver import (
     BUY,
     LIMIT,
@@ -242,3 +242,33 @@ def test_the_tables_have_the_announced_sizes():
 
 def test_the_default_is_the_one_of_the_configuration():
     assert ExchangeSim().config == ExchangeConfig()
+
+
+def test_the_presets_are_those_of_the_document():
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\w+) \| ([\d, ]+) \| (\d+) \|$", (ROOT / "docs/simulator.md").read_text(), re.MULTILINE
+    )
+    written = {
+        name: (queue, tuple(int(ms) for ms in times.split(",")), int(beyond)) for name, queue, times, beyond in rows
+    }
+    assert written == {
+        name: (
+            preset.queue_model,
+            tuple(
+                latency // 1_000_000
+                for latency in (
+                    preset.entry_latency_ns,
+                    preset.response_latency_ns,
+                    preset.child_latency_ns,
+                    preset.stop_latency_ns,
+                )
+            ),
+            preset.beyond_touch_lots,
+        )
+        for name, preset in names.PRESETS.items()
+    }
+
+
+def test_the_document_gives_each_default():
+    text = (ROOT / "docs/simulator.md").read_text()
+    assert [field for field in ExchangeConfig.__struct_fields__ if f"`{field}`" not in text] == []

@@ -40,7 +40,7 @@ cdef class ExchangeSim:
     """One instrument's exchange and broker, fed by its market records. Prices in ticks, times in ns since the epoch.
 
     Calls take effect at the exchange after the entry latency; what came of them is told by `take` after the response
-    latency. A time below the latest one is taken as the latest one. Raises ValueError for a value out of range, naming it,
+    latency. A call first lets time pass to its own; a time below the latest one is taken as the latest one. Raises ValueError for a value out of range, naming it,
     ExchangeFull when a fixed table is full.
     """
 
@@ -113,7 +113,7 @@ cdef class ExchangeSim:
         """Match one quote; 1 when `next_due_ns` has to be looked at again."""
         cdef TickRecord rec
         memset(&rec, 0, sizeof(TickRecord))
-        rec.kind, rec.ts_ns = KIND_QUOTE, _within(ts_ns, 0, INT64_MAX - 1, "ts_ns")
+        rec.kind, rec.ts_ns = KIND_QUOTE, _within(ts_ns, 0, INT64_MAX // 2, "ts_ns")
         rec.bid_ticks, rec.bid_qty, rec.ask_ticks, rec.ask_qty = bid_ticks, bid_qty, ask_ticks, ask_qty
         cdef int code = match_record(self.ex, &rec)
         self._check_answers()
@@ -123,7 +123,7 @@ cdef class ExchangeSim:
         """Match one trade, `aggressor` as `domain.records.Aggressor`; 1 when `next_due_ns` has to be looked at again."""
         cdef TickRecord rec
         memset(&rec, 0, sizeof(TickRecord))
-        rec.kind, rec.ts_ns = KIND_TRADE, _within(ts_ns, 0, INT64_MAX - 1, "ts_ns")
+        rec.kind, rec.ts_ns = KIND_TRADE, _within(ts_ns, 0, INT64_MAX // 2, "ts_ns")
         rec.bid_ticks, rec.bid_qty, rec.aggressor = price_ticks, qty, aggressor
         cdef int code = match_record(self.ex, &rec)
         self._check_answers()
@@ -155,6 +155,7 @@ cdef class ExchangeSim:
         _within(target_price_ticks, 0, names.PRICE_TICKS_MAX, "target_price_ticks")
         if stop_price_ticks and target_price_ticks and side * (target_price_ticks - stop_price_ticks) <= 0:
             raise ValueError(f"order {handle}: target {target_price_ticks} is not beyond stop {stop_price_ticks} for side {side}")
+        _let_pass(self, ts_ns)
         if find(self.ex, handle) != NOBODY:
             raise ValueError(f"handle {handle} belongs to an order that lives: give each order its own")
         slot = 0
@@ -226,12 +227,11 @@ cdef class ExchangeSim:
         cdef Shadow* shadow
         _within(kind, ORDER_LIMIT, ORDER_MARKET, "kind")
         _check_order(side, kind, 1, limit_ticks, 0)
-        _within(ts_ns, 0, INT64_MAX // 2, "ts_ns")
         _within(target_ticks, 1, names.PRICE_TICKS_MAX, "target_ticks")
         _within(stop_ticks, 1, names.PRICE_TICKS_MAX, "stop_ticks")
         _within(hold_ns, 0, INT64_MAX // 4, "hold_ns")
         _within(life_ns, 0, INT64_MAX // 4, "life_ns")
-        self._check_answers()
+        _let_pass(self, ts_ns)
         if self.ex.shadow_count == SHADOWS:
             raise names.ExchangeFull(f"{SHADOWS} shadow trades are open: wait for one to end before following {handle}")
         shadow = &self.ex.shadows[self.ex.shadow_count]
@@ -239,7 +239,7 @@ cdef class ExchangeSim:
         shadow.handle, shadow.side, shadow.kind, shadow.state = handle, side, kind, SHADOW_SENT
         shadow.x_limit, shadow.target_ticks, shadow.stop_ticks = side * limit_ticks, target_ticks, stop_ticks
         shadow.life_ns, shadow.hold_ns = life_ns, hold_ns
-        shadow.due_ns = max(ts_ns, self.ex.now_ns) + self.ex.settings.entry_latency_ns
+        shadow.due_ns = self.ex.now_ns + self.ex.settings.entry_latency_ns
         self.ex.shadow_count += 1
         look_ahead(self.ex)
 
@@ -248,11 +248,7 @@ cdef class ExchangeSim:
     def advance(self, int64_t ts_ns):
         """Let time pass without a record; 1 when something happened."""
         cdef int64_t before = self.ex.changes
-        _within(ts_ns, 0, INT64_MAX - 1, "ts_ns")
-        run_due(self.ex, ts_ns)
-        self.ex.now_ns = max(self.ex.now_ns, ts_ns)
-        look_ahead(self.ex)
-        self._check_answers()
+        _let_pass(self, ts_ns)
         return int(self.ex.changes != before)
 
     def take(self, int64_t ts_ns):
@@ -357,18 +353,26 @@ cdef class ExchangeSim:
         memcpy(self.ex, PyBytes_AS_STRING(data) + head, sizeof(Exchange))
 
 
+cdef int _let_pass(ExchangeSim sim, int64_t ts_ns) except -1:
+    """A call comes after everything that is due by then, however often the caller has looked before."""
+    _within(ts_ns, 0, INT64_MAX // 2, "ts_ns")
+    run_due(sim.ex, ts_ns)
+    sim.ex.now_ns = max(sim.ex.now_ns, ts_ns)
+    look_ahead(sim.ex)
+    sim._check_answers()
+    return 0
+
+
 cdef Request* _send(ExchangeSim sim, int64_t ts_ns, int64_t handle, int kind, int leg) except NULL:
     """The next free row of the messages under way."""
     cdef Exchange* ex = sim.ex
     cdef Request* request
-    _within(ts_ns, 0, INT64_MAX // 2, "ts_ns")
-    sim._check_answers()
+    _let_pass(sim, ts_ns)
     if ex.request_count == REQUESTS:
         raise names.ExchangeFull(f"{REQUESTS} messages are under way to the exchange: let time pass before sending more")
     request = &ex.requests[(ex.first_request + ex.request_count) & (REQUESTS - 1)]
     memset(request, 0, sizeof(Request))
-    request.ts_ns = max(max(ts_ns, ex.now_ns) + ex.settings.entry_latency_ns, ex.last_request_ns)
-    ex.last_request_ns = request.ts_ns
+    request.ts_ns = ex.now_ns + ex.settings.entry_latency_ns
     request.handle, request.kind, request.leg = handle, kind, leg
     ex.request_count += 1
     return request

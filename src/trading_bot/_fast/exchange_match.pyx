@@ -7,7 +7,7 @@ from trading_bot._fast.exchange_book cimport (
     View, hits, ladder_within, mix, see_quote, see_trade, side_index, take_lots, view_of,
 )
 from trading_bot._fast.exchange_orders cimport (
-    activate, arm, end, execute, find, is_live, leg_at, name_of, release, reply, rest, route, settle, slot_of, take, tell, trigger,
+    activate, arm, end, execute, find_arrived, is_live, leg_at, name_of, release, reply, rest, route, settle, slot_of, take, tell, trigger,
 )
 from trading_bot._fast.exchange_shadow cimport next_shadow_ns, run_shadows
 from trading_bot._fast.exchange_state cimport (
@@ -61,7 +61,7 @@ cdef void place_arrives(Exchange* ex, int slot) noexcept nogil:
 
 cdef void refuse(Exchange* ex, const Request* request, int kind=REPLY_REFUSED) noexcept nogil:
     cdef Reply row
-    cdef int slot = find(ex, request.handle)
+    cdef int slot = find_arrived(ex, request.handle)
     row.handle = request.handle
     row.leg = request.leg
     row.kind = kind
@@ -88,7 +88,7 @@ cdef bint cancel_leg(Exchange* ex, int slot, int name) noexcept nogil:
 
 
 cdef void cancel_arrives(Exchange* ex, const Request* request) noexcept nogil:
-    cdef int slot = find(ex, request.handle)
+    cdef int slot = find_arrived(ex, request.handle)
     cdef bint any = False
     cdef int name
     if slot != NOBODY:
@@ -103,7 +103,7 @@ cdef void cancel_arrives(Exchange* ex, const Request* request) noexcept nogil:
 
 
 cdef void modify_arrives(Exchange* ex, const Request* request) noexcept nogil:
-    cdef int slot = find(ex, request.handle)
+    cdef int slot = find_arrived(ex, request.handle)
     cdef Group* group
     cdef LegRow* leg
     cdef int64_t x
@@ -162,7 +162,7 @@ cdef bint has_oca_partner(const Group* group) noexcept nogil:
 
 
 cdef void exit_arrives(Exchange* ex, const Request* request) noexcept nogil:
-    cdef int slot = find(ex, request.handle)
+    cdef int slot = find_arrived(ex, request.handle)
     cdef LegRow* leg
     if slot == NOBODY or not has_oca_partner(&ex.groups[slot]):
         refuse(ex, request)

@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-from trading_bot._fast.exchange_state cimport GROUPS, LEG_DONE, LEG_NONE, LEGS, NOBODY, Exchange, LegRow, Reply
+from trading_bot._fast.exchange_state cimport GROUPS, LEG_DONE, LEG_ENTRY, LEG_NONE, LEG_SENT, LEGS, NOBODY, Exchange, LegRow, Reply
 
 # A leg's index counts through all groups.
 
@@ -28,6 +28,11 @@ cdef inline int find(Exchange* ex, int64_t handle) noexcept nogil:
         if ex.groups[slot].used and ex.groups[slot].handle == handle:
             return slot
     return NOBODY
+
+cdef inline int find_arrived(Exchange* ex, int64_t handle) noexcept nogil:
+    """As `find`, for messages: one that overtook its order finds nothing."""
+    cdef int slot = find(ex, handle)
+    return NOBODY if slot != NOBODY and ex.groups[slot].leg[LEG_ENTRY].state == LEG_SENT else slot
 
 # Queues an answer for delivery; x of prices is turned back by the caller.
 cdef void reply(Exchange* ex, const Reply* row) noexcept nogil

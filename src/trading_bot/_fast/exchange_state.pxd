@@ -153,7 +153,6 @@ cdef struct Exchange:
     int64_t placed
     int64_t exits
     int64_t rejected
-    int64_t last_request_ns   # messages stay in order on their connection
     int64_t first_request
     int64_t request_count
     int64_t first_reply

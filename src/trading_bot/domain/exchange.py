@@ -6,6 +6,7 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from trading_bot.domain.errors import BotError
+from trading_bot.domain.units import NS_PER_MS
 
 GROUPS: Final = 64  # orders with their brackets that can live at once
 SHADOWS: Final = 64  # hypothetical trades that can live at once
@@ -77,8 +78,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     entry_latency_ns: int = 25_000_000
     response_latency_ns: int = 25_000_000
-    child_latency_ns: int = 0
-    stop_latency_ns: int = 0
+    child_latency_ns: int = 5_000_000
+    stop_latency_ns: int = 5_000_000
     queue_model: QueueModelName = "pessimistic"
     stop_trigger: StopTriggerName = "last"
     partial_fills: bool = True
@@ -100,6 +101,24 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         for name, known in _NAMES.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"exchange simulator: {name} is {getattr(self, name)!r}, expected one of {known}")
+
+
+def _preset(queue_model: QueueModelName, way_ms: int, broker_ms: int, beyond_touch_lots: int) -> ExchangeConfig:
+    return ExchangeConfig(
+        entry_latency_ns=way_ms * NS_PER_MS,
+        response_latency_ns=way_ms * NS_PER_MS,
+        child_latency_ns=broker_ms * NS_PER_MS,
+        stop_latency_ns=broker_ms * NS_PER_MS,
+        queue_model=queue_model,
+        beyond_touch_lots=beyond_touch_lots,
+    )
+
+
+PRESETS: Final = {
+    "optimistic": _preset("optimistic", 10, 0, 0),
+    "model": _preset("probabilistic", 25, 5, 0),
+    "pessimistic": _preset("pessimistic", 60, 20, 1),
+}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
