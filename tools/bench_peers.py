@@ -35,17 +35,29 @@ def peer_python(module: str) -> str | None:
 def install_peers() -> None:
     """Make the peers' environment and install the `bench` extra's requirements into it.
 
-    Raises CalledProcessError: the registry does not answer, or has no wheel for this Python.
+    Where that fails (no registry, no wheel for this Python) it says so on stderr, and the table shows what is missing.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = project["project"]["optional-dependencies"]["bench"]
-    if not (VENV / "bin" / "python").exists():
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     python = str(VENV / "bin" / "python")
-    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python]
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    has_uv = subprocess.run([sys.executable, "-m", "uv", "--version"], check=False, capture_output=True).returncode == 0
-    subprocess.run([*(uv if has_uv else pip), *wanted], check=True)
+    pip = [python, "-m", "pip"]
+    try:
+        if not _succeeds([*pip, "--version"]):
+            subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+        uv = [sys.executable, "-m", "uv", "pip"]
+        if _succeeds([*uv, "--version"]):
+            subprocess.run([*uv, "install", "-q", "--python", python, *wanted], check=True)
+        else:
+            subprocess.run([*pip, "install", "-q", "--disable-pip-version-check", *wanted], check=True)
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"bench: the peers could not be installed: {error}\n")
+
+
+def _succeeds(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 class Peer:
