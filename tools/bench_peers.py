@@ -44,9 +44,9 @@ def install_peers() -> None:
     try:
         if not _succeeds([*pip, "--version"]):
             subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
-        uv = [sys.executable, "-m", "uv", "pip"]
+        uv = [sys.executable, "-m", "uv"]
         if _succeeds([*uv, "--version"]):
-            subprocess.run([*uv, "install", "-q", "--python", python, *wanted], check=True)
+            subprocess.run([*uv, "pip", "install", "-q", "--python", python, *wanted], check=True)
         else:
             subprocess.run([*pip, "install", "-q", "--disable-pip-version-check", *wanted], check=True)
     except subprocess.CalledProcessError as error:
