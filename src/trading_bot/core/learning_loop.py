@@ -13,11 +13,11 @@ from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.learning import (
     Evidence,
     Finding,
-    LearningConfig,
     LearningState,
     LearningUpdate,
     TradeOutcome,
 )
+from trading_bot.domain.learning_config import LearningConfig
 from trading_bot.domain.units import NS_PER_DAY
 from trading_bot.engines import learning as stats
 from trading_bot.engines.learning_metrics import Count, ReliabilityMetrics

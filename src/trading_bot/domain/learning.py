@@ -4,13 +4,10 @@ Money that people write is in dollars (`pnl_usd`), money that is counted is in i
 """
 
 from enum import StrEnum
-from itertools import pairwise
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 
-from trading_bot.domain.config import Section
 from trading_bot.domain.events import Derived
 from trading_bot.domain.orders import Side
 from trading_bot.domain.units import UUSD_PER_USD, usd_from_uusd
@@ -166,70 +163,3 @@ class LearningUpdate(Derived, frozen=True, gc=False, kw_only=True, tag="LEARNING
     state: LearningState
     epoch: int
     evidence: Evidence
-
-
-def _unit(unit: str, text: str) -> Meta:
-    return Meta(description=text, extra={"unit": unit})
-
-
-def _count(low: int, high: int) -> Meta:
-    return Meta(ge=low, le=high)
-
-
-_PROBABILITY: Final = Meta(ge=0.001, le=0.999)
-
-
-class LearningConfig(Section, frozen=True):
-    """LearningLoop (specification 9)."""
-
-    look_every_trades: Annotated[int, _count(5, 1000), _unit("trades", "of a template, between looks")] = 20
-    pseudo_trades: Annotated[int, _count(1, 1000), _unit("trades", "at zero mean: prior of the expectancy")] = 20
-    window_trades: Annotated[int, _count(60, 2000), _unit("trades", "newest outcomes that count as evidence")] = 200
-    evidence_days_max: Annotated[int, _count(1, 3650), _unit("days", "older outcomes no longer count")] = 180
-    throttle_n_min: Annotated[int, _count(1, 1000), _unit("trades", "fewer never throttle")] = 20
-    throttle_light_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) below: throttle_light")] = 0.35
-    throttle_heavy_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) below: throttle_heavy")] = 0.20
-    hysteresis_p: Annotated[float, Meta(ge=0, le=0.5), _unit("1", "P above the threshold that takes it back")] = 0.10
-    throttle_light: Annotated[float, Meta(ge=1, le=10), _unit("1", "factor on cost and minimum EUC")] = 1.2
-    throttle_heavy: Annotated[float, Meta(ge=1, le=10), _unit("1", "factor on cost and minimum EUC")] = 1.5
-    quarantine_n_min: Annotated[int, _count(1, 1000), _unit("trades", "fewer never quarantine")] = 40
-    quarantine_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) below: quarantine")] = 0.05
-    drawdown_percentile: Annotated[float, Meta(ge=50, lt=100), _unit("%", "drawdown above: quarantine")] = 99.0
-    bootstrap_paths: Annotated[int, _count(100, 10_000), _unit("paths", "resampled to find the percentile")] = 500
-    release_n_min: Annotated[int, _count(1, 1000), _unit("trades", "shadow trades before a release")] = 60
-    release_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) of shadow trades above: release")] = 0.90
-    archive_n_min: Annotated[int, _count(1, 1000), _unit("trades", "shadow trades before archiving")] = 120
-    archive_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) of shadow trades below: archive")] = 0.05
-    confidence_max: Annotated[float, Meta(gt=0, lt=1), _unit("1", "largest weight of evidence against the prior")] = (
-        0.75
-    )
-    save_every_trades: Annotated[int, _count(1, 1000), _unit("trades", "[U] outcomes between saves")] = 10
-
-    def __post_init__(self) -> None:
-        rising = (
-            ("quarantine_p", self.quarantine_p),
-            ("throttle_heavy_p", self.throttle_heavy_p),
-            ("throttle_light_p", self.throttle_light_p),
-            ("throttle_light_p + hysteresis_p", self.throttle_light_p + self.hysteresis_p),
-        )
-        for (low_name, low), (high_name, high) in pairwise(rising):
-            if low > high:
-                raise ValueError(f"learning.{low_name} ({low}) must not be above learning.{high_name} ({high})")
-        if self.throttle_heavy_p + self.hysteresis_p > self.throttle_light_p:
-            raise ValueError(
-                f"learning.throttle_heavy_p + hysteresis_p ({self.throttle_heavy_p + self.hysteresis_p}) must not be "
-                f"above learning.throttle_light_p ({self.throttle_light_p}): the steps would overlap"
-            )
-        if self.archive_p >= self.release_p:
-            raise ValueError(f"learning.archive_p ({self.archive_p}) must be below release_p ({self.release_p})")
-        if self.throttle_light > self.throttle_heavy:
-            raise ValueError(
-                f"learning.throttle_light ({self.throttle_light}) must not be above "
-                f"learning.throttle_heavy ({self.throttle_heavy})"
-            )
-        for name in ("throttle_n_min", "quarantine_n_min", "release_n_min", "archive_n_min"):
-            if getattr(self, name) > self.window_trades:
-                raise ValueError(
-                    f"learning.{name} ({getattr(self, name)}) is above learning.window_trades "
-                    f"({self.window_trades}): it could never be reached"
-                )

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from trading_bot.domain.errors import CoreBug
-from trading_bot.domain.learning import Evidence, Finding, LearningConfig, LearningState
+from trading_bot.domain.learning import Evidence, Finding, LearningState
+from trading_bot.domain.learning_config import LearningConfig
 
 S, F = LearningState, Finding
 
