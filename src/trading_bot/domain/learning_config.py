@@ -1,7 +1,7 @@
 """When a template is throttled, quarantined, released and saved (specification 9), as configuration.
 
-[U] marks what the user fixed; `hysteresis_p`, `window_trades`, `evidence_days_max`, `bootstrap_paths` and `archive_*` are
-assumed (docs/learning.md, section 3); the rest is the specification's.
+[U] marks what the user fixed; `hysteresis_p`, `window_trades`, `evidence_days_max`, `bootstrap_paths` and `archive_*`
+are assumed (docs/learning.md, section 3); the rest is the specification's.
 """
 
 from itertools import pairwise
