@@ -20,14 +20,14 @@ END = NS_PER_S
 ENDS = {"FILL", "CANCELLED", "REJECTED"}
 
 
-def played(config, calls):
+def played(config, calls, end=END):
     """A simulator after the calls, and everything it told, to the end of all that was under way."""
     sim = ExchangeSim(config)
     heard = []
     for name, arguments in calls:
         getattr(sim, name)(*arguments)
         collect(sim, heard, sim.now_ns)
-    collect(sim, heard, END)
+    collect(sim, heard, end)
     return sim, heard
 
 
@@ -42,11 +42,11 @@ def as_tuple(answer):
     return msgspec.structs.astuple(answer)
 
 
-def reference(config, calls):
+def reference(config, calls, end=END):
     market = Market(config)
     for name, arguments in calls:
         getattr(market, name)(*arguments)
-    market.advance(END)
+    market.advance(end)
     return market
 
 
