@@ -1,5 +1,6 @@
 """PR02: every record type has a tag of its own, a place in the log's union, a class, and survives the codec."""
 
+import enum
 import typing
 
 import msgspec
@@ -37,11 +38,13 @@ def filled(record_type):
         kind = field.type
         if kind in samples:
             values[field.name] = samples[kind]
+        elif isinstance(kind, type) and issubclass(kind, enum.Enum):
+            values[field.name] = next(iter(kind)).value
         elif typing.get_origin(kind) is tuple and isinstance(typing.get_args(kind)[0], type):
             inner = typing.get_args(kind)[0]
             values[field.name] = (filled(inner),) if issubclass(inner, msgspec.Struct) else (1, 2)
         elif type(None) in typing.get_args(kind):
-            values[field.name] = (3, 4)
+            values[field.name] = 7 if int in typing.get_args(kind) else (3, 4)
         else:
             values[field.name] = filled(kind) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else "BUY"
     return msgspec.convert(msgspec.to_builtins(values), record_type)

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from trading_bot.domain import effects, events
+from trading_bot.domain.learning import LearningUpdate
 from trading_bot.domain.records import FrameClass
 
 LogRecord = (
@@ -36,6 +37,7 @@ LogRecord = (
     | events.SessionExitFlatten
     | events.QualityStateChanged
     | events.ExitDetected
+    | LearningUpdate
     | effects.PlaceOrder
     | effects.CancelOrder
     | effects.FlattenPosition
