@@ -150,6 +150,17 @@ def test_trades_come_in_bursts_and_keep_their_side(days, night):
         assert abs(side.mean()) < 0.08
 
 
+def test_trades_excite_trades(days):
+    """Counts per second, less the mean of their minute, still hang together three seconds later: no Poisson process."""
+
+    def memory(day):
+        counts = np.bincount((day.trades["ts"] - OPEN) // SECOND_NS, minlength=23_400).reshape(390, 60).astype(float)
+        counts -= counts.mean(axis=1, keepdims=True)
+        return (counts[:, 3:] * counts[:, :-3]).mean() / counts.var()
+
+    assert mean(days, memory) > 0.06
+
+
 def sweeps(tape, levels):
     """(index after, side, price before) of trades of one side that took at least so many levels within 250 ms."""
     trades = tape[tape["kind"] == FrameKind.TRADE]
