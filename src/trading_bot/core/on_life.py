@@ -71,7 +71,6 @@ def effects_abandoned(state: State, event: events.EffectsAbandoned, seq: int) ->
             results += flatten(state, event.ts_ns, effect.reason)
         elif isinstance(effect, EndRun):
             results.append(EndRun(ts_ns=event.ts_ns, reason=effect.reason, exit_code=effect.exit_code))
-    results += watch_quality(state, event.ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
     results += rearm_session(state, event.ts_ns)
     return results
 
