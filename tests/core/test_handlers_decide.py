@@ -98,6 +98,13 @@ class TestOneOfTheMoment:
         results = world.fire(candidate(template=0, missing=True, side=-1), candidate(template=1, euc_e6=0))
         assert answers(results) == [("T1", 1, "ENTER"), ("T0", -1, "MISSING_REQUIRED_SIGNAL")]
 
+    def test_and_does_not_call_it_tied(self, world):
+        results = world.fire(
+            candidate(template=0, missing=True, side=-1), candidate(template=1, euc_e6=0, stop_ticks=13)
+        )
+        missing = of(results, events.DecisionMade)[-1]
+        assert (missing.reason, missing.mask) == ("MISSING_REQUIRED_SIGNAL", 1 << 25)
+
 
 class TestTheOrder:
     @pytest.mark.parametrize(

@@ -169,6 +169,16 @@ class TestKill:
         assert not kill(patient.advance(due_ns - 1))
         assert kill(patient.advance(due_ns)) == [due_ns]
 
+    def test_what_happens_meanwhile_does_not_put_it_off(self, patient):
+        patient.position(1)
+        patient.advance(START_NS + DOWN_NS + 5 * NS_PER_S)
+        now_ns = patient.now_ns
+        patient.position(1)
+        patient.apply(events.LinkStatus(ts_ns=now_ns, up=True))
+        patient.apply(events.OrderRejected(ts_ns=now_ns, order_id=(9_000, 0), code=201, text="margin"))
+        due_ns = START_NS + DOWN_NS + 10 * NS_PER_S
+        assert kill(patient.advance(due_ns)) == [due_ns]
+
     def test_an_order_that_ends_in_time_leaves_data_down_and_no_kill(self):
         """Flat and below .30 is DATA_DOWN, whenever it begins: the score does not have to fall once more."""
         world = World()
@@ -206,6 +216,23 @@ class TestKill:
         assert only(patient.fire(candidate()), events.DecisionMade).reason == "LINK_DOWN"
         assert patient.state.entry_mask == 0
 
+    def test_data_that_are_live_again_have_ten_seconds(self, patient):
+        patient.position(1)
+        patient.apply(events.LinkStatus(ts_ns=START_NS, up=True, data_type=3))
+        live_ns = START_NS + 60 * NS_PER_S
+        patient.advance(live_ns)
+        patient.apply(events.LinkStatus(ts_ns=live_ns, up=True, data_type=1))
+        assert kill(patient.advance(live_ns + 10 * NS_PER_S)) == [live_ns + 10 * NS_PER_S]
+
+    def test_a_while_of_delayed_data_starts_the_ten_seconds_again(self, patient):
+        patient.position(1)
+        for seconds, data_type in ((5, 3), (7, 1)):
+            ts_ns = START_NS + DOWN_NS + seconds * NS_PER_S
+            patient.advance(ts_ns)
+            patient.apply(events.LinkStatus(ts_ns=ts_ns, up=True, data_type=data_type))
+        due_ns = START_NS + DOWN_NS + 17 * NS_PER_S
+        assert kill(patient.advance(due_ns)) == [due_ns]
+
     def test_data_that_become_delayed_disarm_the_kill(self, patient):
         patient.position(1)
         patient.advance(START_NS + DOWN_NS + 5 * NS_PER_S)
@@ -227,8 +254,7 @@ class TestExecutionScore:
         assert (decision.reason, decision.mask) == ("EQS_LOW", 1 << 8)
         # One half-life later, without any event in between, .85: the very next candidate may enter.
         later_ns = START_NS + 1200 * NS_PER_S
-        world.quotes(later_ns, later_ns)
-        world.state.data_down = False  # twenty silent minutes are another matter
+        assert world.quotes(START_NS + NS_PER_S, later_ns) == []
         decision = only(world.fire(candidate(episode=2)), events.DecisionMade)
         assert decision.reason == "ENTER"
         assert world.state.eqs_c == 85

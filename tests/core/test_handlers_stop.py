@@ -394,10 +394,19 @@ class TestAbandoned:
         assert "entry_ttl" in [timer.name for timer in of(second, ArmTimer)]
 
     def test_an_outcome_that_was_never_recorded_decided_nothing(self, world):
-        placed = world.place()
+        placed = only(world.fire(candidate()), PlaceOrder)
         again = world.apply(events.EffectsAbandoned(ts_ns=world.now_ns, cause_seq=0, kept=0))
         assert not of(again, PlaceOrder)
         assert list(world.state.entries) == [placed.order.order_id]
+
+    def test_the_sessions_timer_is_armed_again(self):
+        world = World(ready=False)
+        started = world.state.last_results
+        due_ns = only(list(started), ArmTimer).due_ns
+        world.machine.abandoned(started, 1)
+        assert world.machine.timers == {}
+        again = world.apply(events.EffectsAbandoned(ts_ns=world.now_ns, cause_seq=world.seq, kept=1))
+        assert (only(again, ArmTimer).name, only(again, ArmTimer).due_ns) == ("session", due_ns)
 
 
 class TestGateInputs:

@@ -179,6 +179,19 @@ def test_the_risk_of_a_stop_is_the_instruments_own(symbol, stop_ticks, reason):
     assert decided("10000", symbol=symbol, stop_ticks=stop_ticks).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("equity_usd", "reason"),
+    [
+        pytest.param("2499.99", "SIZE_ZERO", id="S risks 12.00"),
+        pytest.param("2500", "ENTER", id="A risks 15.00"),
+        pytest.param("7500", "ENTER", id="B risks 15.00"),
+    ],
+)
+def test_the_tier_bounds_the_risk_where_its_stop_does_not(equity_usd, reason):
+    """Three ticks of NQ are 15.00, and narrow: on MES the 9 ticks of tier S (11.25) always bind before its 12.00."""
+    assert decided(equity_usd, symbol="NQ", stop_ticks=3).reason == reason
+
+
 def test_spy_is_worth_25_dollars_per_quarter_point():
     """Multiplier 100 x 0.25: the `tick_value` of the user's signature. 12 cents risk 12.00, 13 more than 12 ticks."""
     spy = instrument_by_symbol("SPY")
