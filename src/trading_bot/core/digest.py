@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trading_bot.domain.effects import ArmTimer, CancelOrder, DisarmTimer, Effect, PlaceOrder
+from trading_bot.domain.effects import Alert, ArmTimer, CancelOrder, DisarmTimer, Effect, PlaceOrder
 from trading_bot.domain.log_records import encode
 from trading_bot.domain.orders import ClientOrderId
 
@@ -22,7 +22,9 @@ def canonical_order_id(order_id: ClientOrderId, lifecycle_seqs: Sequence[int]) -
 
 
 def canonical_effect(effect: Effect, lifecycle_seqs: Sequence[int]) -> Effect:
-    """The effect with canonical order ids."""
+    """The effect with canonical order ids, and without the words of an alert: they may name a path."""
+    if isinstance(effect, Alert):
+        return msgspec.structs.replace(effect, text="")
     if not lifecycle_seqs:
         return effect
     if isinstance(effect, PlaceOrder):
