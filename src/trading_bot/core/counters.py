@@ -14,6 +14,8 @@ class RunCounters:
     def __init__(self) -> None:
         """All zero."""
         self.messages = 0
+        self.logged_quotes = self.logged_trades = 0  # played from the log
+        self.before_quotes = self.before_trades = 0  # of those, what came before the kernel that runs now began cold
         self.decisions = 0
         self.orders_placed = 0
         self.fills = 0

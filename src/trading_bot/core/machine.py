@@ -38,6 +38,8 @@ class Machine:
     def restarted(self, documents: RunDocuments, facts: Carried) -> "Machine":
         """A cold machine under other documents, with the facts an earlier one left; digests and counters go on."""
         fresh = Machine(documents, counters=self.counters, run_digest=self.run_digest)
+        self.counters.before_quotes = self.counters.logged_quotes
+        self.counters.before_trades = self.counters.logged_trades
         fresh.digest = self.digest
         fresh.state.lifecycle_seqs = self.state.lifecycle_seqs
         fresh.state.ts_ns = self.state.ts_ns
