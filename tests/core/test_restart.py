@@ -18,9 +18,12 @@ from trading_bot.core.player import Player
 from trading_bot.core.recovery import recover_run, unfinished
 from trading_bot.core.replay import replay, session_logs
 from trading_bot.core.shadow_broker import ShadowBroker
+from trading_bot.core.summarize import summarize
 from trading_bot.domain import effects, events
 from trading_bot.domain.errors import LogCorrupt, ReplayDiverged
+from trading_bot.domain.records import FrameKind
 from trading_bot.domain.units import NS_PER_S
+from trading_bot.engines.session import parse_calendar
 
 TAPE = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 160)
 
@@ -154,6 +157,9 @@ def test_another_configuration_continues_with_facts_only(whole, tmp_path):
     report = replay(target, build=BUILD)
     assert report.ok, report.reason
     assert (report.effects_digest, report.state_digest) == worlds.digests(runner)
+    summary = summarize(runner, log_path=None, wall_s=1.0)
+    kinds = [record[16] for record in TAPE]
+    assert (summary.quotes, summary.trades) == (kinds.count(FrameKind.QUOTE), kinds.count(FrameKind.TRADE))
 
 
 def test_another_build_continues_with_facts_only(whole, tmp_path):
@@ -265,3 +271,23 @@ def test_a_run_cut_between_two_sessions_goes_on(tmp_path):
         assert worlds.digests(again) == expected
         assert replay(target, build=BUILD).ok
     assert not unfinished(tmp_path / "whole")
+
+
+def test_a_run_cut_behind_the_last_session_of_its_calendar_goes_on(tmp_path):
+    """The log of the unknown dates comes after those of the known ones, whatever it is called."""
+    docs = documents()
+    last = parse_calendar(docs.calendar, source="test").days_from(0, 100)[-1]
+    start_ns = last.globex_close_ns - 60 * NS_PER_S
+    tape = worlds.wavy_tape(start_ns, 20) + worlds.wavy_tape(start_ns + 48 * 3600 * NS_PER_S, 300)
+    uninterrupted = new_run(tmp_path / "whole", ListFeed(tape), docs)
+    uninterrupted.run()
+    logs = session_logs(tmp_path / "whole")
+    assert len(logs) == 2
+    report = replay(tmp_path / "whole", build=BUILD)
+    assert (report.effects_digest, report.state_digest) == worlds.digests(uninterrupted)
+    target = tmp_path / "cut"
+    cut(tmp_path / "whole", target, record_ends(last_segment(logs[-1]).read_bytes())[250])
+    assert unfinished(target)
+    runner = resumed_run(target, ListFeed(tape), docs)
+    runner.run()
+    assert worlds.digests(runner) == worlds.digests(uninterrupted)

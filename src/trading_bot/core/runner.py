@@ -29,6 +29,8 @@ from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
 from trading_bot.engines.session import SessionDay
 
 LOG_FULL_EXIT_CODE: Final = 5
+_AFTER_CALENDAR: Final = 99_999_999  # names the log behind the last known session, so that it sorts there
+_WALK_NS: Final = 86_400 * NS_PER_S  # some 0.1 s of work
 _ANSWER: Final = ("action", "reason", "template", "side", "ts_ns", "text")
 IDLE: Final = {"action": Action.IDLE.value, "reason": "NO_DECISION"}
 
@@ -77,6 +79,7 @@ class BotRunner:
         self._count = 0
         self._feed_done = False
         self._feed_error: BotError | None = None
+        self._walked_ns = 0
         self._roll_ns = TS_NEVER_NS
         self._stop_ns = TS_NEVER_NS
         self._decided: dict[str, Any] = IDLE
@@ -150,7 +153,7 @@ class BotRunner:
         counters, digest = (before.counters, before.run_digest) if before else (None, None)
         machine = Machine(self.documents, counters=counters, run_digest=digest)
         day = machine.state.sessions.trading_day(ts_ns) if machine.state.sessions else None
-        log = self.logs.create(day.trade_date if day else 0)
+        log = self.logs.create(day.trade_date if day else _AFTER_CALENDAR if before else 0)
         self._bind(machine, log)
         self._set_bounds(day, ts_ns)
         self._input(opening.run_started(self.documents, self.identity, ts_ns, day.trade_date if day else 0))
@@ -272,13 +275,15 @@ class BotRunner:
         due_ns = min(self.broker.next_due_ns, machine.next_timer_ns, self._stop_ns, self._roll_ns)
         if self._position < self._count:
             before = self._position
-            self._position, code = machine.state.kernel.run(self._batch, before, due_ns)
+            # A long silence is walked in parts, so that a signal is heard within it. The log does not show them.
+            self._walked_ns = min(due_ns, max(self._now_ns, self._walked_ns) + _WALK_NS)
+            self._position, code = machine.state.kernel.run(self._batch, before, self._walked_ns)
             self.records += self._position - before
             if self._on_progress is not None and self._position == self._count:
                 self._on_progress(self.records)
             if code:
                 self._outcome(code)
-            elif self._position < self._count:
+            elif self._position < self._count and self._walked_ns == due_ns:
                 self._due(due_ns)
         elif self.broker.next_due_ns <= self._now_ns:
             self._input(self.broker.take())
@@ -318,9 +323,9 @@ class BotRunner:
             self.log.maintain()
         state = self._live.state
         if self.log.space_ok != state.log_space_ok:
-            self._input(events.LogSpaceChanged(ts_ns=self._now_ns, ok=self.log.space_ok))
-        failure = self.logs.failure()
-        if failure is not None:
+            ok = self.log.space_ok
+            self._input(events.LogSpaceChanged(ts_ns=self._now_ns, ok=ok, detail="" if ok else "the disk is full"))
+        if (failure := self.logs.failure()) is not None:
             raise BotError(f"the log could not be written to disk: {failure}") from failure
 
     # --- the core --------------------------------------------------------------------------------------------------
@@ -350,8 +355,7 @@ class BotRunner:
 
     def _input(self, event: Input) -> None:
         """Grid points before it, the event into the log, into the core, its results into the log, effects out."""
-        kernel = self._live.state.kernel
-        while code := kernel.on_time(event.ts_ns - 1):
+        while code := self._live.state.kernel.on_time(event.ts_ns - 1):
             self._outcome(code)
         seq = self._append(FrameClass.INPUT, event, 0)
         self._apply(event, seq)
@@ -385,8 +389,8 @@ class BotRunner:
 
     def _append(self, cls: FrameClass, record: Event | Effect, cause_seq: int) -> int:
         assert self.log is not None
-        instrument_id = self.documents.instrument.id
-        return self.log.append_message(cls, record.ts_ns, instrument_id, cause_seq, log_records.encode(record))
+        payload = log_records.encode(record)
+        return self.log.append_message(cls, record.ts_ns, self.documents.instrument.id, cause_seq, payload)
 
     def _dispatch(self, results: Results) -> None:
         for result in results:
