@@ -7,9 +7,10 @@ import pytest
 
 from tests.core import worlds
 from tests.core.worlds import BUILD, OPEN_NS, ListFeed, documents, eager_template, messages, new_run
+from trading_bot.core import runner as runner_module
 from trading_bot.core.event_log import LogReader, MessageFrame
 from trading_bot.core.player import Player
-from trading_bot.core.replay import replay
+from trading_bot.core.replay import replay, session_logs
 from trading_bot.core.runner import BotRunner
 from trading_bot.domain import effects, events
 from trading_bot.domain.errors import CoreBug, DataCorrupt, LogCorrupt
@@ -252,3 +253,36 @@ def test_a_signal_that_is_not_warm_is_a_skip_and_never_a_zero(tmp_path):
     assert cold == {"MISSING_REQUIRED_SIGNAL"}
     assert "MISSING_REQUIRED_SIGNAL" not in warm
     assert warm
+
+
+def test_a_long_silence_is_walked_in_parts_and_a_stop_is_heard_within_it(tmp_path, monkeypatch):
+    """A stamp years ahead must not hold the process for minutes; the parts are not in the log."""
+    day_ns = 86_400 * NS_PER_S
+    tape = [worlds.quote(OPEN_NS + 60 * day_ns, 24_000, 24_001), worlds.quote(OPEN_NS + 90 * day_ns, 24_000, 24_001)]
+    stopped = new_run(tmp_path / "stopped", ListFeed(tape), documents())
+    stopped.run_once()
+    stopped.run_once()
+    stopped.stop_asked = "SIGINT"
+    stopped.run()
+    assert (stopped.exit_reason, stopped.exit_code) == ("SIGINT", 0)
+    assert stopped.records == 1
+    assert replay(tmp_path / "stopped", build=BUILD).ok
+
+    parts = new_run(tmp_path / "parts", ListFeed(tape), documents())
+    parts.run()
+    monkeypatch.setattr(runner_module, "_WALK_NS", 1000 * day_ns)
+    whole = new_run(tmp_path / "whole", ListFeed(tape), documents())
+    whole.run()
+    assert parts.records == whole.records == 2
+    assert worlds.digests(parts) == worlds.digests(whole)
+    assert messages(tmp_path / "parts") == messages(tmp_path / "whole")
+
+
+def test_a_session_without_its_end_is_noticed_when_another_follows(tmp_path):
+    two = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 40) + worlds.wavy_tape(OPEN_NS + 86_400 * NS_PER_S, 40)
+    new_run(tmp_path / "run", ListFeed(two), documents()).run()
+    assert replay(tmp_path / "run", build=BUILD).ok
+    first = session_logs(tmp_path / "run")[0] / "seg-000001.tbl"
+    first.write_bytes(first.read_bytes()[: first.stat().st_size // 2])
+    with pytest.raises(LogCorrupt, match="without its end"):
+        replay(tmp_path / "run", build=BUILD)

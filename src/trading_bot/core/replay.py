@@ -8,7 +8,7 @@ from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.event_log import LogReader
 from trading_bot.core.log_reader import segment_paths
 from trading_bot.core.player import Player
-from trading_bot.domain.errors import ReplayDiverged, UsageError
+from trading_bot.domain.errors import LogCorrupt, ReplayDiverged, UsageError
 from trading_bot.domain.summary import ReplayReport
 
 
@@ -66,6 +66,8 @@ def replay(path: Path, *, build: str, until_seq: int | None = None) -> ReplayRep
             break
         if until_seq is not None and player.last_seq >= until_seq:
             break
+        if log is not logs[-1]:
+            _refuse_unended(log, player)
     wall_s = time.perf_counter() - started_s
     return ReplayReport(
         ok=difference is None,
@@ -97,6 +99,18 @@ def _notes(log: Path, player: Player) -> list[str]:
             f"{log.name}: the log ends before {tail.missing} results of record {tail.cause_seq or player.last_seq}"
         )
     return notes
+
+
+def _refuse_unended(log: Path, player: Player) -> None:
+    """The run went on in another session's log, so this one ended in order once: its end was cut off later."""
+    if player.ended is None and player.core_failed is None:
+        raise LogCorrupt(
+            f"{log}: ends after record {player.last_seq} without its end, although another session's log follows: "
+            "records are missing; everything before is intact",
+            segment=log.name,
+            offset=0,
+            seq=player.last_seq + 1,
+        )
 
 
 def _wrong_end(player: Player) -> ReplayDiverged | None:
