@@ -147,6 +147,7 @@ def _template(where: str, table: Any) -> TemplateConfig:
         _refuse_unknown(where_trigger, trigger, _TRIGGER_FIELDS)
         if isinstance(trigger.get("signal"), str):
             _refuse_signal(where_trigger, trigger["signal"])
+            _refuse_unreachable_threshold(where_trigger, trigger)
     _refuse_not_finite(where, table)
     assumed = table.get("assumed", {})
     if isinstance(assumed, Mapping):
@@ -180,6 +181,24 @@ def _refuse_signal(where: str, name: str) -> None:
         raise ConfigError(f"{where}: this version does not compute {name}; remove it, or use another signal")
     near = did_you_mean(name, SIGNAL_BY_NAME)
     raise ConfigError(f"{where}: unknown signal {name}{near} (`trading-bot config explain signal.NAME` describes one)")
+
+
+def _refuse_unreachable_threshold(where: str, trigger: Mapping[str, Any]) -> None:
+    """A threshold outside the signal's range: the trigger could never pass. Types are msgspec's to refuse."""
+    spec = SIGNAL_BY_NAME[trigger["signal"]]
+    if spec.low is None or spec.high is None:
+        return
+    width = spec.high - spec.low
+    low, high = (-width, width) if trigger.get("of") == "delta" else (spec.low, spec.high)
+    if spec.parity == "odd":
+        low, high = min(low, -high), max(high, -low)
+    for key, bound, sign in (("min", high, 1), ("max", low, -1)):
+        value = trigger.get(key)
+        if isinstance(value, int | float) and sign * value > sign * bound:
+            raise ConfigError(
+                f"{where}.{key} is {value:g}; {spec.name} lies between {low:g} and {high:g}: the trigger can never "
+                f"pass (`trading-bot config explain signal.{spec.name}`)"
+            )
 
 
 def _refuse_not_finite(where: str, value: Any) -> None:

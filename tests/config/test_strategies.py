@@ -186,3 +186,21 @@ def test_a_template_that_could_never_trade_is_refused_with_its_reason(old, new, 
 
 def test_names_that_are_not_computed_are_no_signals_of_the_registry():
     assert not (NOT_COMPUTED | CATEGORIES) & set(SIGNAL_BY_NAME)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "key"),
+    [
+        ('{ signal = "vwap_z", max = -5.0 }', "max"),
+        ('{ signal = "breakout_distance_n", min = 50 }', "min"),
+        ('{ signal = "vwap_z", of = "delta", min = 2.5 }', "min"),
+    ],
+)
+def test_a_threshold_outside_the_range_of_its_signal_is_refused(trigger, key):
+    """Specification 3.1: bar signals lie in [-1, 1], so a change between two bars lies in [-2, 2]."""
+    with pytest.raises(ConfigError, match=rf"triggers\[0\]\.{key} .*can never pass"):
+        read(GOOD + f"triggers = [{trigger}]\n")
+
+
+def test_a_threshold_at_the_end_of_the_range_passes():
+    read(GOOD + 'triggers = [{ signal = "vwap_z", max = -1.0 }]\n')
