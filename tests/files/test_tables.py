@@ -263,3 +263,23 @@ class TestPaths:
         path = next(iter(sorted((shared_data / "es_5min").iterdir())))
         with pytest.raises(UsageError, match="unknown columns: Date, Time, Open"):
             open_files([path], MES)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    path = tmp_path / "excel.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + (HEADER + f"{T0},4800,1,4800.25,1,,,\n").encode())
+    assert len(read_all(open_files([path], MES))) == 1
+
+
+def test_bytes_that_are_no_text_are_not_echoed(tmp_path):
+    path = tmp_path / "noise.csv"
+    path.write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(UsageError, match="no text") as caught:
+        open_files([path], MES)
+    assert str(caught.value).isprintable()
+
+
+def test_a_file_given_twice_is_refused(tape):
+    path = tape(f"{T0},4800,1,4800.25,1,,,")
+    with pytest.raises(UsageError, match="twice"):
+        open_files([path, path.parent / "." / path.name], MES)

@@ -3,6 +3,7 @@
 A stream that ends early or is damaged raises DataCorrupt only after everything before the damage has been handed out.
 """
 
+import codecs
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ def chunks(path: Path) -> Iterator[bytes]:
 def lines(pieces: Iterator[bytes]) -> Iterator[str]:
     """Complete lines without their ends; a last line without an end counts when the stream itself ended in order."""
     rest = b""
+    pieces = _without_mark(pieces)
     for piece in pieces:
         whole = (rest + piece).split(b"\n")
         rest = whole.pop()
@@ -46,6 +48,17 @@ def lines(pieces: Iterator[bytes]) -> Iterator[str]:
             yield line.rstrip(b"\r").decode("utf-8", "replace")
     if rest:
         yield rest.rstrip(b"\r").decode("utf-8", "replace")
+
+
+def _without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Without the byte order mark that spreadsheets put before UTF-8 text."""
+    first = b""
+    for piece in pieces:
+        first += piece
+        if len(first) >= len(codecs.BOM_UTF8):
+            break
+    yield first.removeprefix(codecs.BOM_UTF8)
+    yield from pieces
 
 
 def _plain(path: Path) -> Iterator[bytes]:

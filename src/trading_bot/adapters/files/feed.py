@@ -236,6 +236,8 @@ def _same_prices(path: Path, symbol: str, instrument: Instrument) -> None:
 def _refuse_double_count(items: list[Recognised]) -> None:
     """Two inputs of different fineness that both bring the trades (or quotes) of a day would count them twice."""
     for one, other in combinations(items, 2):
+        if one.path.resolve() == other.path.resolve():
+            raise UsageError(f"{other.path}: given twice: its records would count twice; give it once")
         same_day = set(one.dates) & set(other.dates) and one.rank != other.rank and one.symbol == other.symbol
         for what, twice in (("trades", one.trades and other.trades), ("quotes", one.quotes and other.quotes)):
             if same_day and twice:

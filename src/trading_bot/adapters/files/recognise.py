@@ -154,6 +154,8 @@ def _recognise_columns(path: Path, columns: CsvColumns | None, format_name: str,
                 break
         if found is None:
             seen = ", ".join(names) if names is not None else (header or "")[:200]
+            if "\ufffd" in seen or not seen.replace("\t", "").isprintable():
+                raise UsageError(f"{path}: its first line is no text with column names; is it of another format?")
             raise UsageError(
                 f"{path}: unknown columns: {seen}; declare them in {path.name}.columns.toml (docs/data-files.md)"
             )
