@@ -6,6 +6,7 @@ slow to import is imported by the command that needs it.
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -140,25 +141,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 (the outermost frame: a bug of ours becomes exit 1 and a log line)
-        where = _log_bug(arguments, error)
-        text = f"a bug of ours: {type(error).__name__}: {error}. The traceback is in {where}"
+        text = f"a bug of ours: {type(error).__name__}: {error}. {_log_bug(arguments, error)}"
         write_error("Bug", text, EXIT_BUG, as_json=as_json)
         return EXIT_BUG
+    if code == EXIT_INTERRUPTED:  # typer makes it of a KeyboardInterrupt inside the command
+        write_error("Interrupted", "interrupted by the keyboard before it was done", code, as_json=as_json)
     return code if isinstance(code, int) else 0
 
 
-def _log_bug(arguments: Sequence[str], error: Exception) -> Path:
-    """Write the traceback where the run's other lines are; the command may have failed before it opened them."""
+def _log_bug(arguments: Sequence[str], error: Exception) -> str:
+    """Write the traceback where the run's other lines are, and say where that is.
+
+    The command may have failed before it opened them; where the disk takes no line, the traceback goes to stderr.
+    """
     from trading_bot import log_setup
 
     given = next((Path(value) for name, value in pairwise(arguments) if name == "--data-dir"), None)
     lines = log_setup.current_lines() or log_setup.start_logging(
         given or DATA_DIR_DEFAULT, run_id=log_setup.new_run_id()
     )
+    lost = lines.lost
     log_setup.get_logger().error("bug", exc_info=error, on_console=False)
-    return lines.path
+    if lines.lost == lost:
+        return f"The traceback is in {lines.path}"
+    traceback.print_exception(error, file=sys.stderr)
+    return f"The traceback is on stderr, as {lines.path} takes no lines"
 
 
 if __name__ == "__main__":

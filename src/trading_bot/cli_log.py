@@ -183,7 +183,13 @@ def export(
 
     logs = session_logs(folder)
     # One log goes straight into the folder, the sessions of a run into a folder each.
-    reports = {path: export_parquet(path, parquet if len(logs) == 1 else parquet / path.name) for path in logs}
+    try:
+        reports = {path: export_parquet(path, parquet if len(logs) == 1 else parquet / path.name) for path in logs}
+    except OSError as error:
+        raise UsageError(
+            f"--parquet {parquet}: cannot write {error.filename or parquet}: {error.strerror or error}; "
+            "name a folder on a disk with room"
+        ) from error
     if asked.as_json:
         write_json(
             {"ok": True, "logs": [{"log": str(path), **msgspec.structs.asdict(rep)} for path, rep in reports.items()]}

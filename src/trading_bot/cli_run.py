@@ -16,6 +16,7 @@ from trading_bot.domain.summary import RunSummary
 from trading_bot.domain.units import iso_from_ns
 
 PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id
+DURATION_S_MAX: Final = 1e9  # three decades; market time in ns stays far below 64 bits
 _TOP: Final = 12  # rows of a histogram for people; --json has all
 
 
@@ -99,8 +100,10 @@ def _check(loaded: LoadedConfig, asked: Asked) -> None:
         )
     if asked.start is not None:
         raise UsageError(f"--start sets the time of a simulated market; --adapter {settings.adapter} brings its own")
-    if asked.duration_s is not None and not 0 < asked.duration_s < float("inf"):
-        raise UsageError(f"--duration is {asked.duration_s:g}; expected a positive number of seconds")
+    if asked.duration_s is not None and not 0 < asked.duration_s <= DURATION_S_MAX:
+        raise UsageError(
+            f"--duration is {asked.duration_s:g}; expected a positive number of seconds, at most {DURATION_S_MAX:g}"
+        )
     if asked.clock not in {None, "system", "feed"}:
         raise UsageError(f"--clock is {asked.clock!r}; expected system or feed")
     if asked.clock == "feed" and settings.adapter != "ibkr":

@@ -52,7 +52,8 @@ def run(options: RunOptions) -> RunSummary:
     Raises:
         BotError: with the exit code of its kind; what was processed before is in the log.
     """
-    options.data_dir.mkdir(parents=True, exist_ok=True)
+    with _writable(options.data_dir):
+        options.data_dir.mkdir(parents=True, exist_ok=True)
     with _only_bot(options.data_dir):
         return _run_locked(options)
 
@@ -80,8 +81,9 @@ def _run_locked(options: RunOptions) -> RunSummary:
     if found is None:
         run_id = options.run_id
         folder = options.data_dir / "runs" / run_id
-        folder.mkdir(parents=True)
-        _write_atomic(folder / _ATTRIBUTE_FILE, attributes)
+        with _writable(options.data_dir):
+            folder.mkdir(parents=True)
+            _write_atomic(folder / _ATTRIBUTE_FILE, attributes)
     else:
         folder, run_id = found, found.name
         log_setup.bind_ids(run_id=run_id)
@@ -208,13 +210,31 @@ def _write_atomic(path: Path, document: dict[str, Any]) -> None:
 
 
 @contextmanager
+def _writable(data_dir: Path) -> Iterator[None]:
+    """A data directory that takes no files is the operator's to choose again, not a bug of ours.
+
+    Raises:
+        UsageError: what the system refused, and where.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or data_dir
+        raise UsageError(
+            f"--data-dir {data_dir}: cannot write {where}: {error.strerror}; name a folder on a disk with room"
+        ) from error
+
+
+@contextmanager
 def _only_bot(data_dir: Path) -> Iterator[None]:
     """One bot per data directory.
 
     Raises:
         UsageError: another process runs there.
     """
-    with (data_dir / "bot.lock").open("a") as file:
+    with _writable(data_dir):
+        lock = (data_dir / "bot.lock").open("a")
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
