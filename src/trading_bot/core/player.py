@@ -17,11 +17,12 @@ from trading_bot.core.machine import Machine
 from trading_bot.core.state import Carried
 from trading_bot.domain import events, log_records
 from trading_bot.domain.config import config_tag
-from trading_bot.domain.effects import Effect
+from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.errors import LogCorrupt, ReplayDiverged
 from trading_bot.domain.events import Event, OutcomeReached
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.records import FRAME_ALIGN, FrameClass, FrameKind
+from trading_bot.engines.quality import EqsDeficit
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,6 +283,13 @@ class Player:
         self.seen.add(type(record))
         if isinstance(record, events.StateCarried):
             self.facts = msgspec.msgpack.decode(record.state, type=Carried)
+        elif isinstance(record, events.QualityStateChanged):
+            self.facts = msgspec.structs.replace(self.facts, data_down=record.data_down)
+        elif isinstance(record, events.OrderRejected):
+            deficits = (*self.facts.deficits, EqsDeficit("reject", record.ts_ns))
+            self.facts = msgspec.structs.replace(self.facts, deficits=deficits)
+        elif isinstance(record, PlaceOrder):
+            self.facts = msgspec.structs.replace(self.facts, attempts_today=self.facts.attempts_today + 1)
         elif isinstance(record, events.KillRequested):
             self.facts = msgspec.structs.replace(self.facts, kill_reason=record.reason)
         elif isinstance(record, events.KillCleared):

@@ -42,6 +42,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     data_down: bool = False
     position_qty: int | None = 0
     deficits: tuple[EqsDeficit, ...] = ()
+    attempts_today: int = 0  # 0 at the roll of a session; a cold restart goes on counting
 
 
 class State:
@@ -133,6 +134,7 @@ class State:
         self.data_down = carried.data_down
         self.position_qty = carried.position_qty
         self.deficits = carried.deficits
+        self.attempts_today = carried.attempts_today
 
     def facts(self) -> dict[str, Any]:
         """The facts as plain values, order ids canonical: what a digest is taken over and a person may read."""
