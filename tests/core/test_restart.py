@@ -294,3 +294,18 @@ def test_a_run_cut_behind_the_last_session_of_its_calendar_goes_on(tmp_path):
     runner = resumed_run(target, ListFeed(tape), docs)
     runner.run()
     assert worlds.digests(runner) == worlds.digests(uninterrupted)
+
+
+@pytest.mark.parametrize(("config", "build"), [({"session": {"kind": "globex"}}, BUILD), (None, "newer")])
+def test_a_run_cut_between_two_sessions_goes_on_with_facts_under_another_kernel(tmp_path, config, build):
+    tape = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 80) + worlds.wavy_tape(OPEN_NS + 86_460 * NS_PER_S, 80)
+    target = tmp_path / "run"
+    new_run(target, ListFeed(tape), documents()).run()
+    shutil.rmtree(session_logs(target)[1])
+    again = resumed_run(target, ListFeed(tape), documents(config), build=build)
+    again.run()
+    assert (again.exit_reason, again.records) == ("FEED_ENDED", len(tape))
+    summary = summarize(again, log_path=None, wall_s=1.0)
+    kinds = [record[16] for record in tape]
+    assert (summary.quotes, summary.trades) == (kinds.count(FrameKind.QUOTE), kinds.count(FrameKind.TRADE))
+    assert replay(target, build=build).ok

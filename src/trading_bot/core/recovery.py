@@ -10,6 +10,7 @@ from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.event_log import EventLog, LogReader, MessageFrame, recover
+from trading_bot.core.machine import Machine
 from trading_bot.core.opening import opening_inputs
 from trading_bot.core.player import Player, Tail
 from trading_bot.core.replay import session_logs
@@ -37,6 +38,16 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     tail: Tail | None
     feed_records: int
     ts_first_ns: int
+
+    def machine_before(self, documents: RunDocuments) -> Machine | None:
+        """What the next session's log is begun from when the run was cut between two; None before the first.
+
+        A kernel of another configuration or build cannot be carried over: then only facts are.
+        """
+        machine = self.player.machine
+        if machine is None or (self.player.compared and machine.state.documents.config_hash == documents.config_hash):
+            return machine
+        return machine.restarted(documents, self.player.facts)
 
     def opening_missing(self, documents: RunDocuments) -> list[Input]:
         """Opening records of the session that the log does not hold because it was cut among them."""

@@ -168,7 +168,7 @@ class BotRunner:
         self.ts_first_ns = recovered.ts_first_ns
         if log is None:
             # Cut between two sessions, or before the first record: the next log is new.
-            self.machine = player.machine
+            self.machine = recovered.machine_before(self.documents)
             self.records = recovered.feed_records
             self.feed.skip_records(recovered.feed_records)
             self._read()
