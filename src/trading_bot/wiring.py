@@ -41,9 +41,9 @@ from trading_bot.engines.session import SessionTable, overrides_from, parse_cale
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _MIB: Final = 1024 * 1024
 _ATTRIBUTE_FILE: Final = "run.json"
-# Sessions embedded around the first record: history looks back 20 sessions, a run may last a year.
+# Sessions embedded around the first record: history looks back 20 sessions, a run may last two years.
 _DAYS_BEFORE: Final = 40
-_DAYS_AFTER: Final = 300
+_DAYS_AFTER: Final = 520
 
 
 def run(options: RunOptions) -> RunSummary:
@@ -129,6 +129,10 @@ def _documents(options: RunOptions, instrument: Instrument, feed: FileFeed) -> R
     first_ns = feed.first_ts_ns()
     day = table.trading_day(first_ns) if first_ns is not None else None
     calendar = ""
+    if day is None and first_ns is not None:
+        # Data that begin before the table reach it later; data beyond it stay unknown, and the core says so.
+        first = table.days_from(0, 1)[0]
+        day = first if first_ns < first.globex_open_ns else None
     if day is not None:
         before = table.days_before(day.trade_date, _DAYS_BEFORE)
         start = before[0].trade_date if before else day.trade_date

@@ -14,7 +14,9 @@ from trading_bot.core.replay import replay, session_logs
 from trading_bot.core.runner import BotRunner
 from trading_bot.domain import effects, events
 from trading_bot.domain.errors import CoreBug, DataCorrupt, LogCorrupt
+from trading_bot.domain.records import TICK_RECORD, FrameKind
 from trading_bot.domain.units import NS_PER_S
+from trading_bot.engines.session import parse_calendar
 
 TAPE = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 600)
 
@@ -286,3 +288,39 @@ def test_a_session_without_its_end_is_noticed_when_another_follows(tmp_path):
     first.write_bytes(first.read_bytes()[: first.stat().st_size // 2])
     with pytest.raises(LogCorrupt, match="without its end"):
         replay(tmp_path / "run", build=BUILD)
+
+
+def test_dates_the_calendar_does_not_know_are_told_and_left_when_it_begins(tmp_path):
+    """Nothing is entered before the table begins, and the first session it knows is traded."""
+    known = documents({"session": {"kind": "globex", "open_delay_min": 0}})
+    table = parse_calendar(known.calendar, source="test")
+    late = msgspec.structs.replace(known, calendar=table.extract(20261125, 3))
+    early_ns = OPEN_NS - 2 * 86_400 * NS_PER_S
+    tape = worlds.wavy_tape(early_ns, 100) + worlds.wavy_tape(OPEN_NS, 400)
+    runner = new_run(tmp_path / "run", ListFeed(tape), late)
+    runner.run()
+    records = [record for _, record in messages(tmp_path / "run")]
+    told = [
+        record.ts_ns for record in records if isinstance(record, effects.Alert) and record.code == "CALENDAR_UNKNOWN"
+    ]
+    assert told == [early_ns]
+    early = {r.reason for r in records if isinstance(r, events.DecisionMade) and r.ts_ns < early_ns + 60 * NS_PER_S}
+    assert early == {"SESSION_UNKNOWN_DATE"}
+    assert [r for r in records if isinstance(r, effects.PlaceOrder) and r.ts_ns > OPEN_NS]
+    assert runner.machine is not None
+    assert runner.machine.state.day is not None
+    assert replay(tmp_path / "run", build=BUILD).ok
+
+
+def test_an_input_of_which_nothing_is_usable_ends_with_6(tmp_path):
+    class Refusing(ListFeed):
+        @property
+        def rejected_by_reason(self):
+            return {"OFF_GRID": 3}
+
+    refused = TICK_RECORD.pack(0, 64, 0, FrameKind.REJECTED, 1, 1, 0, OPEN_NS, OPEN_NS, 0, 0, 0, 0, 0, 0, 0, 0)
+    runner = new_run(tmp_path / "run", Refusing([refused] * 3), documents())
+    runner.run()
+    assert runner.exit_code == 6
+    assert "OFF_GRID" in runner.message
+    assert replay(tmp_path / "run", build=BUILD).ok

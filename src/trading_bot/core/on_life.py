@@ -23,9 +23,13 @@ Results = list[Event | Effect]
 
 
 def run_started(state: State, event: events.RunStarted, _seq: int) -> Results:
-    """A log begins: find the session and arm its timer."""
+    """A log begins: find the session and arm its timer. A date the calendar does not know is told once a log."""
     state.mode = event.mode
-    return enter_session(state)
+    results = enter_session(state)
+    if state.day is not None:
+        return results
+    text = "the calendar does not know this date: nothing is entered; extend it with tools/make_calendar.py"
+    return [Alert(ts_ns=event.ts_ns, level="warning", code="CALENDAR_UNKNOWN", text=text), *results]
 
 
 def state_carried(state: State, event: events.StateCarried, _seq: int) -> Results:

@@ -8,8 +8,10 @@ from trading_bot.core.documents import RunDocuments
 from trading_bot.core.state import Carried
 from trading_bot.domain import events
 from trading_bot.domain.config import canonical
+from trading_bot.domain.errors import BotError, DataCorrupt
 from trading_bot.domain.events import Input
-from trading_bot.domain.units import uusd_from_usd
+from trading_bot.domain.units import TS_NEVER_NS, uusd_from_usd
+from trading_bot.engines.session import SessionDay, SessionTable
 
 
 class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,3 +84,21 @@ def gate_inputs(documents: RunDocuments, ts_ns: int) -> list[Input]:
         events.Reconciled(ts_ns=ts_ns, ok=True, position_qty=0, working_orders=0, modelled=True),
         events.LatencySampled(ts_ns=ts_ns, decision_us_p99=0.0, loop_lag_us_max=0.0, modelled=True),
     ]
+
+
+def roll_ns(sessions: SessionTable | None, day: SessionDay | None, ts_ns: int) -> int:
+    """When the log of this session ends. Before the calendar begins: at its first session, which has its own log."""
+    if day is not None:
+        return day.globex_close_ns
+    first_ns = sessions.days_from(0, 1)[0].globex_open_ns if sessions is not None else 0
+    return first_ns if ts_ns < first_ns else TS_NEVER_NS
+
+
+def feed_ended(ts_ns: int, error: BotError | None, refused: dict[str, int], market: dict[str, int]) -> events.FeedEnded:
+    """How the source ended. One of which nothing could be used was not the market data it was taken for."""
+    if error is not None:
+        return events.FeedEnded(ts_ns=ts_ns, reason=str(error), exit_code=error.exit_code)
+    if refused and not market["quotes"] + market["trades"]:
+        reason = f"nothing in the input is usable, everything was refused: {refused}"
+        return events.FeedEnded(ts_ns=ts_ns, reason=reason, exit_code=DataCorrupt.exit_code)
+    return events.FeedEnded(ts_ns=ts_ns, reason="END")

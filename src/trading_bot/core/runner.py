@@ -214,7 +214,7 @@ class BotRunner:
 
     def _set_bounds(self, day: SessionDay | None, ts_ns: int) -> None:
         """When this session's log ends, and when the run does."""
-        self._roll_ns = day.globex_close_ns if day else TS_NEVER_NS
+        self._roll_ns = opening.roll_ns(self._live.state.sessions, day, ts_ns)
         self.ts_first_ns = self.ts_first_ns or ts_ns
         if self._duration_ns is not None:
             self._stop_ns = self.ts_first_ns + self._duration_ns
@@ -292,13 +292,14 @@ class BotRunner:
 
     def _feed_ended(self) -> None:
         if self._live.state.stopping is not None:
-            # Told already, and nobody owes an answer any more.
+            # Told already; nobody owes an answer.
             self._finish("FEED_ENDED", self._live.state.exit_code)
             return
-        error = self._feed_error
-        reason = "END" if error is None else str(error)
-        exit_code = 0 if error is None else error.exit_code
-        self._input(events.FeedEnded(ts_ns=self._now_ns, reason=reason, exit_code=exit_code))
+        ended = opening.feed_ended(
+            self._now_ns, self._feed_error, self.feed.rejected_by_reason, self._live.state.kernel.counters()
+        )
+        self.message = "" if ended.reason == "END" else ended.reason
+        self._input(ended)
 
     def _due(self, due_ns: int) -> None:
         """Something is due before the next record: a broker's answer, then timers, then the bounds of the run."""
@@ -313,7 +314,6 @@ class BotRunner:
         elif machine.state.stopping is None:
             self._input(events.StopRequested(ts_ns=due_ns, reason=SESSION_ROLL))
         else:
-            # Asked already, and what is open did not close: the session is over all the same.
             self._roll()
 
     def _look_after_log(self) -> None:
