@@ -126,7 +126,7 @@ class TickFeed:
 
     def skip_records(self, count: int) -> None:
         """A bench run never goes on after a cut."""
-        raise NotImplementedError(f"asked to skip {count} records of a bench run")
+        raise ValueError(f"a bench run starts from nothing; asked to skip {count} records")
 
     def read(self) -> memoryview | None:
         """The next records, None at the end."""
