@@ -260,6 +260,17 @@ def test_a_run_cut_between_two_sessions_goes_on(tmp_path):
         assert replay(target, build=BUILD).ok
         if not any(isinstance(record, events.EffectsAbandoned) for _, record in messages(target)):
             assert worlds.digests(again) == expected
+    opening = (second / "seg-000001.tbl").read_bytes()
+    for index, end in enumerate(record_ends(opening)[:9]):
+        # Also between RUN_STARTED and STATE_CARRIED: what the first session left must not be lost.
+        target = tmp_path / f"opening-{index}"
+        shutil.copytree(tmp_path / "whole", target)
+        (target / second.name / "seg-000001.tbl").write_bytes(opening[:end])
+        again = resumed_run(target, ListFeed(tape), globex)
+        again.run()
+        assert replay(target, build=BUILD).ok
+        if not any(isinstance(record, events.EffectsAbandoned) for _, record in messages(target)):
+            assert worlds.digests(again) == expected, index
     for name in ("absent", "empty"):
         target = tmp_path / name
         shutil.copytree(tmp_path / "whole", target)

@@ -12,6 +12,7 @@ from trading_bot.core.event_log import LogReader, MessageFrame
 from trading_bot.core.player import Player
 from trading_bot.core.replay import replay, session_logs
 from trading_bot.core.runner import BotRunner
+from trading_bot.core.summarize import summarize
 from trading_bot.domain import effects, events
 from trading_bot.domain.errors import CoreBug, DataCorrupt, LogCorrupt
 from trading_bot.domain.records import TICK_RECORD, FrameKind
@@ -207,6 +208,11 @@ def test_two_sessions_are_two_logs_and_each_replays_alone(tmp_path):
     whole = replay(tmp_path / "run", build=BUILD)
     assert whole.ok
     assert (whole.effects_digest, whole.state_digest) == worlds.digests(runner)
+
+
+def test_the_summary_counts_every_record_of_the_log_once(finished, tmp_path):
+    summary = summarize(finished, log_path=tmp_path / "run", wall_s=1.0)
+    assert summary.events == replay(tmp_path / "run", build=BUILD).last_seq
 
 
 def test_templates_keep_their_order_through_the_log(tmp_path):

@@ -72,10 +72,7 @@ class Machine:
         )
 
     def apply(self, event: Event, seq: int) -> Results:
-        """Apply an event; timers and counters follow.
-
-        The digest takes effects in `record_effect`, when they are in the log.
-        """
+        """Apply an event; timers and counters follow. Its results count when they are in the log (`recorded`)."""
         if isinstance(event, TimerFired):
             self.timers.pop((event.name, event.order_id), None)
         self.counters.observe(event)

@@ -230,7 +230,6 @@ class Player:
             self._outcome = machine.outcome(code)
         found, self._outcome = self._outcome, None
         self._compare(found, record, seq)
-        self.machine_recorded(found)
         self._apply(found, seq)
 
     def _match(self, record: Event | Effect, seq: int) -> None:

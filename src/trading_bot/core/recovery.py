@@ -28,7 +28,7 @@ _BROKER_ANSWERS: Final = (events.OrderSuppressed, events.OrderAcknowledged, even
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """A run ready to go on. `full`: the log was replayed and every effect compared; otherwise only facts survive.
 
-    `log` is None when the run was cut between two session logs.
+    `log` is None when the run was cut between two session logs; `previous` is the session before the last log's.
     """
 
     log: EventLog | None
@@ -38,6 +38,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     tail: Tail | None
     feed_records: int
     ts_first_ns: int
+    previous: Machine | None
 
     def machine_before(self, documents: RunDocuments) -> Machine | None:
         """What the next session's log is begun from when the run was cut between two; None before the first.
@@ -51,8 +52,9 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
     def opening_missing(self, documents: RunDocuments) -> list[Input]:
         """Opening records of the session that the log does not hold because it was cut among them."""
-        ts_ns, seen = self.player.last_ts_ns, self.player.seen
-        inputs = opening_inputs(documents, ts_ns, Carried(), b"")
+        ts_ns, seen, before = self.player.last_ts_ns, self.player.seen, self.previous
+        carried = before.state.carried() if before else Carried()
+        inputs = opening_inputs(documents, ts_ns, carried, before.state.kernel.snapshot() if before else b"")
         return [event for event in inputs if type(event) not in seen]
 
 
@@ -97,7 +99,9 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broke
         shutil.rmtree(logs.pop())
     feed_records = torn_bytes = ts_first_ns = 0
     player = Player(build=build, counters=counters, run_digest=run_digest)
+    previous: Machine | None = None
     for log in logs:
+        previous, facts = player.machine if player.compared else None, player.facts
         is_last = log is logs[-1]
         if is_last:
             torn_bytes = recover(log).torn_bytes
@@ -107,6 +111,8 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broke
             run_digest=run_digest,
             on_message=(lambda record: _tell(broker, record)) if is_last else None,
         )
+        # Until the log's own STATE_CARRIED is read, what the session before it left is what is known.
+        player.facts = facts
         with LogReader(log) as reader:
             player.play(reader.spans())
         feed_records += player.feed_records
@@ -123,6 +129,7 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broke
         tail=player.tail if full else None,
         feed_records=feed_records,
         ts_first_ns=ts_first_ns,
+        previous=previous,
     )
 
 

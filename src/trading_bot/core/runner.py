@@ -337,7 +337,6 @@ class BotRunner:
         outcome = self._live.outcome(code)
         assert self.log is not None
         seq = self._append(FrameClass.DERIVED, outcome, self.log.writer.seq)
-        self._live.recorded(outcome)
         self._apply(outcome, seq)
 
     def _log_full(self) -> None:
