@@ -9,7 +9,7 @@ field `kind`.
 import msgspec
 
 from trading_bot.domain.kernel import Candidate
-from trading_bot.domain.orders import ClientOrderId
+from trading_bot.domain.orders import ClientOrderId, Leg
 
 SCHEMA_VERSION = 1
 
@@ -47,6 +47,7 @@ class RunStarted(Input, frozen=True, gc=False, kw_only=True, tag="RUN_STARTED"):
     kernel_build: str
     documents: bytes
     digests: dict[str, str]
+    hypothetical: bool = True  # fills are the simulator's, and live under their own learning keys
 
 
 class StateCarried(Input, frozen=True, gc=False, kw_only=True, tag="STATE_CARRIED"):
@@ -104,6 +105,7 @@ class RunEnded(Input, frozen=True, gc=False, kw_only=True, tag="RUN_ENDED"):
     exit_reason: str
     effects_digest: str
     state_digest: str
+    carried: bytes = b""  # what the next session starts from, canonical msgpack
 
 
 class CoreFailed(Input, frozen=True, gc=False, kw_only=True, tag="CORE_FAILED"):
@@ -175,6 +177,13 @@ class KillRequested(Input, frozen=True, gc=False, kw_only=True, tag="KILL_REQUES
     source: str
 
 
+class FlattenRequested(Input, frozen=True, gc=False, kw_only=True, tag="FLATTEN_REQUESTED"):
+    """A person wants the position closed and entries withdrawn; the run goes on afterwards."""
+
+    reason: str
+    source: str
+
+
 class KillCleared(Input, frozen=True, gc=False, kw_only=True, tag="KILL_CLEARED"):
     """A person cleared the kill switch."""
 
@@ -188,6 +197,27 @@ class TimerFired(Input, frozen=True, gc=False, kw_only=True, tag="TIMER_FIRED"):
     name: str
     due_ns: int
     order_id: ClientOrderId | None = None
+
+
+class HistoryLoaded(Input, frozen=True, gc=False, kw_only=True, tag="HISTORY_LOADED"):
+    """Closed 60 s bars from before the start, for the warm-up (specification 3); `bars` as `domain.bars` packs them."""
+
+    source: str
+    count: int
+    bars: bytes
+
+
+class LearningSaveFailed(Input, frozen=True, gc=False, kw_only=True, tag="LEARNING_SAVE_FAILED"):
+    """The learning state could not be written; the log still has it."""
+
+    reason: str
+
+
+class LearningRefused(Input, frozen=True, gc=False, kw_only=True, tag="LEARNING_REFUSED"):
+    """The file of the learning state was not used; `rebuilt_from` names what the state was rebuilt from."""
+
+    reason: str
+    rebuilt_from: str
 
 
 # --- answers of a broker or of the sink that stands for it ---------------------------------------------------------
@@ -209,6 +239,7 @@ class OrderCancelled(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_CANC
     """The order no longer works."""
 
     order_id: ClientOrderId
+    leg: Leg = Leg.ENTRY
 
 
 class OrderRejected(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_REJECTED"):
@@ -217,6 +248,7 @@ class OrderRejected(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_REJEC
     order_id: ClientOrderId
     code: int
     text: str
+    leg: Leg = Leg.ENTRY
 
 
 # --- derived -------------------------------------------------------------------------------------------------------

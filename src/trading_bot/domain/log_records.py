@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.domain import effects, events
+from trading_bot.domain import effects, events, trade_events
 from trading_bot.domain.learning import LearningUpdate
 from trading_bot.domain.records import FrameClass
 
@@ -24,12 +24,22 @@ LogRecord = (
     | events.Reconciled
     | events.LatencySampled
     | events.KillRequested
+    | events.FlattenRequested
     | events.KillCleared
+    | events.HistoryLoaded
+    | events.LearningSaveFailed
+    | events.LearningRefused
     | events.TimerFired
     | events.OrderSuppressed
     | events.OrderAcknowledged
     | events.OrderCancelled
     | events.OrderRejected
+    | trade_events.OrderWorking
+    | trade_events.OrderFilled
+    | trade_events.StopTriggered
+    | trade_events.RequestRefused
+    | trade_events.ShadowFilled
+    | trade_events.ShadowEnded
     | events.OutcomeReached
     | events.DecisionMade
     | events.SafetyVerdict
@@ -37,10 +47,21 @@ LogRecord = (
     | events.SessionExitFlatten
     | events.QualityStateChanged
     | events.ExitDetected
+    | trade_events.TradeOpened
+    | trade_events.StopResident
+    | trade_events.ExitDecided
+    | trade_events.TradeClosed
+    | trade_events.BreakerChanged
+    | trade_events.FlattenAdvanced
     | LearningUpdate
     | effects.PlaceOrder
     | effects.CancelOrder
-    | effects.FlattenPosition
+    | effects.PlaceExit
+    | effects.ModifyStop
+    | effects.PlaceShadow
+    | effects.AskBroker
+    | effects.SaveLearningState
+    | effects.LatchKillSwitch
     | effects.ArmTimer
     | effects.DisarmTimer
     | effects.Alert

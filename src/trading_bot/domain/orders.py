@@ -30,6 +30,15 @@ class Side(StrEnum):
     SELL = "SELL"
 
 
+class Leg(StrEnum):
+    """Which order of a bracket. All of them are named by the entry's id."""
+
+    ENTRY = "ENTRY"
+    STOP = "STOP"
+    TARGET = "TARGET"
+    EXIT = "EXIT"
+
+
 class EntryIntent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the decision wants: an entry with the distances of its protection. Not yet approved."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from trading_bot.domain.effects import CancelOrder, FlattenPosition, PlaceOrder
+from trading_bot.domain.effects import BrokerEffect
 from trading_bot.domain.events import Input
 
 
@@ -41,10 +41,10 @@ class Broker(Protocol):
 
     @property
     def next_due_ns(self) -> int:
-        """Time of the next answer; `TS_NEVER_NS` when none waits."""
+        """When `take` has to be called; `TS_NEVER_NS` when nothing is under way."""
 
-    def dispatch(self, effect: PlaceOrder | CancelOrder | FlattenPosition) -> None:
+    def dispatch(self, effect: BrokerEffect) -> None:
         """Carry an effect out. It is in the log already."""
 
-    def take(self) -> Input:
-        """The next answer, whose time is `next_due_ns`."""
+    def take(self, ts_ns: int) -> Input | None:
+        """The next answer due by `ts_ns`; None when nothing has to be told, although time had to pass."""

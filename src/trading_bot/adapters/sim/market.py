@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +13,7 @@ from trading_bot.adapters.sim.day_plan import STREAM_HISTORY, STREAM_MARKET, Day
 from trading_bot.adapters.sim.draws import stream_key
 from trading_bot.adapters.sim.faults import Fault, fault_rows
 from trading_bot.adapters.sim.profile import MarketProfile, NewsShock
+from trading_bot.domain.bars import MinuteBar
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.records import FRAME_ALIGN, FRAME_HEADER, RejectReason
@@ -26,18 +27,6 @@ PRICE_TICKS_MAX: Final = 10_000_000
 HISTORY_DAYS_MAX: Final = 60
 _BAR_NUMBERS: Final = 7
 _BAR_ROWS: Final = 2048
-
-
-class MinuteBar(NamedTuple):
-    """A closed bar of 60 s, prices in ticks; `notional` is Σ price × quantity in ticks × lots."""
-
-    ts_open_ns: int
-    open_ticks: int
-    high_ticks: int
-    low_ticks: int
-    close_ticks: int
-    volume: int
-    notional: int
 
 
 class SimFeed:

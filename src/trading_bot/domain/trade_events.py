@@ -1,0 +1,129 @@
+"""Events of orders at work, positions and trades; the others are in `domain.events`."""
+
+from trading_bot.domain.events import Derived, Input
+from trading_bot.domain.learning import TradeOutcome
+from trading_bot.domain.orders import ClientOrderId, Leg, Side
+
+# --- answers of a broker or of the sink that stands for it ---------------------------------------------------------
+
+
+class OrderWorking(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_WORKING"):
+    """A leg is in force: at `price_ticks` (a stop: its trigger; 0: a market order) for `remaining` lots."""
+
+    order_id: ClientOrderId
+    leg: Leg
+    price_ticks: int
+    remaining: int
+
+
+class OrderFilled(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_FILLED"):
+    """One execution of a leg. `remaining` lots are left; `final`: no other execution of this leg can follow.
+
+    `commission_uusd` is of this execution alone. `hypothetical`: a simulator filled it.
+    """
+
+    order_id: ClientOrderId
+    leg: Leg
+    side: Side
+    qty: int
+    price_ticks: int
+    remaining: int
+    final: bool
+    commission_uusd: int
+    exec_id: str
+    hypothetical: bool
+
+
+class StopTriggered(Input, frozen=True, gc=False, kw_only=True, tag="STOP_TRIGGERED"):
+    """The resident stop was triggered and is on its way to the exchange."""
+
+    order_id: ClientOrderId
+
+
+class RequestRefused(Input, frozen=True, gc=False, kw_only=True, tag="REQUEST_REFUSED"):
+    """A cancel, change or exit found nothing to act on: the order is as it was, and what filled it stands."""
+
+    order_id: ClientOrderId
+    leg: Leg
+
+
+class ShadowFilled(Input, frozen=True, gc=False, kw_only=True, tag="SHADOW_FILLED"):
+    """A leg of a shadow trade would have filled."""
+
+    order_id: ClientOrderId
+    leg: Leg
+    side: Side
+    price_ticks: int
+    commission_uusd: int
+
+
+class ShadowEnded(Input, frozen=True, gc=False, kw_only=True, tag="SHADOW_ENDED"):
+    """A shadow trade ended without an entry."""
+
+    order_id: ClientOrderId
+
+
+# --- derived -------------------------------------------------------------------------------------------------------
+
+
+class TradeOpened(Derived, frozen=True, gc=False, kw_only=True, tag="TRADE_OPENED"):
+    """The first fill of an entry. Prices in ticks; `slippage_ticks` against the touch at the decision."""
+
+    order_id: ClientOrderId
+    template: str
+    side: Side
+    qty: int
+    price_ticks: int
+    stop_price_ticks: int
+    target_price_ticks: int
+    time_stop_ns: int
+    slippage_ticks: int
+    slippage_expected_e6: int
+    hypothetical: bool
+
+
+class StopResident(Derived, frozen=True, gc=False, kw_only=True, tag="STOP_RESIDENT"):
+    """The position has its stop at the broker; `naked_ns` is how long it had none."""
+
+    order_id: ClientOrderId
+    price_ticks: int
+    naked_ns: int
+
+
+class ExitDecided(Derived, frozen=True, gc=False, kw_only=True, tag="EXIT_DECIDED"):
+    """The one authority over exits decided; `mask` has a bit per active cause (`engines.exits.ExitCause`)."""
+
+    order_id: ClientOrderId
+    cause: str
+    urgency: str
+    qty: int
+    mask: int
+
+
+class TradeClosed(Derived, frozen=True, gc=False, kw_only=True, tag="TRADE_CLOSED"):
+    """A round trip is over. `ledger` is the account, the breakers and the budgets after it, canonical msgpack."""
+
+    order_id: ClientOrderId
+    outcome: TradeOutcome
+    ledger: bytes
+
+
+class BreakerChanged(Derived, frozen=True, gc=False, kw_only=True, tag="BREAKER_CHANGED"):
+    """A breaker tripped or was reset; `ledger` as in `TradeClosed`."""
+
+    breaker: str
+    response: str
+    tripped: bool
+    resumes_at_ns: int
+    reason: str
+    ledger: bytes
+
+
+class FlattenAdvanced(Derived, frozen=True, gc=False, kw_only=True, tag="FLATTEN_ADVANCED"):
+    """A step of the way to flat was taken (specification 8.3, 10); `step` DONE when the broker has confirmed it."""
+
+    plan: str
+    step: str
+    command: str
+    qty: int
+    reason: str
