@@ -1,11 +1,13 @@
 from typing_extensions import Buffer
 
+from trading_bot._fast.exchange import ExchangeSim
 from trading_bot._fast.logwriter import LogWriter
 from trading_bot.domain.kernel import Candidate, KernelConfig
 
 class HotPath:
     def __init__(self, config: KernelConfig, writer: LogWriter | None = None) -> None: ...
     def set_writer(self, writer: LogWriter | None) -> None: ...
+    def set_exchange(self, exchange: ExchangeSim | None) -> None: ...
     def on_quote(
         self,
         ts_ns: int,

@@ -1,7 +1,6 @@
 # cython: language_level=3
 """The face of the kernel. docs/kernel.md says what it computes; this file says how Python reaches it."""
 from hashlib import sha256
-from math import isfinite
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -12,7 +11,9 @@ from libc.string cimport memcpy, memset
 from trading_bot._fast.bars cimport Scratch, take_history
 from trading_bot._fast.config cimport Config
 from trading_bot._fast.decay cimport GRID_NS
+from trading_bot._fast.exchange_match cimport EXCHANGE_OVERFLOW
 from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
+from trading_bot._fast.refusals cimport finite, raise_answers_lost, raise_bad_record, template_index
 from trading_bot._fast.state cimport (
     BUCKETS, LAYOUT_VERSION, Bar, Bars, CandidateRow, Control, Flow, History, Quality, Report, Session,
     TemplateState,
@@ -23,6 +24,10 @@ from trading_bot._fast.views cimport (
     bars_of, beliefs_of, candidates_of, flags_of, penalties_of, signal_of, signals_of,
 )
 
+cdef enum:                    # what ends a call besides outcomes
+    BAD_RECORD = -1
+    ANSWERS_LOST = -2
+
 _LAYOUT = sha256(
     repr((
         LAYOUT_VERSION, sizeof(State), sizeof(Quality), sizeof(Session), sizeof(Control), sizeof(Flow),
@@ -31,12 +36,6 @@ _LAYOUT = sha256(
 ).digest()
 
 cdef int64_t STATE_BYTES = sizeof(State) - sizeof(Report)       # the report stands last
-
-
-cdef double _finite(double value, str name) except? -1.0:
-    if not isfinite(value) or abs(value) > 1_000_000.0:
-        raise ValueError(f"{name} is {value}: expected a number between -1000000 and 1000000")
-    return value
 
 
 cdef inline TickRecord _record(const Config* config, uint8_t kind, int64_t ts_ns) noexcept nogil:
@@ -89,6 +88,11 @@ cdef class HotPath:
         self.writer = writer
         self.logs = writer is not None
 
+    def set_exchange(self, ExchangeSim exchange):
+        """Which exchange meets every record from now on, before the kernel does; None: none. It is in no snapshot."""
+        self.exchange = exchange
+        self.matches = exchange is not None
+
     # Records
 
     cdef int step(self, const TickRecord* rec) noexcept nogil:
@@ -101,6 +105,8 @@ cdef class HotPath:
             return code | OUTCOME_PENDING
         if self.logs and self.writer.append_tick(rec) != 0:
             return OUTCOME_LOG_FULL
+        if self.matches and self.exchange.match(rec) == EXCHANGE_OVERFLOW:
+            return ANSWERS_LOST
         return take_record(&self.kernel, rec)
 
     cdef int run_records(self, const TickRecord* records, int64_t n, int64_t deadline_ns, int64_t* at) noexcept nogil:
@@ -108,6 +114,7 @@ cdef class HotPath:
         cdef const TickRecord* rec
         cdef int64_t i = at[0]
         cdef int code = 0
+        cdef int news
         st.report.candidates = 0
         while i < n and code == 0:
             rec = &records[i]
@@ -116,7 +123,7 @@ cdef class HotPath:
                     code = run_grid(&self.kernel, deadline_ns - 1)
                 break
             if rec.instrument != self.kernel.config.instrument_id or rec.kind < KIND_QUOTE or rec.kind > KIND_TIME:
-                code = -1
+                code = BAD_RECORD
                 break
             if not st.started:
                 start_at(st, rec.ts_ns)
@@ -127,9 +134,23 @@ cdef class HotPath:
             if self.logs and self.writer.append_tick(rec) != 0:
                 code = OUTCOME_LOG_FULL
                 break
+            if self.matches:
+                news = self.exchange.match(rec)
+                if news == EXCHANGE_OVERFLOW:
+                    code = ANSWERS_LOST
+                    break
+                if news:
+                    deadline_ns = min(deadline_ns, self.exchange.due_ns())
             code = take_record(&self.kernel, rec)
             i += 1
         at[0] = i
+        return code
+
+    cdef int _single(self, const TickRecord* rec) except -1:
+        """`step` for Python."""
+        cdef int code = self.step(rec)
+        if code == ANSWERS_LOST:
+            raise_answers_lost(rec.ts_ns)
         return code
 
     def on_quote(
@@ -144,37 +165,30 @@ cdef class HotPath:
     ):
         """Advance by one quote. PENDING in the answer: a grid point had an outcome, the quote was not taken, call again."""
         cdef TickRecord rec = _record(self.kernel.config, KIND_QUOTE, ts_ns)
-        rec.bid_ticks = bid_ticks
-        rec.bid_qty = bid_qty
-        rec.ask_ticks = ask_ticks
-        rec.ask_qty = ask_qty
-        rec.ts_event_ns = ts_event_ns
-        rec.flags = flags
-        return self.step(&rec)
+        rec.bid_ticks, rec.bid_qty, rec.ask_ticks, rec.ask_qty = bid_ticks, bid_qty, ask_ticks, ask_qty
+        rec.ts_event_ns, rec.flags = ts_event_ns, flags
+        return self._single(&rec)
 
     def on_trade(
         self, int64_t ts_ns, int32_t price_ticks, int32_t qty, uint8_t aggressor, int64_t ts_event_ns=0, uint32_t flags=0
     ):
         """Advance by one trade; `aggressor` as `domain.records.Aggressor`."""
         cdef TickRecord rec = _record(self.kernel.config, KIND_TRADE, ts_ns)
-        rec.bid_ticks = price_ticks
-        rec.bid_qty = qty
-        rec.aggressor = aggressor
-        rec.ts_event_ns = ts_event_ns
-        rec.flags = flags
-        return self.step(&rec)
+        rec.bid_ticks, rec.bid_qty, rec.aggressor = price_ticks, qty, aggressor
+        rec.ts_event_ns, rec.flags = ts_event_ns, flags
+        return self._single(&rec)
 
     def on_rejected(self, int64_t ts_ns):
         """A record was refused at the door; a writer gets a frame without raw values."""
         cdef TickRecord rec = _record(self.kernel.config, KIND_REJECTED, ts_ns)
-        return self.step(&rec)
+        return self._single(&rec)
 
     def on_gap(self, int64_t ts_ns, int32_t old_ticks, int32_t new_ticks):
         """The price band was re-anchored: everything computed from prices starts afresh."""
         cdef TickRecord rec = _record(self.kernel.config, KIND_PRICE_GAP, ts_ns)
         rec.bid_ticks = old_ticks
         rec.ask_ticks = new_ticks
-        return self.step(&rec)
+        return self._single(&rec)
 
     def on_time(self, int64_t ts_ns):
         """Run grid points up to ts_ns, stopping at the first outcome: call until it returns 0. Writes no record."""
@@ -198,13 +212,8 @@ cdef class HotPath:
         """Take a closed historical 60 s bar, before the first record; 0, or -1 for a bar that is refused."""
         cdef Bar bar
         memset(&bar, 0, sizeof(Bar))
-        bar.ts_open_ns = ts_open_ns
-        bar.open_ticks = open_ticks
-        bar.high_ticks = high_ticks
-        bar.low_ticks = low_ticks
-        bar.close_ticks = close_ticks
-        bar.volume = volume
-        bar.notional = notional
+        bar.ts_open_ns, bar.volume, bar.notional = ts_open_ns, volume, notional
+        bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks = open_ticks, high_ticks, low_ticks, close_ticks
         if not take_history(self.st, self.kernel.config, self.kernel.scratch, &bar):
             return -1
         sum_bar_parts(self.st, self.kernel.config)
@@ -214,8 +223,9 @@ cdef class HotPath:
         """Step 64-byte tick records from index `start`; returns (next index, outcome bits).
 
         Stops after a record with an outcome, before a record whose grid points have one, and before the first record
-        with `ts_ns >= deadline_ns`. Raises ValueError for a buffer that is not made of records and for a record of
-        another instrument or kind: the records before it have been taken.
+        with `ts_ns >= deadline_ns`, or not before the exchange's next due time once it has news. Raises ValueError for
+        a buffer that is not made of records and for a record of another instrument or kind, ExchangeFull when answers
+        of the exchange were lost: the records before it have been taken.
         """
         cdef Py_buffer view
         cdef int64_t at = start
@@ -230,8 +240,10 @@ cdef class HotPath:
                 raise ValueError(f"start is {start}: the buffer holds records 0 to {n - 1}")
             with nogil:
                 code = self.run_records(<const TickRecord*>view.buf, n, deadline_ns, &at)
-            if code < 0:
-                _raise_bad_record(self.kernel.config, <const TickRecord*>view.buf + at, at)
+            if code == ANSWERS_LOST:
+                raise_answers_lost((<const TickRecord*>view.buf + at).ts_ns)
+            if code == BAD_RECORD:
+                raise_bad_record(self.kernel.config, <const TickRecord*>view.buf + at, at)
             return at, code
         finally:
             PyBuffer_Release(&view)
@@ -244,23 +256,23 @@ cdef class HotPath:
 
     def set_template_on(self, int64_t index, bint on):
         """Switch one template on or off; off, it is not evaluated and keeps its state."""
-        cdef uint64_t bit = <uint64_t>1 << _template_index(self.kernel.config, index)
+        cdef uint64_t bit = <uint64_t>1 << template_index(self.kernel.config, index)
         cdef Control* control = &self.st.control
         control.on_mask = control.on_mask | bit if on else control.on_mask & ~bit
         arrange(&self.groups, self.kernel.config, self.st)
 
     def set_throttle(self, int64_t index, double factor):
         """Factor on the utility template `index` has to reach."""
-        self.st.control.throttle[_template_index(self.kernel.config, index)] = _finite(factor, "throttle")
+        self.st.control.throttle[template_index(self.kernel.config, index)] = finite(factor, "throttle")
 
     def set_sigma_p(self, int64_t index, double sigma_p):
         """Uncertainty of the win probability of template `index`, 0..1."""
-        self.st.control.sigma_p[_template_index(self.kernel.config, index)] = _finite(sigma_p, "sigma_p")
+        self.st.control.sigma_p[template_index(self.kernel.config, index)] = finite(sigma_p, "sigma_p")
 
     def set_costs(self, double commission_ticks, double min_euc_ticks):
         """Round-trip commission and least utility, in ticks per contract."""
-        self.st.control.commission_ticks = _finite(commission_ticks, "commission_ticks")
-        self.st.control.min_euc_ticks = _finite(min_euc_ticks, "min_euc_ticks")
+        self.st.control.commission_ticks = finite(commission_ticks, "commission_ticks")
+        self.st.control.min_euc_ticks = finite(min_euc_ticks, "min_euc_ticks")
 
     def set_eqs(self, int64_t eqs_c):
         """Execution quality in hundredths, 0..100."""
@@ -383,16 +395,3 @@ cdef class HotPath:
         memcpy(self.st, PyBytes_AS_STRING(data) + len(head), STATE_BYTES)
         self.st.report.candidates = 0
         arrange(&self.groups, self.kernel.config, self.st)
-
-
-cdef int _template_index(const Config* config, int64_t index) except -1:
-    if index < 0 or index >= config.templates:
-        raise ValueError(f"no template {index}: this kernel has {config.templates}")
-    return <int>index
-
-
-cdef int _raise_bad_record(const Config* config, const TickRecord* rec, int64_t index) except -1:
-    raise ValueError(
-        f"record {index} has kind {rec.kind} and instrument {rec.instrument}: expected a tick kind"
-        f" ({KIND_QUOTE} to {KIND_TIME}) of instrument {config.instrument_id}; records before it were taken"
-    )
