@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from trading_bot import cli_config, cli_log
+from trading_bot import cli_config, cli_log, cli_operate
 from trading_bot import cli_options as options
 from trading_bot.cli_options import DATA_DIR_DEFAULT, Common, common
 from trading_bot.cli_output import write_error
@@ -34,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_log.app, name="log")
 app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_operate.app)
 
 
 @app.callback(invoke_without_command=True)
@@ -48,6 +49,7 @@ def run(
     duration: options.Duration = None,
     seed: options.Seed = None,
     inputs: options.Inputs = None,
+    history: options.History = None,
     date: options.Date = None,
     columns: options.Columns = None,
     start: options.Start = None,
@@ -78,6 +80,7 @@ def run(
         duration_s=duration,
         seed=seed,
         inputs=tuple(inputs or ()),
+        history=tuple(history or ()),
         date=date,
         columns=columns,
         start=start,

@@ -25,7 +25,9 @@ AsJson = Annotated[
 ]
 Mode = Annotated[
     str | None,
-    typer.Option("--mode", metavar="OBSERVE|PAPER|LIVE", help="Default: OBSERVE", rich_help_panel=RUN_PANEL),
+    typer.Option(
+        "--mode", metavar="OBSERVE|PAPER|LIVE|BACKTEST|SIM", help="Default: OBSERVE", rich_help_panel=RUN_PANEL
+    ),
 ]
 Adapter = Annotated[
     str | None,
@@ -47,7 +49,7 @@ Duration = Annotated[
     typer.Option(
         "--duration",
         metavar="SECONDS",
-        help="End after this long: market time for files, wall time for ibkr.",
+        help="End after this long: market time for sim and files, wall time for ibkr.",
         rich_help_panel=RUN_PANEL,
     ),
 ]
@@ -55,6 +57,14 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything ran
 Inputs = Annotated[
     list[Path] | None,
     typer.Option("--input", help="File, or folder with --date; repeatable.", rich_help_panel=SOURCE_PANEL),
+]
+History = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--history",
+        help="File, folder or log before the input, to warm signals up; repeatable.",
+        rich_help_panel=SOURCE_PANEL,
+    ),
 ]
 Date = Annotated[
     str | None,
@@ -68,7 +78,12 @@ Columns = Annotated[
 ]
 Start = Annotated[
     str | None,
-    typer.Option("--start", metavar="TIME", help="Start of a simulated market (sim).", rich_help_panel=SOURCE_PANEL),
+    typer.Option(
+        "--start",
+        metavar="TIME",
+        help="Start of a simulated market. Default: 2026-11-25T14:20:00Z",
+        rich_help_panel=SOURCE_PANEL,
+    ),
 ]
 Host = Annotated[
     str | None, typer.Option("--host", help="Default: 127.0.0.1", rich_help_panel=GATEWAY_PANEL, show_default=False)
@@ -87,7 +102,12 @@ Clock = Annotated[
     typer.Option("--clock", metavar="system|feed", help="feed: of a simulated gateway.", rich_help_panel=GATEWAY_PANEL),
 ]
 Speed = Annotated[
-    float | None, typer.Option("--speed", help="Speed of the feed's clock.", rich_help_panel=GATEWAY_PANEL)
+    float | None,
+    typer.Option(
+        "--speed",
+        help="Market seconds a second: of the feed's clock, or of a simulated market.",
+        rich_help_panel=GATEWAY_PANEL,
+    ),
 ]
 Log = Annotated[Path, typer.Argument(metavar="LOG", help="Log folder of a run, or one log in it.")]
 

@@ -14,8 +14,10 @@ from trading_bot.domain.errors import BotError, SourceUnreachable, UsageError
 from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.summary import RunSummary
 from trading_bot.domain.units import iso_from_ns
+from trading_bot.modes import mode_row
 
 PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id
+SEED_MAX: Final = 2**63
 DURATION_S_MAX: Final = 1e9  # three decades; market time in ns stays far below 64 bits
 _TOP: Final = 12  # rows of a histogram for people; --json has all
 
@@ -31,6 +33,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float | None
     seed: int | None
     inputs: tuple[Path, ...]
+    history: tuple[Path, ...]
     date: str | None
     columns: Path | None
     start: str | None
@@ -86,20 +89,23 @@ def _load(common: Common, asked: Asked) -> LoadedConfig:
 def _check(loaded: LoadedConfig, asked: Asked) -> None:
     """Combinations that no single option shows (specification 13; architecture 7)."""
     settings = loaded.config.run
-    if settings.mode != "OBSERVE":
-        _check_orders_may_leave(settings.mode, settings.adapter, settings.instrument, asked)
+    if mode_row(settings.mode, settings.adapter).orders_leave:
+        _check_orders_may_leave(settings.mode, settings.instrument, asked)
     elif asked.arm:
-        raise UsageError("--arm lets real orders leave and belongs to --mode LIVE; OBSERVE never sends any")
+        raise UsageError(f"--arm lets real orders leave and belongs to --mode LIVE; {settings.mode} never sends any")
     if settings.adapter == "files":
         _check_files(asked)
     elif asked.inputs or asked.date or asked.columns:
         raise UsageError(f"--input, --date and --columns belong to --adapter files, found --adapter {settings.adapter}")
-    if settings.adapter == "sim":
+    if asked.history and settings.adapter != "files":
         raise UsageError(
-            "this version has no simulated market yet; use --adapter files with --input, or --adapter ibkr"
+            f"--history names the files and logs before the --input of --adapter files; --adapter {settings.adapter} "
+            "brings its own history"
         )
-    if asked.start is not None:
+    if settings.adapter != "sim" and asked.start is not None:
         raise UsageError(f"--start sets the time of a simulated market; --adapter {settings.adapter} brings its own")
+    if asked.seed is not None and not 0 <= asked.seed < SEED_MAX:
+        raise UsageError(f"--seed is {asked.seed}; expected 0 to {SEED_MAX - 1}")
     if asked.duration_s is not None and not 0 < asked.duration_s <= DURATION_S_MAX:
         raise UsageError(
             f"--duration is {asked.duration_s:g}; expected a positive number of seconds, at most {DURATION_S_MAX:g}"
@@ -108,27 +114,27 @@ def _check(loaded: LoadedConfig, asked: Asked) -> None:
         raise UsageError(f"--clock is {asked.clock!r}; expected system or feed")
     if asked.clock == "feed" and settings.adapter != "ibkr":
         raise UsageError("--clock feed is for a simulated gateway (--adapter ibkr); files carry their own time")
-    if asked.speed is not None and (asked.clock != "feed" or not 0 < asked.speed < float("inf")):
-        raise UsageError("--speed goes with --clock feed and is a positive number, as given to the gateway")
+    if asked.speed is not None:
+        if asked.clock != "feed" and settings.adapter != "sim":
+            raise UsageError("--speed goes with --clock feed, as given to the gateway, or with --adapter sim")
+        if not 0 < asked.speed < float("inf"):
+            raise UsageError(f"--speed is {asked.speed}; expected a positive number")
 
 
 def _check_files(asked: Asked) -> None:
     if not asked.inputs:
         raise UsageError("--adapter files reads the files named by --input; give at least one")
-    for path in asked.inputs:
-        if not path.exists():
-            raise SourceUnreachable(f"--input {path}: there is no such file or folder")
+    for option, paths in (("--input", asked.inputs), ("--history", asked.history)):
+        for path in paths:
+            if not path.exists():
+                raise SourceUnreachable(f"{option} {path}: there is no such file or folder")
     if asked.date is not None and not any(path.is_dir() for path in asked.inputs):
         raise UsageError("--date chooses a day of a folder; every --input is a file")
     if asked.columns is not None and not asked.columns.is_file():
         raise UsageError(f"--columns {asked.columns}: there is no such file")
 
 
-def _check_orders_may_leave(mode: str, adapter: str, symbol: str, asked: Asked) -> None:
-    if adapter != "ibkr":
-        raise UsageError(
-            f"--mode {mode} sends orders, --adapter {adapter} has no broker: use --adapter ibkr, or --mode OBSERVE"
-        )
+def _check_orders_may_leave(mode: str, symbol: str, asked: Asked) -> None:
     if instrument_by_symbol(symbol).research_only:
         raise UsageError(f"{symbol} is for research only; --mode {mode} refuses it")
     if mode == "PAPER":
@@ -169,6 +175,7 @@ def _options(common: Common, asked: Asked, loaded: LoadedConfig, run_id: str, pr
         data_dir=common.data_dir,
         run_id=run_id,
         inputs=asked.inputs,
+        history=asked.history,
         date=asked.date,
         columns=asked.columns,
         duration_s=asked.duration_s,
@@ -180,7 +187,7 @@ def _options(common: Common, asked: Asked, loaded: LoadedConfig, run_id: str, pr
         account=asked.account,
         arm=asked.arm,
         clock=asked.clock or "system",
-        speed=1.0 if asked.speed is None else asked.speed,
+        speed=asked.speed,
         progress=progress if callable(progress) else None,
     )
 

@@ -62,8 +62,8 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `trading-bot` (run) was asked for; `wiring.run` builds the run from it.
 
-    `inputs` are files or folders, `date` (YYYY-MM-DD) chooses a day of a folder, `columns` declares the columns of CSV
-    files. `duration_s` is market time for sim and files, wall time for ibkr. `progress` is called with (done, total) in
+    `inputs` are files or folders, `history` what came before them, `date` (YYYY-MM-DD) chooses a day of a folder, `columns` declares the columns of CSV
+    files. `speed` None is as fast as it goes. `duration_s` is market time for sim and files, wall time for ibkr. `progress` is called with (done, total) in
     bytes or records, and only when somebody is looking.
     """
 
@@ -71,6 +71,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path
     run_id: str
     inputs: tuple[Path, ...] = ()
+    history: tuple[Path, ...] = ()
     date: str | None = None
     columns: Path | None = None
     duration_s: float | None = None
@@ -82,7 +83,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     arm: bool = False
     clock: str = "system"
-    speed: float = 1.0
+    speed: float | None = None
     progress: Callable[[int, int], None] | None = None
 
 

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 import msgspec
 
-from trading_bot.domain.config import BotConfig, Section
+from trading_bot.domain import breaker_config, exit_config, learning_config, simulator_config
+from trading_bot.domain.config import BotConfig
+from trading_bot.domain.config_section import Section
 from trading_bot.domain.errors import ConfigError
 
 ENV_PREFIX: Final = "TRADING_BOT__"
@@ -20,8 +22,14 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
     {
         "decision.equity_assumed_usd": "equity where no account exists; the specification itself assumes it (6.5)",
         "log.segment_mib": "a quarter of a million ticks; two segments are mapped and prefaulted: it is memory too",
+        "orders.stop_deadline_ms": "eighty answers of a broker; until then the position has no protection",
+        "orders.exit_check_ms": "a tenth of the shortest hold is less than two looks; the kernel itself sees levels",
         "signals.vpin_bucket_qty": "about 1/50 of a quiet hour of MES; to be fitted to the volume of each contract",
     }
+    | {f"exits.{name}": reason for name, reason in exit_config.ASSUMED.items()}
+    | {f"breakers.{name}": reason for name, reason in breaker_config.ASSUMED.items()}
+    | {f"learning.{name}": reason for name, reason in learning_config.ASSUMED.items()}
+    | {f"simulator.{name}": reason for name, reason in simulator_config.ASSUMED.items()}
 )
 
 

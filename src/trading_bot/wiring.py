@@ -1,49 +1,46 @@
-"""The only place that builds the object graph: options in, a finished run out. The mode table is architecture 7.
-
-| mode    | feed  | stamps   | sink                                                        | orders leave? |
-|---------|-------|----------|-------------------------------------------------------------|---------------|
-| OBSERVE | files | recorded | shadow broker: acknowledges, never fills                    | never         |
-| REPLAY  | log   | recorded | compare with the recorded effects                           | never         |
-"""
+"""The only place that builds the object graph: options in, a finished run out. The mode table is `modes.py`."""
 
 import fcntl
 import os
 import signal
 import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from trading_bot import log_setup
-from trading_bot.adapters.files import CsvColumns, FileFeed, open_files, read_columns
+from trading_bot._fast import ExchangeSim
+from trading_bot.adapters.sim.broker import SimBroker
 from trading_bot.build_digest import build_digest
 from trading_bot.config_files import RunOptions
 from trading_bot.core import replay as replay_module
+from trading_bot.core.carried import Carried
 from trading_bot.core.documents import RunDocuments
+from trading_bot.core.earlier_runs import left_behind, rebuild_learning
 from trading_bot.core.opening import RunIdentity
+from trading_bot.core.operator_desk import OperatorDesk
 from trading_bot.core.recovery import Recovered, recover_run, unfinished
 from trading_bot.core.run_logs import FolderLogs
 from trading_bot.core.runner import BotRunner
-from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.core.summarize import summarize
+from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, Effect
-from trading_bot.domain.errors import ConfigError, DataCorrupt, UsageError
-from trading_bot.domain.events import DecisionMade, Event, SafetyVerdict
+from trading_bot.domain.errors import DataCorrupt, Halted, UsageError
+from trading_bot.domain.events import DecisionMade, Event, Input, SafetyVerdict
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.summary import ReplayReport, RunSummary
-from trading_bot.engines.session import SessionTable, overrides_from, parse_calendar
+from trading_bot.engines.exchange_config import exchange_config
+from trading_bot.market_sources import Source, open_source
+from trading_bot.modes import ModeRow, mode_row
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
 _MIB: Final = 1024 * 1024
 _ATTRIBUTE_FILE: Final = "run.json"
-# Sessions embedded around the first record: history looks back 20 sessions, a run may last two years.
-_DAYS_BEFORE: Final = 40
-_DAYS_AFTER: Final = 520
+_SUMMARY_FILE: Final = "summary.json"
 
 
 def run(options: RunOptions) -> RunSummary:
@@ -70,116 +67,141 @@ def replay(path: Path, until_seq: int | None = None) -> ReplayReport:
 
 def _run_locked(options: RunOptions) -> RunSummary:
     config = options.loaded.config
+    row = mode_row(config.run.mode, config.run.adapter)
     instrument = instrument_by_symbol(config.run.instrument)
-    feed = open_files(list(options.inputs), instrument, date=options.date, columns=_columns(options.columns))
-    documents = _documents(options, instrument, feed)
+    desk = OperatorDesk(options.data_dir)
+    _refuse_halted(desk)
+    source = open_source(options, instrument)
+    documents = RunDocuments(
+        config=config,
+        templates=options.loaded.templates,
+        instrument=instrument,
+        calendar=source.calendar,
+        resolution_ns=source.feed.resolution_ns,
+        feed=source.feed.description,
+    )
     build = build_digest()
-    broker = ShadowBroker()
-    attributes = _attributes(options, feed)
+    attributes = _attributes(options, source)
     found = _find_unfinished(options.data_dir, attributes)
+    sink = _sink(row, options, instrument)
     recovered: Recovered | None = None
+    carried, first_inputs = Carried(), list[Input]()
     if found is None:
         run_id = options.run_id
         folder = options.data_dir / "runs" / run_id
+        left = left_behind(options.data_dir, _earlier(options.data_dir, attributes), source.first_ts_ns or 0)
+        carried = left.carried
+        first_inputs += [left.refused] if left.refused else []
         with _writable(options.data_dir):
             folder.mkdir(parents=True)
             _write_atomic(folder / _ATTRIBUTE_FILE, attributes)
     else:
         folder, run_id = found, found.name
         log_setup.bind_ids(run_id=run_id)
-        recovered = recover_run(folder, build=build, config_hash=documents.config_hash, broker=broker)
-        log_setup.get_logger().warning(
-            "run_continued",
-            run=run_id,
-            last_seq=recovered.player.last_seq,
-            torn_bytes=recovered.torn_bytes,
-            recovery="full" if recovered.full else "facts",
-        )
+        recovered = _recover(folder, build, documents, sink)
+        first_inputs += _after_recovery(desk, recovered)
         if not recovered.full:
-            broker = ShadowBroker()
+            sink = _sink(row, options, instrument)
     logs = FolderLogs(
         folder, run_id=run_id, segment_bytes=config.log.segment_mib * _MIB, sync_s=config.log.sync_ms / 1000
     )
     progress = options.progress
-    total = sum(path.stat().st_size for path in options.inputs if path.is_file())
     runner = BotRunner(
         documents,
-        feed=feed,
-        broker=broker,
+        feed=source.feed,
+        broker=sink.broker,
+        exchange=sink.exchange,
+        desk=desk,
         logs=logs,
-        identity=RunIdentity(run_id=run_id, mode=config.run.mode, adapter=config.run.adapter, build=build),
+        identity=RunIdentity(
+            run_id=run_id,
+            mode=row.name,
+            adapter=config.run.adapter,
+            build=build,
+            hypothetical=row.hypothetical,
+            orders_count=row.orders_count,
+        ),
         recovered=recovered,
+        carried=carried,
+        history=source.history,
+        first_inputs=first_inputs,
         duration_s=options.duration_s,
         on_record=_log_record,
-        on_progress=None if progress is None else lambda records: progress(records, max(total, records)),
+        on_progress=None if progress is None else lambda records: progress(records, max(source.bytes_total, records)),
     )
     started_s = time.perf_counter()
     with _orderly_signals(runner):
         runner.run()
-    return summarize(runner, log_path=folder, wall_s=time.perf_counter() - started_s)
+    summary = summarize(runner, log_path=folder, wall_s=time.perf_counter() - started_s)
+    _write_atomic(folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
+    return summary
 
 
-def _columns(path: Path | None) -> CsvColumns | None:
-    return None if path is None else read_columns(path)
+class _Sink(msgspec.Struct, frozen=True):
+    """Where orders go, and the exchange that the kernel's loop matches for it."""
+
+    broker: SimBroker
+    exchange: ExchangeSim
 
 
-def _documents(options: RunOptions, instrument: Instrument, feed: FileFeed) -> RunDocuments:
-    config = options.loaded.config
-    table = load_calendar(config.session.calendar, options.data_dir)
-    first_ns = feed.first_ts_ns()
-    day = table.trading_day(first_ns) if first_ns is not None else None
-    calendar = ""
-    if day is None and first_ns is not None:
-        # Data that begin before the table reach it later; data beyond it stay unknown, and the core says so.
-        first = table.days_from(0, 1)[0]
-        day = first if first_ns < first.globex_open_ns else None
-    if day is not None:
-        before = table.days_before(day.trade_date, _DAYS_BEFORE)
-        start = before[0].trade_date if before else day.trade_date
-        calendar = table.extract(start, len(before) + _DAYS_AFTER)
-    return RunDocuments(
-        config=config,
-        templates=options.loaded.templates,
-        instrument=instrument,
-        calendar=calendar,
-        resolution_ns=feed.resolution_ns,
-        feed=feed.description,
+def _sink(row: ModeRow, options: RunOptions, instrument: Instrument) -> _Sink:
+    config = exchange_config(options.loaded.config.simulator, instrument, options.seed or 0)
+    exchange = ExchangeSim(config)
+    return _Sink(SimBroker(exchange, suppress=row.suppress, instrument_id=instrument.id), exchange)
+
+
+def _refuse_halted(desk: OperatorDesk) -> None:
+    latch = desk.latched()
+    if latch is not None:
+        raise Halted(
+            f"the kill switch is latched since {latch.when}: {latch.reason} (by {latch.source}); "
+            "find out why, then clear it with `trading-bot unkill --reason TEXT`"
+        )
+
+
+def _recover(folder: Path, build: str, documents: RunDocuments, sink: _Sink) -> Recovered:
+    recovered = recover_run(
+        folder, build=build, config_hash=documents.config_hash, broker=sink.broker, exchange=sink.exchange
     )
+    log_setup.get_logger().warning(
+        "run_continued",
+        run=folder.name,
+        last_seq=recovered.player.last_seq,
+        torn_bytes=recovered.torn_bytes,
+        recovery="full" if recovered.full else "facts",
+    )
+    return recovered
 
 
-def load_calendar(name: str, data_dir: Path) -> SessionTable:
-    """The session table with its overrides (`<name>_overrides.toml` beside it), from the data directory or shipped.
+def _after_recovery(desk: OperatorDesk, recovered: Recovered) -> list[Input]:
+    """The latch and the learning file beside a log that knows better than both.
 
     Raises:
-        ConfigError: no such file, or a file that does not parse. Without a calendar there are no entries, so it is
-        not guessed.
+        Halted: the latch was set and its file is gone without a person's word: it is latched again.
     """
-    folders = [data_dir / "calendars", Path.cwd() / "data" / "calendars", _ROOT / "data" / "calendars"]
-    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
-    if found is None:
-        places = ", ".join(str(folder) for folder in folders)
-        raise ConfigError(f"session.calendar: no file {name} in {places}; generate it with tools/make_calendar.py")
-    table = parse_calendar(found.read_text(encoding="utf-8"), source=str(found))
-    overrides = found.with_name(f"{found.stem}_overrides.toml")
-    if not overrides.is_file():
-        return table
-    try:
-        document = tomllib.loads(overrides.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{overrides}: not valid TOML: {error}") from error
-    return table.with_overrides(overrides_from(document, source=str(overrides)))
+    inputs: list[Input] = []
+    state = recovered.player.machine.state if recovered.player.machine is not None else None
+    kill_reason = recovered.player.facts.carried.kill_reason if state is None else state.kill_reason
+    if kill_reason is not None:
+        cleared = desk.cleared()
+        if cleared is None:
+            desk.latch(kill_reason, "log")
+            _refuse_halted(desk)
+        else:
+            inputs.append(events.KillCleared(ts_ns=0, reason=cleared.reason, source=cleared.source))
+    if state is not None and (refused := rebuild_learning(desk.data_dir, state.learning.export_to_dict())) is not None:
+        inputs.append(refused)
+    return inputs
 
 
-def _attributes(options: RunOptions, feed: FileFeed) -> dict[str, Any]:
+def _attributes(options: RunOptions, source: Source) -> dict[str, Any]:
     """What must be equal for a cut run to be continued instead of a new one begun."""
     settings = options.loaded.config.run
     return {
         "mode": settings.mode,
         "adapter": settings.adapter,
         "instrument": settings.instrument,
-        "inputs": [str(path.resolve()) for path in options.inputs],
-        "date": options.date,
-        "feed": feed.description,
+        **source.kind_of,
     }
 
 
@@ -202,6 +224,20 @@ def _find_unfinished(data_dir: Path, attributes: dict[str, Any]) -> Path | None:
         if held == wanted:
             return folder if unfinished(folder) else None
     return None
+
+
+def _earlier(data_dir: Path, attributes: dict[str, Any]) -> list[Path]:
+    """Runs of the same mode, adapter and instrument, newest first."""
+    runs = data_dir / "runs"
+    found = []
+    for folder in sorted((entry for entry in runs.iterdir() if entry.is_dir()), reverse=True) if runs.is_dir() else []:
+        try:
+            held = orjson.loads((folder / _ATTRIBUTE_FILE).read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            continue  # no run of ours; `_find_unfinished` has refused a damaged one already
+        if all(held.get(name) == attributes[name] for name in ("mode", "adapter", "instrument")):
+            found.append(folder)
+    return found
 
 
 def _write_atomic(path: Path, document: dict[str, Any]) -> None:

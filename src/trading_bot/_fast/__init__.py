@@ -1,6 +1,7 @@
 """Compiled kernels behind one face. There is no pure-Python fallback: a slow bot would be a different bot."""
 
 try:
+    from trading_bot._fast.exchange import ExchangeSim
     from trading_bot._fast.hotpath import HotPath
     from trading_bot._fast.logwriter import LogFull, LogWriter, Segment
 except ModuleNotFoundError as missing:
@@ -17,4 +18,4 @@ except ModuleNotFoundError as missing:
 if 5e-324 * 1.0 == 0.0:
     raise ImportError("subnormal numbers are switched off in this process: remove the library built with -ffast-math")
 
-__all__ = ["HotPath", "LogFull", "LogWriter", "Segment"]
+__all__ = ["ExchangeSim", "HotPath", "LogFull", "LogWriter", "Segment"]

@@ -6,10 +6,10 @@ The handlers of a family stand in the modules named `on_*`; this is their table.
 from collections.abc import Callable
 from typing import Any, Final
 
-from trading_bot.core import on_life, on_orders, on_outcome, on_session
+from trading_bot.core import learning_desk, on_abandoned, on_fill, on_life, on_orders, on_outcome, on_session
 from trading_bot.core.control import refresh_control
 from trading_bot.core.state import State
-from trading_bot.domain import events
+from trading_bot.domain import events, trade_events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 
@@ -19,8 +19,8 @@ Handler = Callable[[State, Any, int], list[Event | Effect]]
 _HANDLERS: Final[dict[type[Event], Handler]] = {
     events.RunStarted: on_life.run_started,
     events.StateCarried: on_life.state_carried,
-    events.ProcessStarted: on_life.process_started,
-    events.EffectsAbandoned: on_life.effects_abandoned,
+    events.ProcessStarted: on_abandoned.process_started,
+    events.EffectsAbandoned: on_abandoned.effects_abandoned,
     events.StopRequested: on_life.stop_requested,
     events.FeedEnded: on_life.feed_ended,
     events.RunEnded: on_life.run_ended,
@@ -32,12 +32,22 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
     events.Reconciled: on_life.reconciled,
     events.LatencySampled: on_life.latency_sampled,
     events.KillRequested: on_life.kill_requested,
+    events.FlattenRequested: on_life.flatten_requested,
     events.KillCleared: on_life.kill_cleared,
+    events.HistoryLoaded: on_life.history_loaded,
+    events.LearningSaveFailed: learning_desk.save_failed,
+    events.LearningRefused: learning_desk.refused,
     events.TimerFired: on_session.timer_fired,
     events.OrderSuppressed: on_orders.order_suppressed,
     events.OrderAcknowledged: on_orders.order_acknowledged,
     events.OrderCancelled: on_orders.order_cancelled,
     events.OrderRejected: on_orders.order_rejected,
+    trade_events.OrderWorking: on_orders.order_working,
+    trade_events.OrderFilled: on_fill.order_filled,
+    trade_events.StopTriggered: on_orders.stop_triggered,
+    trade_events.RequestRefused: on_orders.request_refused,
+    trade_events.ShadowFilled: learning_desk.shadow_filled,
+    trade_events.ShadowEnded: learning_desk.shadow_ended,
     events.OutcomeReached: on_outcome.outcome_reached,
 }
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from trading_bot.core.state import State
-from trading_bot.engines import quality
+from trading_bot.engines import breakers, quality
 from trading_bot.engines.quality import Band
 from trading_bot.engines.session import SessionState
 
@@ -31,6 +31,7 @@ def refresh_control(state: State) -> None:
         and state.link_up
         and state.data_type == LIVE_DATA
         and state.reconciled
+        and not breakers.verdict(state.breakers).blocking
         and state.log_space_ok
         and not state.data_down
         and state.equity_uusd is not None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from trading_bot.domain import events
+from trading_bot.domain import events, trade_events
 from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.events import Event
 from trading_bot.domain.reasons import Action
@@ -19,6 +19,15 @@ class RunCounters:
         self.decisions = 0
         self.orders_placed = 0
         self.fills = 0
+        self.trades_closed = 0
+        self.exits_by_cause: Counter[str] = Counter()
+        self.last_exit: str | None = None
+        self.net_uusd = 0
+        self.net_hypothetical_uusd = 0
+        self.fees_uusd = 0
+        self.naked_ns_max = 0
+        self.breakers_tripped: Counter[str] = Counter()
+        self.flatten_ts_ns = 0
         self.skips_by_reason: Counter[str] = Counter()
         self.skips_by_template: dict[str, Counter[str]] = {}
         self.approvals_by_template: Counter[str] = Counter()
@@ -42,8 +51,29 @@ class RunCounters:
         elif isinstance(record, events.SafetyVerdict):
             if record.failed:
                 self.refusals_by_reason.update(f"CHECK_{number}" for number in record.failed)
+        elif isinstance(record, trade_events.OrderFilled):
+            self.fills += 1
+            self.fees_uusd += record.commission_uusd
+        elif isinstance(record, trade_events.TradeClosed):
+            self._trade(record)
+        elif isinstance(record, trade_events.StopResident):
+            self.naked_ns_max = max(self.naked_ns_max, record.naked_ns)
+        elif isinstance(record, trade_events.BreakerChanged):
+            self.breakers_tripped[record.breaker] += record.tripped
+        elif isinstance(record, events.SessionExitFlatten):
+            self.flatten_ts_ns = record.ts_ns
         elif isinstance(record, Effect):
             self.effects += 1
             if isinstance(record, PlaceOrder):
                 self.orders_placed += 1
                 self.approvals_by_template[record.order.template] += 1
+
+    def _trade(self, record: trade_events.TradeClosed) -> None:
+        outcome = record.outcome
+        self.trades_closed += 1
+        self.exits_by_cause[outcome.exit_reason] += 1
+        self.last_exit = outcome.exit_reason
+        if outcome.hypothetical:
+            self.net_hypothetical_uusd += outcome.net_uusd
+        else:
+            self.net_uusd += outcome.net_uusd

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trading_bot.domain.effects import Alert, ArmTimer, CancelOrder, DisarmTimer, Effect, PlaceOrder
+from trading_bot.domain.effects import Alert, Effect, PlaceOrder
 from trading_bot.domain.log_records import encode
 from trading_bot.domain.orders import ClientOrderId
 
@@ -28,11 +28,12 @@ def canonical_effect(effect: Effect, lifecycle_seqs: Sequence[int]) -> Effect:
     if not lifecycle_seqs:
         return effect
     if isinstance(effect, PlaceOrder):
-        order_id = canonical_order_id(effect.order.order_id, lifecycle_seqs)
-        return msgspec.structs.replace(effect, order=msgspec.structs.replace(effect.order, order_id=order_id))
-    if isinstance(effect, CancelOrder | ArmTimer | DisarmTimer) and effect.order_id is not None:
-        return msgspec.structs.replace(effect, order_id=canonical_order_id(effect.order_id, lifecycle_seqs))
-    return effect
+        entry_id = canonical_order_id(effect.order.order_id, lifecycle_seqs)
+        return msgspec.structs.replace(effect, order=msgspec.structs.replace(effect.order, order_id=entry_id))
+    order_id: ClientOrderId | None = getattr(effect, "order_id", None)
+    if order_id is None:
+        return effect
+    return msgspec.structs.replace(effect, order_id=canonical_order_id(order_id, lifecycle_seqs))
 
 
 class EffectsDigest:

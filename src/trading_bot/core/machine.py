@@ -3,16 +3,28 @@
 The runner and replay drive the same machine.
 """
 
+import msgspec
+
 from trading_bot.core.apply import Results, apply
+from trading_bot.core.carried import Carried
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
-from trading_bot.core.state import Carried, State
+from trading_bot.core.state import State
 from trading_bot.domain.effects import ArmTimer, DisarmTimer, Effect, EndRun
 from trading_bot.domain.events import Event, OutcomeReached, TimerFired
 from trading_bot.domain.kernel import Outcome
+from trading_bot.domain.learning import LearningState, TradeOutcome
 from trading_bot.domain.orders import ClientOrderId
 from trading_bot.domain.units import TS_NEVER_NS
+
+
+class Facts(msgspec.Struct, kw_only=True):
+    """What survives when the state cannot be rebuilt: carried facts, and the trades closed since they were written."""
+
+    carried: Carried = Carried()
+    outcomes: list[TradeOutcome] = []
+
 
 TimerKey = tuple[str, ClientOrderId | None]
 
@@ -35,7 +47,7 @@ class Machine:
         self.timers: dict[TimerKey, int] = {}
         self.end: EndRun | None = None
 
-    def restarted(self, documents: RunDocuments, facts: Carried) -> "Machine":
+    def restarted(self, documents: RunDocuments, facts: "Facts") -> "Machine":
         """A cold machine under other documents, with the facts an earlier one left; digests and counters go on."""
         fresh = Machine(documents, counters=self.counters, run_digest=self.run_digest)
         self.counters.before_quotes = self.counters.logged_quotes
@@ -44,7 +56,12 @@ class Machine:
         fresh.state.lifecycle_seqs = self.state.lifecycle_seqs
         fresh.state.ts_ns = self.state.ts_ns
         fresh.state.mode = self.state.mode
-        fresh.state.take_over(facts)
+        fresh.state.learning.hypothetical = self.state.learning.hypothetical
+        sessions = fresh.state.sessions
+        fresh.state.day = sessions.trading_day(fresh.state.ts_ns) if sessions else None
+        fresh.state.take_over(facts.carried)
+        for outcome in facts.outcomes:
+            fresh.state.learning.record(outcome)
         return fresh
 
     @property
@@ -101,3 +118,9 @@ class Machine:
                 self.timers.pop((result.name, result.order_id), None)
             elif isinstance(result, EndRun):
                 self.end = None
+
+    def throttled(self) -> dict[str, str]:
+        """Templates that may not do all they want, with their state."""
+        learning = self.state.learning
+        states = {name: learning.state(name) for name in self.state.documents.templates}
+        return {name: state.value for name, state in states.items() if state is not LearningState.ACTIVE}

@@ -4,20 +4,21 @@ import zlib
 
 import msgspec
 
-from trading_bot.core.on_session import (
-    SESSION_TIMER,
-    enter_session,
-    rearm_session,
-    resume_quality,
-    watch_quality,
-)
-from trading_bot.core.state import Carried, State
-from trading_bot.core.stopping import end_if_idle, flatten, pull_kill_switch, request_stop
+from trading_bot.core import breaking
+from trading_bot.core.carried import Carried
+from trading_bot.core.flattening import drive, flatten, pull_kill_switch, request_stop
+from trading_bot.core.learning_desk import refresh_throttles
+from trading_bot.core.on_session import enter_session, resume_quality, watch_quality
+from trading_bot.core.state import State
+from trading_bot.core.stopping import cancel_entries, end_if_idle
 from trading_bot.domain import events
-from trading_bot.domain.effects import Alert, ArmTimer, CancelOrder, Effect, EndRun, FlattenPosition, PlaceOrder
+from trading_bot.domain.bars import unpack_bars
+from trading_bot.domain.effects import Alert, Effect
+from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.events import Event
+from trading_bot.engines.flatten import FlattenKind
 from trading_bot.engines.kernel_config import commission_ticks
-from trading_bot.engines.orders import OrderSignal, next_status
+from trading_bot.engines.position import FLAT
 
 Results = list[Event | Effect]
 
@@ -25,6 +26,7 @@ Results = list[Event | Effect]
 def run_started(state: State, event: events.RunStarted, _seq: int) -> Results:
     """A log begins: find the session and arm its timer. A date the calendar does not know is told once a log."""
     state.mode = event.mode
+    state.learning.hypothetical = event.hypothetical
     results = enter_session(state)
     if state.day is not None:
         return results
@@ -37,46 +39,10 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
     state.take_over(msgspec.msgpack.decode(event.state, type=Carried))
     if event.kernel:
         state.kernel.restore(zlib.decompress(event.kernel))
-    return resume_quality(state, event.ts_ns)
-
-
-def process_started(state: State, event: events.ProcessStarted, seq: int) -> Results:
-    """A restart continues the log. Its own record does not count in digests. A cold one has its session to find."""
-    state.lifecycle_seqs.append(seq)
-    return [*enter_session(state), *resume_quality(state, event.ts_ns)] if event.documents else []
-
-
-def effects_abandoned(state: State, event: events.EffectsAbandoned, seq: int) -> Results:
-    """Effects that were decided but never carried out are dropped; what must not be lost with them is decided anew."""
-    state.lifecycle_seqs.append(seq)
-    # cause 0: the kernel's outcome itself was never recorded, so nothing was decided
-    lost = state.last_results[event.kept :] if event.cause_seq else ()
-    results: Results = [
-        Alert(
-            ts_ns=event.ts_ns,
-            level="warning",
-            code="EFFECTS_ABANDONED",
-            text=f"the process ended before {len(lost)} effects were carried out; they are dropped",
-        )
-    ]
-    for effect in lost:
-        if isinstance(effect, PlaceOrder):
-            entry = state.entries.pop(effect.order.order_id)
-            next_status(entry.status, OrderSignal.ABANDONED)
-        elif isinstance(effect, ArmTimer) and effect.name != SESSION_TIMER:
-            # Without its timer an entry that was placed would work for ever; one that was not needs none.
-            if effect.order_id is None or effect.order_id in state.entries:
-                results.append(msgspec.structs.replace(effect, ts_ns=event.ts_ns))
-        elif isinstance(effect, Alert) and effect.level == "critical":
-            results.append(msgspec.structs.replace(effect, ts_ns=event.ts_ns))
-        elif isinstance(effect, CancelOrder) and effect.order_id in state.entries:
-            results.append(CancelOrder(ts_ns=event.ts_ns, order_id=effect.order_id, reason=effect.reason))
-        elif isinstance(effect, FlattenPosition):
-            results += flatten(state, event.ts_ns, effect.reason)
-        elif isinstance(effect, EndRun):
-            results.append(EndRun(ts_ns=event.ts_ns, reason=effect.reason, exit_code=effect.exit_code))
-    results += rearm_session(state, event.ts_ns)
-    return results
+    state.kernel.clear_position()
+    state.learning.start_session(event.ts_ns)
+    refresh_throttles(state)
+    return [*resume_quality(state, event.ts_ns), *breaking.resume(state, event.ts_ns)]
 
 
 def stop_requested(state: State, event: events.StopRequested, _seq: int) -> Results:
@@ -128,18 +94,41 @@ def link_status(state: State, event: events.LinkStatus, _seq: int) -> Results:
 
 def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> Results:
     """Money decides the tier, and the tier the smallest expected utility."""
-    state.equity_uusd = event.equity_uusd
-    tier = state.config.decision.tiers[state.decisions.tier_name(event.equity_uusd)]
+    state.set_ledger(state.ledger().opened(state.day.trade_date if state.day else 0, event.equity_uusd))
+    assert state.account is not None
+    state.equity_uusd = state.account.equity_uusd(0)
+    tier = state.config.decision.tiers[state.decisions.tier_name(state.equity_uusd)]
     state.kernel.set_costs(commission_ticks(state.instrument), tier.min_euc_ticks)
-    return []
+    return breaking.mark(state, event.ts_ns)
 
 
 def reconciled(state: State, event: events.Reconciled, _seq: int) -> Results:
-    """The broker's truth about position and orders is known and equal to ours, or not."""
+    """The broker's truth about the position; where it differs from ours, ours was wrong."""
+    ts_ns, results = event.ts_ns, []
     state.reconciled = event.ok
-    state.position_qty = event.position_qty if event.ok else None
-    quality = watch_quality(state, event.ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
-    return [*quality, *end_if_idle(state, event.ts_ns)]
+    if not event.ok:
+        state.position_known = False
+    else:
+        state.answered_ns = ts_ns
+        results = _compare_position(state, event)
+    quality = watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
+    return [*results, *quality, *drive(state, ts_ns), *end_if_idle(state, ts_ns)]
+
+
+def _compare_position(state: State, event: events.Reconciled) -> Results:
+    """A phantom is corrected and told; an orphan is never adopted: it is flattened and the bot halts (spec 12)."""
+    ours, theirs = state.position.qty, event.position_qty
+    if ours == theirs:
+        state.position_known = True
+        return []
+    text = f"position {ours} here, {theirs} at the broker"
+    if theirs == 0:
+        state.position, state.position_known, state.trade = FLAT, True, None
+        state.kernel.clear_position()
+        return [Alert(ts_ns=event.ts_ns, level="critical", code="PHANTOM_POSITION", text=text)]
+    state.position_known = False
+    alert = Alert(ts_ns=event.ts_ns, level="critical", code="ORPHAN_POSITION", text=text)
+    return [alert, *pull_kill_switch(state, event.ts_ns, text, "reconciliation")]
 
 
 def latency_sampled(_state: State, _event: events.LatencySampled, _seq: int) -> Results:
@@ -150,6 +139,29 @@ def latency_sampled(_state: State, _event: events.LatencySampled, _seq: int) -> 
 def kill_requested(state: State, event: events.KillRequested, _seq: int) -> Results:
     """Latch, cancel, flatten, halt."""
     return pull_kill_switch(state, event.ts_ns, event.reason, event.source)
+
+
+def flatten_requested(state: State, event: events.FlattenRequested, _seq: int) -> Results:
+    """A person closes the position; the run goes on."""
+    reason = f"{event.reason} ({event.source})"
+    text = f"flatten asked for by {event.source}: {event.reason}"
+    return [
+        Alert(ts_ns=event.ts_ns, level="warning", code="FLATTEN_REQUESTED", text=text),
+        *cancel_entries(state, event.ts_ns, reason),
+        *flatten(state, event.ts_ns, FlattenKind.STOP, reason),
+    ]
+
+
+def history_loaded(state: State, event: events.HistoryLoaded, _seq: int) -> Results:
+    """Closed bars from before the start go the way of every bar, decisions off. A bar the kernel refuses is told."""
+    try:
+        refused = sum(1 for bar in unpack_bars(event.bars) if state.kernel.on_bar(*bar) != 0)
+    except DataCorrupt as error:
+        return [Alert(ts_ns=event.ts_ns, level="error", code="HISTORY_REFUSED", text=f"{event.source}: {error}")]
+    if not refused:
+        return []
+    text = f"{event.source}: {refused} of {event.count} bars are out of order or no bars; they are not used"
+    return [Alert(ts_ns=event.ts_ns, level="warning", code="HISTORY_REFUSED", text=text)]
 
 
 def kill_cleared(state: State, event: events.KillCleared, _seq: int) -> Results:

@@ -3,10 +3,15 @@
 Candidates become decisions, decisions pass the safety gate, approvals become orders.
 """
 
+from typing import Final
+
+from trading_bot.core import breaking, learning_desk
 from trading_bot.core.control import LIVE_DATA
+from trading_bot.core.exit_watch import exit_found, watch
 from trading_bot.core.on_session import DATA_DOWN_CLEAR_TIMER, ENTRY_TTL_TIMER, watch_quality
-from trading_bot.core.state import Entry, State
-from trading_bot.core.stopping import cancel_entries, flatten
+from trading_bot.core.state import State
+from trading_bot.core.stopping import cancel_entries
+from trading_bot.core.trade import Entry, EntryTerms
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, ArmTimer, DisarmTimer, Effect, PlaceOrder
 from trading_bot.domain.events import Event, OutcomeReached
@@ -14,11 +19,15 @@ from trading_bot.domain.kernel import Candidate, Outcome
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, OrderStatus, Side
 from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.domain.units import NS_PER_HOUR, NS_PER_MIN, NS_PER_S
+from trading_bot.engines import breakers, budgets
 from trading_bot.engines.decision_v2 import Decision, DecisionInputs
 from trading_bot.engines.orders import OrderSignal, next_status
 from trading_bot.engines.quality import Band, eqs_c
 from trading_bot.engines.safety_gate import Refused, SafetyFacts
 from trading_bot.engines.session import SessionState, session_state, session_window
+
+# Failing gates with which a candidate is still evidence: none but the one that its own template is blocked.
+_SHADOWED: Final = frozenset({1 << GateReason.LEARNING_BLOCKED})
 
 Results = list[Event | Effect]
 
@@ -34,9 +43,9 @@ def outcome_reached(state: State, event: OutcomeReached, seq: int) -> Results:
     if event.code & Outcome.QUALITY:
         results += _quality(state, event)
     if event.code & Outcome.EXIT:
-        qty = state.position_qty or 0
+        qty = state.position.qty
         results.append(events.ExitDetected(ts_ns=event.ts_ns, exit_mask=event.exit_mask, position_qty=qty))
-        results += flatten(state, event.ts_ns, "EXIT")
+        results += exit_found(state, event.ts_ns, event.exit_mask)
     if event.code & Outcome.CANDIDATE:
         results += _candidates(state, event, seq)
     return results
@@ -51,7 +60,8 @@ def _quality(state: State, event: OutcomeReached) -> Results:
         results.append(ArmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER, due_ns=due_ns))
     elif was_down:
         results.append(DisarmTimer(ts_ns=ts_ns, name=DATA_DOWN_CLEAR_TIMER))
-    return results
+    results += breaking.data_age(state, ts_ns)
+    return results + watch(state, ts_ns)
 
 
 def _candidates(state: State, event: OutcomeReached, seq: int) -> Results:
@@ -69,6 +79,8 @@ def _candidates(state: State, event: OutcomeReached, seq: int) -> Results:
             results += placed
             if decision.action is Action.ENTER:
                 rival = GateReason.BETTER_CANDIDATE
+        elif decision.mask in _SHADOWED:
+            results += _shadow(state, event.ts_ns, (seq, index), candidate, inputs)
         results += _journal(state, event.ts_ns, candidate, decision)
     # The order leaves only after everything about its moment is in the log, so effects come last.
     return [r for r in results if not isinstance(r, Effect)] + [r for r in results if isinstance(r, Effect)]
@@ -91,11 +103,17 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
     """The world as the decision sees it."""
     book = state.kernel.book()
     window = session_window(state.day, state.policy) if state.day else None
+    broken = breakers.verdict(state.breakers)
+    config = state.config.breakers
+    # One contract cannot be halved, so that is what a reduction of one contract looks like; more are halved by size.
+    reduced = breakers.entry_terms(config, broken, 1)
+    used = state.budgets
+    limits = budgets.limits_of(state.config.safety)
     return DecisionInputs(
         ts_ns=ts_ns,
         stopping=state.stopping is not None,
         killed=state.kill_reason is not None,
-        recovered=state.reconciled,
+        recovered=state.reconciled and state.position_known,
         link_up=state.link_up and state.data_type == LIVE_DATA,
         log_space_ok=state.log_space_ok,
         data_down=state.data_down,
@@ -106,15 +124,36 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         flatten_ns=window.flatten_ns if window else None,
         position_qty=state.position_qty,
         working_entries=state.working_entries,
-        entries_last_minute=sum(1 for filled_ns in state.filled_ns if filled_ns > ts_ns - NS_PER_MIN),
-        entries_last_hour=sum(1 for filled_ns in state.filled_ns if filled_ns > ts_ns - NS_PER_HOUR),
-        entries_today=len(state.filled_ns),
-        attempts_today=state.attempts_today,
-        fees_today_uusd=state.fees_today_uusd,
+        entries_last_minute=budgets.entries_since(used, ts_ns, NS_PER_MIN),
+        entries_last_hour=budgets.entries_since(used, ts_ns, NS_PER_HOUR),
+        entries_today=used.entries_day,
+        attempts_today=used.attempts_day,
+        fees_today_uusd=used.fees_day_uusd,
         equity_uusd=state.equity_uusd,
         bid_ticks=book[0] if book else None,
         ask_ticks=book[2] if book else None,
+        breakers=tuple(breaker.value for breaker in broken.blocking),
+        halved=broken.reduced,
+        euc_factor_e6=reduced.euc_factor_e6,
+        entries_per_hour_max=reduced.entries_per_hour_max,
+        order_inefficient=_inefficient(state, limits, ts_ns),
+        learning_blocked=tuple(name for name in state.documents.templates if not state.learning.entries_allowed(name)),
     )
+
+
+def _inefficient(state: State, limits: budgets.BudgetLimits, ts_ns: int) -> bool:
+    return budgets.Budget.ORDER_EFFICIENCY in _budgets_used_up(state, limits, ts_ns)
+
+
+def _budgets_used_up(state: State, limits: budgets.BudgetLimits, ts_ns: int) -> tuple[str, ...]:
+    verdict = budgets.verdict(
+        state.budgets,
+        limits,
+        ts_ns,
+        equity_uusd=state.equity_uusd or 0,
+        round_trip_uusd=state.instrument.commission_round_trip_uusd,
+    )
+    return tuple(budget.value for budget in verdict.blocked)
 
 
 def _session_now(state: State, ts_ns: int) -> SessionState:
@@ -151,12 +190,45 @@ def _enter(
             text=f"{text}; the safety gate refused: {verdict.detail}",
         )
         return skip, [blocked]
-    return decision, _place(state, ts_ns, verdict)
+    return decision, _place(state, ts_ns, verdict, _terms(state, candidate, inputs))
 
 
-def _place(state: State, ts_ns: int, order: ApprovedOrder) -> Results:
-    state.entries[order.order_id] = Entry(order, next_status(OrderStatus.CREATED, OrderSignal.SEND))
-    state.attempts_today += 1
+def _shadow(
+    state: State, ts_ns: int, order_id: tuple[int, int], candidate: Candidate, inputs: DecisionInputs
+) -> Results:
+    """What a quarantined template would have done is followed as a shadow trade, so that it can come back."""
+    name = list(state.documents.templates)[candidate.template]
+    if not state.learning.shadow_wanted(name) or inputs.bid_ticks is None or inputs.ask_ticks is None:
+        return []
+    intent = _intent(state, order_id, candidate, 1, inputs)
+    return learning_desk.follow_shadow(state, ts_ns, intent, _terms(state, candidate, inputs))
+
+
+def _terms(state: State, candidate: Candidate, inputs: DecisionInputs) -> EntryTerms:
+    template = list(state.documents.templates.values())[candidate.template]
+    bid_ticks, ask_ticks = inputs.bid_ticks, inputs.ask_ticks
+    assert bid_ticks is not None
+    assert ask_ticks is not None
+    passive, long = template.entry == "passive", candidate.side > 0
+    return EntryTerms(
+        template_index=candidate.template,
+        hold_ns=template.hold_s * NS_PER_S,
+        touch_ticks=bid_ticks if long is passive else ask_ticks,
+        spread_ticks=ask_ticks - bid_ticks,
+        slippage_e6=0 if passive else candidate.slippage_e6,
+        stop_slippage_e6=candidate.slippage_e6,
+        belief_e6=candidate.belief_e6,
+        euc_e6=candidate.euc_e6,
+        dvs_c=inputs.dvs_c,
+        eqs_c=inputs.eqs_c,
+        sent_ns=inputs.ts_ns,
+    )
+
+
+def _place(state: State, ts_ns: int, order: ApprovedOrder, terms: EntryTerms) -> Results:
+    status = next_status(OrderStatus.CREATED, OrderSignal.SEND)
+    state.entries[order.order_id] = Entry(order=order, status=status, terms=terms)
+    state.budgets = budgets.with_attempt(state.budgets)
     state.last_entry = (order.side, order.limit_ticks, ts_ns)
     return [
         events.SafetyVerdict(ts_ns=ts_ns, verdict="safety_gate_passed", order_id=order.order_id, failed=(), detail=""),
@@ -191,14 +263,14 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
     return SafetyFacts(
         ts_ns=ts_ns,
         killed=state.kill_reason is not None,
-        recovered=state.reconciled,
+        recovered=state.reconciled and state.position_known,
         link_up=state.link_up,
         data_live=state.data_type == LIVE_DATA,
         account_known=state.equity_uusd is not None,
         position_qty=state.position_qty,
         working_buy_qty=state.working_qty(Side.BUY),
         working_sell_qty=state.working_qty(Side.SELL),
-        # What an open position risks is not kept here: unknown, and unknown does not pass.
+        # One position at a time: an open one is no place for another entry, so its risk is not worked out here.
         open_risk_uusd=(
             sum(entry.order.risk_uusd for entry in state.entries.values()) if state.position_qty == 0 else None
         ),
@@ -206,6 +278,13 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
         ask_ticks=inputs.ask_ticks,
         session_state=inputs.session_state,
         last_entry=state.last_entry,
+        money=breaking.money(state),
+        breakers=inputs.breakers,
+        budgets=_budgets_used_up(
+            state,
+            budgets.limits_of(state.config.safety, entries_hour_max=inputs.entries_per_hour_max),
+            ts_ns,
+        ),
     )
 
 

@@ -1,16 +1,24 @@
 """Handlers: timers and the session. Everything here runs on timers, never on the arrival of a tick."""
 
+from collections.abc import Callable
 from typing import Final
 
+from trading_bot.core import breaking
 from trading_bot.core.control import DELAYED_DATA
+from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, watch
+from trading_bot.core.flattening import FLATTEN_TIMER, flatten, flatten_timer, pull_kill_switch
+from trading_bot.core.leaving import place_exit
 from trading_bot.core.state import State
-from trading_bot.core.stopping import cancel_entries, cancel_entry, flatten, pull_kill_switch
+from trading_bot.core.stopping import cancel_entries, cancel_entry
+from trading_bot.core.trade import Entry
 from trading_bot.domain import events
-from trading_bot.domain.effects import ArmTimer, DisarmTimer, Effect
+from trading_bot.domain.effects import Alert, ArmTimer, DisarmTimer, Effect
 from trading_bot.domain.events import Event
-from trading_bot.domain.orders import ClientOrderId
 from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
+from trading_bot.engines.exits import ExitCause
+from trading_bot.engines.flatten import FlattenKind
+from trading_bot.engines.orders import FINAL
 from trading_bot.engines.quality import Band, eqs_c
 from trading_bot.engines.session import SessionState, next_boundary_ns, session_state, session_window
 
@@ -18,6 +26,8 @@ SESSION_TIMER: Final = "session"
 ENTRY_TTL_TIMER: Final = "entry_ttl"
 QUALITY_KILL_TIMER: Final = "quality_kill"
 DATA_DOWN_CLEAR_TIMER: Final = "data_down_clear"
+STOP_DEADLINE_TIMER: Final = "stop_deadline"
+_FINAL_KEPT: Final = 16
 _EXIT_REASON: Final = {"rth": "MINUTES_TO_RTH_CLOSE", "globex": "MINUTES_TO_GLOBEX_CLOSE"}
 
 Results = list[Event | Effect]
@@ -25,16 +35,7 @@ Results = list[Event | Effect]
 
 def timer_fired(state: State, event: events.TimerFired, _seq: int) -> Results:
     """Every timer of the core."""
-    if event.name == SESSION_TIMER:
-        return enter_session(state)
-    if event.name == ENTRY_TTL_TIMER:
-        return _entry_expired(state, event.ts_ns, event.order_id)
-    if event.name == QUALITY_KILL_TIMER:
-        return _quality_kill(state, event.ts_ns)
-    if event.name == DATA_DOWN_CLEAR_TIMER:
-        state.data_down = False
-        return [events.QualityStateChanged(ts_ns=event.ts_ns, data_down=False, dvs_c=state.kernel.dvs_c)]
-    raise KeyError(event.name)
+    return _TIMERS[event.name](state, event)
 
 
 def enter_session(state: State) -> Results:
@@ -67,7 +68,7 @@ def watch_quality(state: State, ts_ns: int, band: int, dvs_c: int) -> Results:
     To be asked whenever a score or the exposure has changed. `band` and `dvs_c` are the data score's.
     """
     results: Results = []
-    exposed = _exposed(state)
+    exposed = state.exposed
     poor = exposed and _poor_score(state, ts_ns, band) is not None
     if poor and not state.quality_kill_armed:
         due_ns = ts_ns + state.config.quality.kill_after_s * NS_PER_S
@@ -90,9 +91,16 @@ def resume_quality(state: State, ts_ns: int) -> Results:
     return results
 
 
-def _exposed(state: State) -> bool:
-    # An unknown position is one.
-    return bool(state.entries) or state.position_qty != 0
+def settle_entry(state: State, ts_ns: int, entry: Entry) -> Results:
+    """Once an entry is final it no longer works; it is kept a while, for fills that come after its end."""
+    order_id = entry.order.order_id
+    if entry.status not in FINAL or order_id not in state.entries:
+        return []
+    del state.entries[order_id]
+    state.final_entries[order_id] = entry
+    while len(state.final_entries) > _FINAL_KEPT:
+        del state.final_entries[next(iter(state.final_entries))]
+    return [DisarmTimer(ts_ns=ts_ns, name=ENTRY_TTL_TIMER, order_id=order_id)]
 
 
 def _poor_score(state: State, ts_ns: int, band: int) -> str | None:
@@ -105,11 +113,12 @@ def _poor_score(state: State, ts_ns: int, band: int) -> str | None:
     return None
 
 
-def _quality_kill(state: State, ts_ns: int) -> Results:
+def _quality_kill(state: State, event: events.TimerFired) -> Results:
+    ts_ns = event.ts_ns
     state.quality_kill_armed = False
     # The execution score rises by itself, without an event.
     poor = _poor_score(state, ts_ns, state.kernel.dvs_band)
-    if poor is None or not _exposed(state):
+    if poor is None or not state.exposed:
         return []
     seconds = state.config.quality.kill_after_s
     return pull_kill_switch(state, ts_ns, f"{poor} for {seconds} s while exposed", "quality")
@@ -134,9 +143,39 @@ def _exit_session(state: State, ts_ns: int) -> Results:
             text=f"SKIP SESSION_EXIT: {minutes:g} minutes to the close",
         ),
         *cancel_entries(state, ts_ns, "SESSION_EXIT"),
-        *flatten(state, ts_ns, "SESSION_EXIT"),
+        *flatten(state, ts_ns, FlattenKind.SESSION, "SESSION_EXIT"),
     ]
 
 
-def _entry_expired(state: State, ts_ns: int, order_id: ClientOrderId | None) -> Results:
-    return [] if order_id is None else cancel_entry(state, ts_ns, order_id, "TIME_TO_LIVE")
+def _entry_expired(state: State, event: events.TimerFired) -> Results:
+    return [] if event.order_id is None else cancel_entry(state, event.ts_ns, event.order_id, "TIME_TO_LIVE")
+
+
+def _data_is_back(state: State, event: events.TimerFired) -> Results:
+    state.data_down = False
+    return [events.QualityStateChanged(ts_ns=event.ts_ns, data_down=False, dvs_c=state.kernel.dvs_c)]
+
+
+def _stop_is_missing(state: State, event: events.TimerFired) -> Results:
+    """A position without its stop at the broker is left at the market (feature EX05)."""
+    trade = state.trade
+    if trade is None or trade.naked_since_ns is None or state.position.qty == 0 or trade.market_sent:
+        return []
+    cause = ExitCause.STOP
+    text = f"position {state.position.qty} has had no stop at the broker since {trade.naked_since_ns}: leaving it"
+    return [
+        Alert(ts_ns=event.ts_ns, level="critical", code="POSITION_NAKED", text=text),
+        *place_exit(state, trade, event.ts_ns, cause, market=True, mask=1 << cause),
+    ]
+
+
+_TIMERS: Final[dict[str, Callable[[State, events.TimerFired], Results]]] = {
+    SESSION_TIMER: lambda state, _: enter_session(state),
+    ENTRY_TTL_TIMER: _entry_expired,
+    QUALITY_KILL_TIMER: _quality_kill,
+    DATA_DOWN_CLEAR_TIMER: _data_is_back,
+    STOP_DEADLINE_TIMER: _stop_is_missing,
+    EXIT_CHECK_TIMER: lambda state, event: watch(state, event.ts_ns),
+    FLATTEN_TIMER: lambda state, event: flatten_timer(state, event.ts_ns),
+    breaking.BREAKER_TIMER: lambda state, event: breaking.resume(state, event.ts_ns),
+}

@@ -1,16 +1,17 @@
 """The first records of a log, and of a process that continues one."""
 
 import zlib
+from collections.abc import Sequence
 
 import msgspec
 
+from trading_bot.core.carried import Carried
 from trading_bot.core.documents import RunDocuments
-from trading_bot.core.state import Carried
 from trading_bot.domain import events
 from trading_bot.domain.config import canonical
 from trading_bot.domain.errors import BotError, DataCorrupt
 from trading_bot.domain.events import Input
-from trading_bot.domain.units import TS_NEVER_NS, uusd_from_usd
+from trading_bot.domain.units import TS_NEVER_NS, MicroUsd, uusd_from_usd
 from trading_bot.engines.session import SessionDay, SessionTable
 
 
@@ -21,6 +22,8 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "OBSERVE"
     adapter: str = "none"
     build: str = "unknown"
+    hypothetical: bool = True  # fills are a simulator's
+    orders_count: bool = False  # orders are handed to a broker, if only a simulated one
 
 
 def run_started(documents: RunDocuments, identity: RunIdentity, ts_ns: int, trade_date: int) -> events.RunStarted:
@@ -37,6 +40,7 @@ def run_started(documents: RunDocuments, identity: RunIdentity, ts_ns: int, trad
         kernel_build=identity.build,
         documents=documents.pack(),
         digests=documents.digests(),
+        hypothetical=identity.hypothetical,
     )
 
 
@@ -60,13 +64,18 @@ def opening_inputs(documents: RunDocuments, ts_ns: int, carried: Carried, kernel
     """Records after the first: what earlier sessions leave, and the inputs of the gates; `kernel` may be empty."""
     snapshot = zlib.compress(kernel, 1) if kernel else b""
     state = events.StateCarried(ts_ns=ts_ns, state=canonical(carried), kernel=snapshot)
-    return [state, *gate_inputs(documents, ts_ns)]
+    return [state, *gate_inputs(documents, ts_ns, carried)]
 
 
-def gate_inputs(documents: RunDocuments, ts_ns: int) -> list[Input]:
-    """The inputs of the gates where nothing real supplies them; marked as modelled."""
-    instrument = documents.instrument
+def gate_inputs(documents: RunDocuments, ts_ns: int, carried: Carried) -> list[Input]:
+    """The inputs of the gates where nothing real supplies them; marked as modelled.
+
+    The money is what the configuration assumes, and what was earned or lost since.
+    """
+    instrument, account = documents.instrument, carried.ledger.account
     equity_uusd = uusd_from_usd(documents.config.decision.equity_assumed_usd)
+    if account is not None:
+        equity_uusd = MicroUsd(account.equity_uusd(0))
     return [
         events.InstrumentBound(
             ts_ns=ts_ns,
@@ -84,6 +93,11 @@ def gate_inputs(documents: RunDocuments, ts_ns: int) -> list[Input]:
         events.Reconciled(ts_ns=ts_ns, ok=True, position_qty=0, working_orders=0, modelled=True),
         events.LatencySampled(ts_ns=ts_ns, decision_us_p99=0.0, loop_lag_us_max=0.0, modelled=True),
     ]
+
+
+def at(inputs: Sequence[Input], ts_ns: int) -> list[Input]:
+    """Inputs that were prepared before the log was open, at the time it is."""
+    return [msgspec.structs.replace(event, ts_ns=ts_ns) for event in inputs]
 
 
 def roll_ns(sessions: SessionTable | None, day: SessionDay | None, ts_ns: int) -> int:

@@ -8,20 +8,23 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from trading_bot._fast import ExchangeSim
 from trading_bot._fast.spans import count_kind
+from trading_bot.core.carried import Carried, Ledger
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.log_reader import MessageFrame, TickSpan
-from trading_bot.core.machine import Machine
-from trading_bot.core.state import Carried
-from trading_bot.domain import events, log_records
+from trading_bot.core.machine import Facts, Machine
+from trading_bot.domain import events, log_records, trade_events
 from trading_bot.domain.config import config_tag
-from trading_bot.domain.effects import Effect, PlaceOrder
+from trading_bot.domain.effects import Effect, LatchKillSwitch, PlaceOrder
 from trading_bot.domain.errors import LogCorrupt, ReplayDiverged
 from trading_bot.domain.events import Event, OutcomeReached
 from trading_bot.domain.kernel import Outcome
+from trading_bot.domain.orders import Side
 from trading_bot.domain.records import FRAME_ALIGN, FrameClass, FrameKind
+from trading_bot.engines import budgets
 from trading_bot.engines.quality import EqsDeficit
 
 
@@ -49,6 +52,7 @@ class Player:
         counters: RunCounters | None = None,
         run_digest: EffectsDigest | None = None,
         on_message: Callable[[Event | Effect], None] | None = None,
+        exchange: ExchangeSim | None = None,
     ) -> None:
         """`build` names our kernel and core: effects are compared only with a log of the same build."""
         self.build = build
@@ -64,10 +68,12 @@ class Player:
         self.run_started: events.RunStarted | None = None
         self.ended: events.RunEnded | None = None
         self.core_failed: events.CoreFailed | None = None
-        self.facts = Carried()
+        self.facts = Facts()
         self._tag = 0
+        self.history_events = 0
         self.seen: set[type[Event | Effect]] = set()
         self._on_message = on_message
+        self._exchange = exchange
         self._expected: deque[Event | Effect] = deque()
         self._results: tuple[Event | Effect, ...] = ()
         self._results_seq = 0
@@ -125,6 +131,8 @@ class Player:
         machine = self._live(first_seq)
         self._no_debt(first_seq)
         stop, code = machine.state.kernel.run(ticks)
+        while not code and stop < count:  # an exchange has news for a broker, whose answers are in the log
+            stop, code = machine.state.kernel.run(ticks, stop)
         if code and stop < count:
             raise ReplayDiverged(
                 first_seq + stop,
@@ -187,6 +195,7 @@ class Player:
         self.compared = record.kernel_build == self.build
         documents = RunDocuments.unpack(record.documents, where=f"record {seq}")
         self.machine = Machine(documents, counters=self.counters, run_digest=self.run_digest)
+        self.machine.state.kernel.set_exchange(self._exchange)
         if self.compared:
             self._apply(record, seq)
 
@@ -280,18 +289,33 @@ class Player:
     def _note(self, record: Event | Effect) -> None:
         """Facts that survive even when the state cannot be rebuilt (architecture law 10)."""
         self.seen.add(type(record))
+        self.history_events += isinstance(record, events.HistoryLoaded)
         if isinstance(record, events.StateCarried):
-            self.facts = msgspec.msgpack.decode(record.state, type=Carried)
+            self.facts = Facts(carried=msgspec.msgpack.decode(record.state, type=Carried))
+        elif isinstance(record, trade_events.TradeClosed):
+            self._carry(ledger=msgspec.msgpack.decode(record.ledger, type=Ledger))
+            self.facts.outcomes.append(record.outcome)
+        elif isinstance(record, trade_events.BreakerChanged):
+            self._carry(ledger=msgspec.msgpack.decode(record.ledger, type=Ledger))
+        elif isinstance(record, trade_events.OrderFilled):
+            sign = 1 if record.side is Side.BUY else -1
+            self._carry(position_qty=(self.facts.carried.position_qty or 0) + sign * record.qty)
         elif isinstance(record, events.QualityStateChanged):
-            self.facts = msgspec.structs.replace(self.facts, data_down=record.data_down)
+            self._carry(data_down=record.data_down)
         elif isinstance(record, events.OrderRejected):
-            deficits = (*self.facts.deficits, EqsDeficit("reject", record.ts_ns))
-            self.facts = msgspec.structs.replace(self.facts, deficits=deficits)
+            self._carry(deficits=(*self.facts.carried.deficits, EqsDeficit("reject", record.ts_ns)))
         elif isinstance(record, PlaceOrder):
-            self.facts = msgspec.structs.replace(self.facts, attempts_today=self.facts.attempts_today + 1)
-        elif isinstance(record, events.KillRequested):
-            self.facts = msgspec.structs.replace(self.facts, kill_reason=record.reason)
+            ledger = self.facts.carried.ledger
+            self._carry(ledger=msgspec.structs.replace(ledger, budgets=budgets.with_attempt(ledger.budgets)))
+        elif isinstance(record, events.AccountSnapshot):
+            trade_date = self.run_started.trade_date if self.run_started else 0
+            self._carry(ledger=self.facts.carried.ledger.opened(trade_date, record.equity_uusd))
+        elif isinstance(record, events.KillRequested | LatchKillSwitch):
+            self._carry(kill_reason=record.reason)
         elif isinstance(record, events.KillCleared):
-            self.facts = msgspec.structs.replace(self.facts, kill_reason=None)
+            self._carry(kill_reason=None)
         elif isinstance(record, events.CoreFailed):
-            self.facts = msgspec.structs.replace(self.facts, kill_reason=f"CORE_FAILED: {record.error}")
+            self._carry(kill_reason=f"CORE_FAILED: {record.error}")
+
+    def _carry(self, **changes: object) -> None:
+        self.facts.carried = msgspec.structs.replace(self.facts.carried, **changes)

@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from trading_bot._fast import ExchangeSim
+from trading_bot.core.carried import Carried
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
@@ -14,15 +16,27 @@ from trading_bot.core.machine import Machine
 from trading_bot.core.opening import opening_inputs
 from trading_bot.core.player import Player, Tail
 from trading_bot.core.replay import session_logs
-from trading_bot.core.state import Carried
-from trading_bot.domain import events, log_records
-from trading_bot.domain.effects import CancelOrder, Effect, FlattenPosition, PlaceOrder
+from trading_bot.domain import events, log_records, trade_events
+from trading_bot.domain.effects import BrokerEffect, Effect
 from trading_bot.domain.errors import ReplayDiverged, UsageError
 from trading_bot.domain.events import Event, Input
 from trading_bot.domain.ports import Broker
 
 SESSION_ROLL: Final = "SESSION_ROLL"
-_BROKER_ANSWERS: Final = (events.OrderSuppressed, events.OrderAcknowledged, events.OrderCancelled, events.OrderRejected)
+# Ends of a log after which the same command goes on with the run: the next session, or a halt that a person cleared.
+_GO_ON: Final = (SESSION_ROLL, "KILL_SWITCH")
+_BROKER_ANSWERS: Final = (
+    events.OrderSuppressed,
+    events.OrderAcknowledged,
+    events.OrderCancelled,
+    events.OrderRejected,
+    trade_events.OrderWorking,
+    trade_events.OrderFilled,
+    trade_events.StopTriggered,
+    trade_events.RequestRefused,
+    trade_events.ShadowFilled,
+    trade_events.ShadowEnded,
+)
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +64,10 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
             return machine
         return machine.restarted(documents, self.player.facts)
 
-    def opening_missing(self, documents: RunDocuments) -> list[Input]:
+    def opening_missing(self, documents: RunDocuments, first: Carried) -> list[Input]:
         """Opening records of the session that the log does not hold because it was cut among them."""
         ts_ns, seen, before = self.player.last_ts_ns, self.player.seen, self.previous
-        carried = before.state.carried() if before else Carried()
+        carried = before.state.carried() if before else first
         inputs = opening_inputs(documents, ts_ns, carried, before.state.kernel.snapshot() if before else b"")
         return [event for event in inputs if type(event) not in seen]
 
@@ -77,14 +91,16 @@ def unfinished(run_folder: Path) -> bool:
         if not reader.closed or ended is None:
             return True
         record = log_records.decode(ended.payload)
-        return isinstance(record, events.RunEnded) and record.exit_reason == SESSION_ROLL
+        return isinstance(record, events.RunEnded) and record.exit_reason in _GO_ON
 
 
-def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broker) -> Recovered:
+def recover_run(
+    run_folder: Path, *, build: str, config_hash: str, broker: Broker, exchange: ExchangeSim | None = None
+) -> Recovered:
     """Replay the sessions of a run and open its last log for appending.
 
-    The broker is rebuilt from the effects and answers that are in the log; answers it still owes are delivered
-    afterwards.
+    The broker, and the exchange that a simulated one has, are rebuilt from the market data, effects and answers in
+    the logs; answers it still owes are delivered afterwards.
 
     Raises:
         LogCorrupt: a damaged log.
@@ -109,7 +125,8 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, broker: Broke
             build=build,
             counters=counters,
             run_digest=run_digest,
-            on_message=(lambda record: _tell(broker, record)) if is_last else None,
+            on_message=lambda record: _tell(broker, record),
+            exchange=exchange,
         )
         # Until the log's own STATE_CARRIED is read, what the session before it left is what is known.
         player.facts = facts
@@ -149,7 +166,13 @@ def _refuse_failed(log: Path, player: Player) -> None:
 
 
 def _tell(broker: Broker, record: Event | Effect) -> None:
-    if isinstance(record, PlaceOrder | CancelOrder | FlattenPosition):
+    if isinstance(record, BrokerEffect):
         broker.dispatch(record)
-    elif isinstance(record, _BROKER_ANSWERS) and broker.take() != record:
-        raise ReplayDiverged(0, f"the broker that stands in gives another answer than the log: {record!r}")
+    elif isinstance(record, _BROKER_ANSWERS) or (isinstance(record, events.Reconciled) and record.asked):
+        answer = None
+        while answer is None and broker.next_due_ns <= record.ts_ns:
+            answer = broker.take(record.ts_ns)
+        if answer != record:
+            raise ReplayDiverged(
+                0, f"the broker that stands in answers {answer!r}, the log has {record!r}: a bug of ours"
+            )

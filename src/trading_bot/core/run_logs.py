@@ -64,10 +64,13 @@ class FolderLogs:
         """A new log for a trade date (0 when the calendar does not know it).
 
         Raises:
-            UsageError: the folder holds a log already.
             LogFull: the disk has no room for a segment.
         """
-        log = EventLog.create(self._folder / f"{trade_date:08d}", self._log_id, self._segment_bytes)
+        name, number = f"{trade_date:08d}", 1
+        while (self._folder / name).exists():  # a halted run that goes on within the same session
+            number += 1
+            name = f"{trade_date:08d}-{number:02d}"
+        log = EventLog.create(self._folder / name, self._log_id, self._segment_bytes)
         self.adopt(log)
         return log
 

@@ -5,8 +5,8 @@ It acknowledges every entry and never fills one; entries end by their time to li
 
 from collections import deque
 
-from trading_bot.domain.effects import CancelOrder, FlattenPosition, PlaceOrder
-from trading_bot.domain.events import Input, OrderCancelled, OrderSuppressed
+from trading_bot.domain.effects import AskBroker, BrokerEffect, CancelOrder, PlaceOrder
+from trading_bot.domain.events import Input, OrderCancelled, OrderSuppressed, Reconciled
 from trading_bot.domain.units import TS_NEVER_NS
 
 
@@ -22,13 +22,19 @@ class ShadowBroker:
         """Time of the next answer, `TS_NEVER_NS` when none waits."""
         return self._answers[0].ts_ns if self._answers else TS_NEVER_NS
 
-    def dispatch(self, effect: PlaceOrder | CancelOrder | FlattenPosition) -> None:
-        """Take note of an effect. There is never a position, so flattening has nothing to do."""
+    def dispatch(self, effect: BrokerEffect) -> None:
+        """Take note of an effect. There is never a position, so nothing is ever left."""
         if isinstance(effect, PlaceOrder):
             self._answers.append(OrderSuppressed(ts_ns=effect.ts_ns, order_id=effect.order.order_id))
         elif isinstance(effect, CancelOrder):
             self._answers.append(OrderCancelled(ts_ns=effect.ts_ns, order_id=effect.order_id))
 
-    def take(self) -> Input:
-        """The next answer."""
-        return self._answers.popleft()
+        elif isinstance(effect, AskBroker):
+            nothing = Reconciled(
+                ts_ns=effect.ts_ns, ok=True, position_qty=0, working_orders=0, modelled=True, asked=True
+            )
+            self._answers.append(nothing)
+
+    def take(self, ts_ns: int) -> Input | None:
+        """The next answer due by `ts_ns`."""
+        return self._answers.popleft() if self._answers and self._answers[0].ts_ns <= ts_ns else None

@@ -6,15 +6,23 @@ from typing import Any
 import msgspec
 
 from trading_bot._fast import HotPath
+from trading_bot.core.carried import Carried, Ledger
 from trading_bot.core.digest import canonical_order_id
 from trading_bot.core.documents import RunDocuments
+from trading_bot.core.learning_loop import LearningLoop
+from trading_bot.core.trade import Entry, EntryTerms, Trade
 from trading_bot.domain.config import canonical
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
-from trading_bot.domain.orders import ApprovedOrder, ClientOrderId, OrderStatus, Side
+from trading_bot.domain.orders import ClientOrderId, Side
 from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
+from trading_bot.engines.breakers import BreakerState
+from trading_bot.engines.budgets import Budgets
 from trading_bot.engines.decision_v2 import DecisionEngineV2
+from trading_bot.engines.exits import ExitRules, exit_rules
+from trading_bot.engines.flatten import FlattenState
 from trading_bot.engines.kernel_config import compile_kernel_config
+from trading_bot.engines.position import FLAT, Account, Position
 from trading_bot.engines.quality import EqsDeficit
 from trading_bot.engines.safety_gate import SafetyGate
 from trading_bot.engines.session import (
@@ -28,21 +36,15 @@ from trading_bot.engines.session import (
 CALENDAR_DAYS_MAX = 100_000
 
 
-class Entry(msgspec.Struct, gc=False):
-    """An entry order that is not final yet."""
+class Shadow(msgspec.Struct, gc=False, kw_only=True):
+    """A trade that was never sent: what its outcome needs once both of its fills are known."""
 
-    order: ApprovedOrder
-    status: OrderStatus
-
-
-class Carried(msgspec.Struct, frozen=True, kw_only=True):
-    """What one session's log hands to the next (architecture law 10)."""
-
-    kill_reason: str | None = None
-    data_down: bool = False
-    position_qty: int | None = 0
-    deficits: tuple[EqsDeficit, ...] = ()
-    attempts_today: int = 0  # 0 at the roll of a session; a cold restart goes on counting
+    template: str
+    side: Side
+    terms: EntryTerms
+    entry_ticks: int = 0
+    entry_ns: int = 0
+    fees_uusd: int = 0
 
 
 class State:
@@ -77,6 +79,16 @@ class State:
             order_qty_max=config.sizing.order_qty_max,
             trade_risk_uusd_max=round(config.sizing.max_risk_usd * UUSD_PER_USD),
             stop_ticks_max=config.sizing.stop_ticks_max,
+            breakers=config.breakers,
+        )
+        self.exit_rules: tuple[ExitRules, ...] = tuple(
+            exit_rules(config.exits, config.quality, template.exits) for template in documents.templates.values()
+        )
+        self.learning = LearningLoop(
+            config.learning,
+            tuple(documents.templates),
+            hypothetical=True,
+            win_rate_pseudo_trades=config.decision.pseudo_trades,
         )
         self._reset_facts()
 
@@ -86,6 +98,7 @@ class State:
         self.lifecycle_seqs: list[int] = []
         self.stopping: str | None = None
         self.exit_code = 0
+        self.ending = False
         self.ended = False
         self.kill_reason: str | None = None
         self.link_up = False
@@ -101,14 +114,32 @@ class State:
         self.day: SessionDay | None = None
         self.session_state = SessionState.UNKNOWN_DATE
         self.entries: dict[ClientOrderId, Entry] = {}
-        self.position_qty: int | None = 0
-        self.filled_ns: list[int] = []
-        self.attempts_today = 0
-        self.fees_today_uusd = 0
+        self.final_entries: dict[ClientOrderId, Entry] = {}  # the newest: a fill may come after the end of its order
+        self.shadows: dict[ClientOrderId, Shadow] = {}
+        self.position: Position = FLAT
+        self.position_known = True
+        self.answered_ns: int | None = None
+        self.trade: Trade | None = None
+        self.flatten: FlattenState | None = None
+        self.flatten_due_ns: int | None = None
+        self.account: Account | None = None
+        self.ledger_date = 0
+        self.breakers = BreakerState()
+        self.budgets = Budgets()
         self.last_entry: tuple[Side, int, int] | None = None
         self.journal: dict[tuple[int, int], tuple[int, str]] = {}
         self.entry_mask = 0
         self.last_results: tuple[Event | Effect, ...] = ()
+
+    @property
+    def position_qty(self) -> int | None:
+        """Signed contracts; None is unknown, which is not flat."""
+        return self.position.qty if self.position_known else None
+
+    @property
+    def exposed(self) -> bool:
+        """Whether anything is open or may be."""
+        return bool(self.entries) or self.position_qty != 0
 
     @property
     def working_entries(self) -> int:
@@ -116,8 +147,17 @@ class State:
         return len(self.entries)
 
     def working_qty(self, side: Side) -> int:
-        """Contracts of working entries on one side."""
-        return sum(entry.order.qty for entry in self.entries.values() if entry.order.side is side)
+        """Contracts of working entries on one side that have not filled."""
+        return sum(entry.order.qty - entry.filled_qty for entry in self.entries.values() if entry.order.side is side)
+
+    def ledger(self) -> Ledger:
+        """Money and its limits now."""
+        return Ledger(trade_date=self.ledger_date, account=self.account, breakers=self.breakers, budgets=self.budgets)
+
+    def set_ledger(self, ledger: Ledger) -> None:
+        """Take a ledger over."""
+        self.ledger_date, self.account = ledger.trade_date, ledger.account
+        self.breakers, self.budgets = ledger.breakers, ledger.budgets
 
     def carried(self) -> Carried:
         """What the next session's log starts from."""
@@ -126,15 +166,20 @@ class State:
             data_down=self.data_down,
             position_qty=self.position_qty,
             deficits=self.deficits,
+            ledger=self.ledger(),
+            learning=self.learning.export_to_dict(),
         )
 
     def take_over(self, carried: Carried) -> None:
-        """Start from what an earlier session, or an earlier process, left."""
+        """Start from what an earlier session, process or run left."""
         self.kill_reason = carried.kill_reason
         self.data_down = carried.data_down
-        self.position_qty = carried.position_qty
         self.deficits = carried.deficits
-        self.attempts_today = carried.attempts_today
+        # A position without its orders is no position we know: only the broker can say what it is.
+        self.position, self.position_known = FLAT, carried.position_qty == 0
+        self.set_ledger(carried.ledger)
+        if carried.learning is not None:
+            self.learning.load_from_dict(carried.learning)
 
     def facts(self) -> dict[str, Any]:
         """The facts as plain values, order ids canonical: what a digest is taken over and a person may read."""
@@ -156,17 +201,33 @@ class State:
             "trade_date": self.day.trade_date if self.day else 0,
             "session_state": self.session_state.value,
             "entries": [
-                [*canonical_order_id(order_id, self.lifecycle_seqs), entry.status.value, entry.order.limit_ticks]
+                [
+                    *canonical_order_id(order_id, self.lifecycle_seqs),
+                    entry.status.value,
+                    entry.order.limit_ticks,
+                    entry.filled_qty,
+                ]
                 for order_id, entry in self.entries.items()
             ],
-            "position_qty": self.position_qty,
-            "filled_ns": self.filled_ns,
-            "attempts_today": self.attempts_today,
-            "fees_today_uusd": self.fees_today_uusd,
+            "position": [self.position_known, msgspec.to_builtins(self.position)],
+            "answered_ns": self.answered_ns,
+            "trade": self._trade_facts(),
+            "shadows": len(self.shadows),
+            "flatten": msgspec.to_builtins(self.flatten),
+            "ledger": msgspec.to_builtins(self.ledger()),
+            "learning": self.learning.canonical(),
             "last_entry": list(self.last_entry) if self.last_entry else None,
             "journal": [[*key, *value] for key, value in self.journal.items()],
             "entry_mask": self.entry_mask,
         }
+
+    def _trade_facts(self) -> dict[str, Any] | None:
+        """The open trade; of its entry only what the entries' own row has not."""
+        if self.trade is None:
+            return None
+        facts: dict[str, Any] = msgspec.to_builtins(self.trade)
+        facts["entry"] = list(canonical_order_id(self.trade.order_id, self.lifecycle_seqs))
+        return facts
 
     def digest(self) -> str:
         """SHA-256 (hex) over the facts and the kernel's whole state."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from trading_bot.core.machine import Machine
 from trading_bot.core.runner import BotRunner
 from trading_bot.domain.summary import RunSummary
+from trading_bot.domain.units import NS_PER_MS, usd_from_uusd
 
 _WHOLE_C = 100.0
 
@@ -17,7 +18,6 @@ def summarize(runner: BotRunner, *, log_path: Path | None, wall_s: float) -> Run
     kernel = state.kernel
     market = kernel.counters()
     events = runner.records + counters.messages
-    hypothetical = runner.identity.mode == "OBSERVE"
     return RunSummary(
         run_id=runner.identity.run_id,
         mode=runner.identity.mode,
@@ -36,12 +36,17 @@ def summarize(runner: BotRunner, *, log_path: Path | None, wall_s: float) -> Run
         approvals=counters.approvals,
         approvals_by_template=_approvals(machine),
         refusals_by_reason=dict(counters.refusals_by_reason.most_common()),
-        orders=0 if hypothetical else counters.orders_placed,
+        orders=counters.orders_placed if runner.identity.orders_count else 0,
         fills=counters.fills,
+        trades_closed=counters.trades_closed,
+        exits_by_cause=dict(counters.exits_by_cause.most_common()),
         position_qty=state.position_qty or 0,
-        pnl_net_usd=0.0,
-        pnl_hypothetical=0.0,
-        naked_ms_max=0.0,
+        pnl_net_usd=usd_from_uusd(counters.net_uusd),
+        pnl_hypothetical=usd_from_uusd(counters.net_hypothetical_uusd),
+        naked_ms_max=counters.naked_ns_max / NS_PER_MS,
+        throttled=machine.throttled(),
+        breakers=dict(counters.breakers_tripped.most_common()),
+        flatten_ts_ns=counters.flatten_ts_ns,
         dvs_min=kernel.dvs_min_c / _WHOLE_C,
         dvs_last=kernel.dvs_c / _WHOLE_C,
         eqs_min=state.eqs_min_c / _WHOLE_C,

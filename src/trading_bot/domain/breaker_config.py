@@ -8,52 +8,43 @@ peak).
 from itertools import pairwise
 from typing import Annotated, Final
 
-import msgspec
-from msgspec import Meta
+from trading_bot.domain.config_section import Section, unit, within
 
 
-def _unit(unit: str, text: str) -> Meta:
-    return Meta(description=text, extra={"unit": unit})
-
-
-def _range(low: float, high: float) -> Meta:
-    return Meta(ge=low, le=high)
-
-
-class BreakerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class BreakerConfig(Section, frozen=True):
     """Limits of the breakers.
 
     The defaults are the scalper's; in the conservative profile 2 losses pause 120 minutes [U] (8.5).
     """
 
-    daily_alert_pct: Annotated[float, _range(0.01, 5), _unit("%", "loss of the day that alerts (spec)")] = 1.0
-    daily_reduce_pct: Annotated[float, _range(0.01, 5), _unit("%", "loss of the day that halves the size (spec)")] = 1.5
-    daily_halt_pct: Annotated[float, _range(0.01, 5), _unit("%", "[U] loss of the day that halts and flattens")] = 3.0
-    daily_outer_pct: Annotated[float, _range(0.01, 5), _unit("%", "[U] outer limit: pulls the kill switch")] = 5.0
+    daily_alert_pct: Annotated[float, within(0.01, 5), unit("%", "loss of the day that alerts (spec)")] = 1.0
+    daily_reduce_pct: Annotated[float, within(0.01, 5), unit("%", "loss of the day that halves the size (spec)")] = 1.5
+    daily_halt_pct: Annotated[float, within(0.01, 5), unit("%", "[U] loss of the day that halts and flattens")] = 3.0
+    daily_outer_pct: Annotated[float, within(0.01, 5), unit("%", "[U] outer limit: pulls the kill switch")] = 5.0
     weekly_halt_pct: Annotated[
-        float, _range(0.01, 10), _unit("%", "[U] loss of the week that halts until Monday, and flattens")
+        float, within(0.01, 10), unit("%", "[U] loss of the week that halts until Monday, and flattens")
     ] = 10.0
-    drawdown_alert_pct: Annotated[float, _range(0.01, 15), _unit("%", "from the peak: alerts (spec)")] = 10.0
-    drawdown_halt_pct: Annotated[float, _range(0.01, 15), _unit("%", "from the peak: halts, flattens (spec)")] = 15.0
-    restore_min: Annotated[int, _range(0, 1440), _unit("min", "least time a reduction or alert stands")] = 60
+    drawdown_alert_pct: Annotated[float, within(0.01, 15), unit("%", "from the peak: alerts (spec)")] = 10.0
+    drawdown_halt_pct: Annotated[float, within(0.01, 15), unit("%", "from the peak: halts, flattens (spec)")] = 15.0
+    restore_min: Annotated[int, within(0, 1440), unit("min", "least time a reduction or alert stands")] = 60
     restore_share: Annotated[
-        float, _range(0, 1), _unit("1", "a reduction or alert ends when the loss is at most this share of its limit")
+        float, within(0, 1), unit("1", "a reduction or alert ends when the loss is at most this share of its limit")
     ] = 0.5
-    reduced_entries_per_hour: Annotated[int, _range(0, 60), _unit("entries", "one lot cannot be halved (spec)")] = 1
-    reduced_euc_factor: Annotated[float, _range(1, 10), _unit("1", "on the least EUC, as above (spec)")] = 2.0
+    reduced_entries_per_hour: Annotated[int, within(0, 60), unit("entries", "one lot cannot be halved (spec)")] = 1
+    reduced_euc_factor: Annotated[float, within(1, 10), unit("1", "on the least EUC, as above (spec)")] = 2.0
     losses_in_row_max: Annotated[
-        int, _range(1, 100), _unit("trades", "consecutive losses before a pause (spec 8.5)")
+        int, within(1, 100), unit("trades", "consecutive losses before a pause (spec 8.5)")
     ] = 4
-    losses_pause_min: Annotated[int, _range(1, 1440), _unit("min", "length of that pause (spec 8.5)")] = 20
-    rapid_loss_pct: Annotated[float, _range(0.01, 5), _unit("%", "loss within rapid_loss_window_s (spec)")] = 1.0
+    losses_pause_min: Annotated[int, within(1, 1440), unit("min", "length of that pause (spec 8.5)")] = 20
+    rapid_loss_pct: Annotated[float, within(0.01, 5), unit("%", "loss within rapid_loss_window_s (spec)")] = 1.0
     rapid_loss_stops: Annotated[
-        float, _range(0.5, 100), _unit("stops", "and at least this many full-stop losses (spec)")
+        float, within(0.5, 100), unit("stops", "and at least this many full-stop losses (spec)")
     ] = 2.5
-    rapid_loss_window_s: Annotated[int, _range(10, 3600), _unit("s", "(spec)")] = 300
-    rapid_loss_pause_min: Annotated[int, _range(1, 1440), _unit("min", "length of that pause (spec)")] = 30
-    broker_errors_max: Annotated[int, _range(1, 100), _unit("errors", "of class ERROR within a minute (spec)")] = 5
-    broker_errors_pause_min: Annotated[int, _range(1, 1440), _unit("min", "length of that pause")] = 5
-    stale_data_s: Annotated[int, _range(1, 600), _unit("s", "silence of an open session (spec)")] = 10
+    rapid_loss_window_s: Annotated[int, within(10, 3600), unit("s", "(spec)")] = 300
+    rapid_loss_pause_min: Annotated[int, within(1, 1440), unit("min", "length of that pause (spec)")] = 30
+    broker_errors_max: Annotated[int, within(1, 100), unit("errors", "of class ERROR within a minute (spec)")] = 5
+    broker_errors_pause_min: Annotated[int, within(1, 1440), unit("min", "length of that pause")] = 5
+    stale_data_s: Annotated[int, within(1, 600), unit("s", "silence of an open session (spec)")] = 10
 
     def __post_init__(self) -> None:
         for names in (

@@ -9,47 +9,42 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta
 
-Mode = Literal["OBSERVE", "PAPER", "LIVE"]
+from trading_bot.domain.breaker_config import BreakerConfig
+from trading_bot.domain.config_section import Section, unit, within
+from trading_bot.domain.exit_config import ExitConfig
+from trading_bot.domain.learning_config import LearningConfig
+from trading_bot.domain.simulator_config import SimulatorConfig
+
+Mode = Literal["OBSERVE", "PAPER", "LIVE", "BACKTEST", "SIM"]
 Adapter = Literal["ibkr", "sim", "files"]
 TierName = Literal["S", "A", "B"]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the configuration file."""
-
-
-def _unit(unit: str, text: str) -> Meta:
-    return Meta(description=text, extra={"unit": unit})
-
-
-def _range(low: float, high: float) -> Meta:
-    return Meta(ge=low, le=high)
 
 
 class RunConfig(Section, frozen=True):
     """What runs. LIVE also needs arming on the command line."""
 
-    mode: Annotated[Mode, _unit("name", "OBSERVE decides and never sends; PAPER and LIVE send orders")] = "OBSERVE"
-    adapter: Annotated[Adapter, _unit("name", "where market data comes from")] = "ibkr"
-    instrument: Annotated[str, _unit("symbol", "instrument traded, from the registry")] = "MES"
-    profile: Annotated[Literal["scalper", "conservative"], _unit("name", "set of limits in configs/profiles")] = (
+    mode: Annotated[
+        Mode, unit("name", "PAPER and LIVE send orders; OBSERVE, BACKTEST (files) and SIM fill them in a simulator")
+    ] = "OBSERVE"
+    adapter: Annotated[Adapter, unit("name", "where market data comes from")] = "ibkr"
+    instrument: Annotated[str, unit("symbol", "instrument traded, from the registry")] = "MES"
+    profile: Annotated[Literal["scalper", "conservative"], unit("name", "set of limits in configs/profiles")] = (
         "scalper"
     )
-    strategies: Annotated[str, _unit("file", "strategy templates (TOML)")] = "strategies.toml"
+    strategies: Annotated[str, unit("file", "strategy templates (TOML)")] = "strategies.toml"
 
 
 class SessionConfig(Section, frozen=True):
     """When the bot may enter and must be flat (specification 10, 8.5)."""
 
-    kind: Annotated[
-        Literal["rth", "globex"], _unit("name", "rth: NYSE hours within Globex; globex: 18:00-17:00 ET")
-    ] = "rth"
-    open_delay_min: Annotated[int, _range(0, 240), _unit("min", "no entries for this long after the open")] = 5
-    close_buffer_min: Annotated[int, _range(5, 240), _unit("min", "no entries from this long before the close")] = 15
-    flatten_before_close_min: Annotated[int, _range(1, 60), _unit("min", "[U] flat this long before the close")] = 5
-    calendar: Annotated[str, _unit("file", "session table in data/calendars")] = "us_index.csv"
+    kind: Annotated[Literal["rth", "globex"], unit("name", "rth: NYSE hours within Globex; globex: 18:00-17:00 ET")] = (
+        "rth"
+    )
+    open_delay_min: Annotated[int, within(0, 240), unit("min", "no entries for this long after the open")] = 5
+    close_buffer_min: Annotated[int, within(5, 240), unit("min", "no entries from this long before the close")] = 15
+    flatten_before_close_min: Annotated[int, within(1, 60), unit("min", "[U] flat this long before the close")] = 5
+    calendar: Annotated[str, unit("file", "session table in data/calendars")] = "us_index.csv"
 
     def __post_init__(self) -> None:
         if self.flatten_before_close_min >= self.close_buffer_min:
@@ -62,19 +57,19 @@ class SessionConfig(Section, frozen=True):
 class QualityConfig(Section, frozen=True):
     """Gates of the data score (DVS) and the execution score (EQS), in hundredths (specification 4, 5)."""
 
-    dvs_entry_c: Annotated[int, _range(0, 100), _unit("1/100", "[U] entries need at least this DVS")] = 80
-    dvs_hold_c: Annotated[int, _range(0, 100), _unit("1/100", "below: tighten or exit")] = 60
-    dvs_kill_c: Annotated[int, _range(0, 100), _unit("1/100", "below for kill_after_s while exposed: kill switch")] = 30
-    eqs_entry_c: Annotated[int, _range(0, 100), _unit("1/100", "[U] entries need at least this EQS")] = 75
-    eqs_hold_c: Annotated[int, _range(0, 100), _unit("1/100", "below: tighten or exit")] = 60
-    eqs_kill_c: Annotated[int, _range(0, 100), _unit("1/100", "below for kill_after_s while exposed: kill switch")] = 30
-    kill_after_s: Annotated[int, _range(1, 600), _unit("s", "time below the kill gate")] = 10
-    data_down_clear_s: Annotated[int, _range(1, 3600), _unit("s", "time at dvs_entry_c that clears DATA_DOWN")] = 60
-    age_warn_ms: Annotated[int, _range(100, 600_000), _unit("ms", "stream age that costs .10 in RTH")] = 2_000
-    age_stale_ms: Annotated[int, _range(100, 600_000), _unit("ms", "stream age that costs .40 in RTH")] = 5_000
-    age_dead_ms: Annotated[int, _range(100, 600_000), _unit("ms", "stream age that costs 1 in RTH")] = 10_000
+    dvs_entry_c: Annotated[int, within(0, 100), unit("1/100", "[U] entries need at least this DVS")] = 80
+    dvs_hold_c: Annotated[int, within(0, 100), unit("1/100", "below: tighten or exit")] = 60
+    dvs_kill_c: Annotated[int, within(0, 100), unit("1/100", "below for kill_after_s while exposed: kill switch")] = 30
+    eqs_entry_c: Annotated[int, within(0, 100), unit("1/100", "[U] entries need at least this EQS")] = 75
+    eqs_hold_c: Annotated[int, within(0, 100), unit("1/100", "below: tighten or exit")] = 60
+    eqs_kill_c: Annotated[int, within(0, 100), unit("1/100", "below for kill_after_s while exposed: kill switch")] = 30
+    kill_after_s: Annotated[int, within(1, 600), unit("s", "time below the kill gate")] = 10
+    data_down_clear_s: Annotated[int, within(1, 3600), unit("s", "time at dvs_entry_c that clears DATA_DOWN")] = 60
+    age_warn_ms: Annotated[int, within(100, 600_000), unit("ms", "stream age that costs .10 in RTH")] = 2_000
+    age_stale_ms: Annotated[int, within(100, 600_000), unit("ms", "stream age that costs .40 in RTH")] = 5_000
+    age_dead_ms: Annotated[int, within(100, 600_000), unit("ms", "stream age that costs 1 in RTH")] = 10_000
     age_outside_rth_factor: Annotated[
-        int, _range(1, 100), _unit("1", "the three ages are this much longer outside RTH")
+        int, within(1, 100), unit("1", "the three ages are this much longer outside RTH")
     ] = 4
 
     def __post_init__(self) -> None:
@@ -91,21 +86,21 @@ class QualityConfig(Section, frozen=True):
 class CostsConfig(Section, frozen=True):
     """Costs of a trade (specification 7). Commission comes from the instrument until the broker reports it."""
 
-    slippage_base_ticks: Annotated[float, _range(0, 6), _unit("ticks", "[U] expected slippage at calm")] = 0.5
-    slippage_cap_ticks: Annotated[float, _range(0, 50), _unit("ticks", "largest expected slippage")] = 6.0
-    first_hour_factor: Annotated[float, _range(1, 5), _unit("1", "on slippage in the first hour of RTH")] = 1.5
-    last_hour_factor: Annotated[float, _range(1, 5), _unit("1", "on slippage in the last hour of RTH")] = 1.3
-    cost_share_max: Annotated[float, _range(0, 1), _unit("1", "largest cost as a share of the target")] = 0.35
+    slippage_base_ticks: Annotated[float, within(0, 6), unit("ticks", "[U] expected slippage at calm")] = 0.5
+    slippage_cap_ticks: Annotated[float, within(0, 50), unit("ticks", "largest expected slippage")] = 6.0
+    first_hour_factor: Annotated[float, within(1, 5), unit("1", "on slippage in the first hour of RTH")] = 1.5
+    last_hour_factor: Annotated[float, within(1, 5), unit("1", "on slippage in the last hour of RTH")] = 1.3
+    cost_share_max: Annotated[float, within(0, 1), unit("1", "largest cost as a share of the target")] = 0.35
 
 
 class TierConfig(Section, frozen=True):
     """One capital tier (specification 6.5)."""
 
-    equity_usd_min: Annotated[float, _range(0, 1e9), _unit("USD", "the tier starts at this equity")]
-    templates: Annotated[tuple[str, ...], _unit("names", "templates the tier may trade; * is all")]
-    stop_ticks_max: Annotated[int, _range(1, 12), _unit("ticks", "widest stop")]
-    max_risk_usd: Annotated[float, _range(0, 1000), _unit("USD", "largest risk of one trade")]
-    min_euc_ticks: Annotated[float, _range(0, 100), _unit("ticks", "smallest expected utility above costs")]
+    equity_usd_min: Annotated[float, within(0, 1e9), unit("USD", "the tier starts at this equity")]
+    templates: Annotated[tuple[str, ...], unit("names", "templates the tier may trade; * is all")]
+    stop_ticks_max: Annotated[int, within(1, 12), unit("ticks", "widest stop")]
+    max_risk_usd: Annotated[float, within(0, 1000), unit("USD", "largest risk of one trade")]
+    min_euc_ticks: Annotated[float, within(0, 100), unit("ticks", "smallest expected utility above costs")]
 
 
 def _default_tiers() -> dict[TierName, TierConfig]:
@@ -127,11 +122,9 @@ def _default_tiers() -> dict[TierName, TierConfig]:
 class DecisionConfig(Section, frozen=True):
     """Decision engine (specification 6)."""
 
-    equity_assumed_usd: Annotated[float, _range(0, 1e9), _unit("USD", "equity where no account exists")] = 10_000.0
-    stability_max: Annotated[float, _range(0, 10), _unit("1", "a belief that moved more than this is not traded")] = (
-        0.30
-    )
-    pseudo_trades: Annotated[int, _range(1, 10_000), _unit("trades", "prior weight of the win-rate posterior")] = 40
+    equity_assumed_usd: Annotated[float, within(0, 1e9), unit("USD", "equity where no account exists")] = 10_000.0
+    stability_max: Annotated[float, within(0, 10), unit("1", "a belief that moved more than this is not traded")] = 0.30
+    pseudo_trades: Annotated[int, within(1, 10_000), unit("trades", "prior weight of the win-rate posterior")] = 40
     tiers: dict[TierName, TierConfig] = msgspec.field(default_factory=_default_tiers)
 
     def __post_init__(self) -> None:
@@ -147,50 +140,56 @@ class DecisionConfig(Section, frozen=True):
 class SizingConfig(Section, frozen=True):
     """Position size (specification 6.6)."""
 
-    max_risk_usd: Annotated[float, _range(0, 1000), _unit("USD", "[U] largest risk of one trade")] = 15.0
-    equity_risk_pct_max: Annotated[float, _range(0, 100), _unit("%", "[U] of equity, per trade")] = 2.0
-    stop_ticks_max: Annotated[int, _range(1, 12), _unit("ticks", "[U] widest stop")] = 12
-    order_qty_max: Annotated[int, _range(1, 10), _unit("contracts", "[U] largest order without a person's word")] = 10
-    margin_headroom_pct_min: Annotated[float, _range(20, 100), _unit("%", "[U] free margin after the order")] = 20.0
-    kelly_fraction_max: Annotated[float, _range(0, 0.5), _unit("1", "of the Kelly size, from 100 trades on")] = 0.5
+    max_risk_usd: Annotated[float, within(0, 1000), unit("USD", "[U] largest risk of one trade")] = 15.0
+    equity_risk_pct_max: Annotated[float, within(0, 100), unit("%", "[U] of equity, per trade")] = 2.0
+    stop_ticks_max: Annotated[int, within(1, 12), unit("ticks", "[U] widest stop")] = 12
+    order_qty_max: Annotated[int, within(1, 10), unit("contracts", "[U] largest order without a person's word")] = 10
+    margin_headroom_pct_min: Annotated[float, within(20, 100), unit("%", "[U] free margin after the order")] = 20.0
+    kelly_fraction_max: Annotated[float, within(0, 0.5), unit("1", "of the Kelly size, from 100 trades on")] = 0.5
 
 
 class SafetyConfig(Section, frozen=True):
     """Limits of the safety gate (specification 8.1). Each limit stands here and in one row of the gate's table."""
 
-    position_qty_max: Annotated[int, _range(1, 10), _unit("contracts", "largest position after any fill")] = 1
-    open_risk_usd_max: Annotated[float, _range(0, 10_000), _unit("USD", "total risk to the stops")] = 15.0
-    entry_touch_ticks_max: Annotated[int, _range(0, 100), _unit("ticks", "entry price from the touch")] = 20
-    spread_ticks_max: Annotated[int, _range(1, 100), _unit("ticks", "widest spread for an entry")] = 2
-    duplicate_window_ms: Annotated[int, _range(0, 60_000), _unit("ms", "no equal entry within this time")] = 1_000
-    entries_per_minute_max: Annotated[int, _range(1, 60), _unit("entries", "per rolling minute")] = 2
-    entries_per_hour_max: Annotated[int, _range(1, 600), _unit("entries", "per rolling hour")] = 15
-    entries_per_day_max: Annotated[int, _range(1, 1000), _unit("entries", "filled, per session")] = 40
-    attempts_per_day_max: Annotated[int, _range(1, 10_000), _unit("orders", "entry orders sent, per session")] = 200
+    position_qty_max: Annotated[int, within(1, 10), unit("contracts", "largest position after any fill")] = 1
+    open_risk_usd_max: Annotated[float, within(0, 10_000), unit("USD", "total risk to the stops")] = 15.0
+    entry_touch_ticks_max: Annotated[int, within(0, 100), unit("ticks", "entry price from the touch")] = 20
+    spread_ticks_max: Annotated[int, within(1, 100), unit("ticks", "widest spread for an entry")] = 2
+    duplicate_window_ms: Annotated[int, within(0, 60_000), unit("ms", "no equal entry within this time")] = 1_000
+    entries_per_minute_max: Annotated[int, within(1, 60), unit("entries", "per rolling minute")] = 2
+    entries_per_hour_max: Annotated[int, within(1, 600), unit("entries", "per rolling hour")] = 15
+    entries_per_day_max: Annotated[int, within(1, 1000), unit("entries", "filled, per session")] = 40
+    attempts_per_day_max: Annotated[int, within(1, 10_000), unit("orders", "entry orders sent, per session")] = 200
     fees_day_usd_max: Annotated[
-        float, _range(0, 10_000), _unit("USD", "commission per session, at most 2 % of equity")
+        float, within(0, 10_000), unit("USD", "commission per session, at most 2 % of equity")
     ] = 100.0
 
 
 class OrdersConfig(Section, frozen=True):
-    """Entries (specification 11)."""
+    """Orders (specification 11)."""
 
-    entry_ttl_s: Annotated[int, _range(1, 30), _unit("s", "an entry not filled by then is cancelled")] = 10
+    entry_ttl_s: Annotated[int, within(1, 30), unit("s", "an entry not filled by then is cancelled")] = 10
+    stop_deadline_ms: Annotated[
+        int, within(100, 60_000), unit("ms", "a position without a stop at the broker is left after this (EX05)")
+    ] = 2_000
+    exit_check_ms: Annotated[
+        int, within(100, 60_000), unit("ms", "time between looks at an open position: thesis, trail, volatility")
+    ] = 1_000
 
 
 class LogConfig(Section, frozen=True):
     """Event log (architecture 6)."""
 
-    segment_mib: Annotated[int, _range(1, 4096), _unit("MiB", "size of a segment file, two of which are mapped")] = 16
-    sync_ms: Annotated[
-        int, _range(10, 1000), _unit("ms", "time between fdatasyncs: the loss window of a power cut")
-    ] = 50
+    segment_mib: Annotated[int, within(1, 4096), unit("MiB", "size of a segment file, two of which are mapped")] = 16
+    sync_ms: Annotated[int, within(10, 1000), unit("ms", "time between fdatasyncs: the loss window of a power cut")] = (
+        50
+    )
 
 
 class SignalsConfig(Section, frozen=True):
     """Constants of signals that the specification leaves open."""
 
-    vpin_bucket_qty: Annotated[int, _range(1, 10_000_000), _unit("contracts", "volume bucket of vpin")] = 250
+    vpin_bucket_qty: Annotated[int, within(1, 10_000_000), unit("contracts", "volume bucket of vpin")] = 250
 
 
 class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -206,6 +205,10 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     orders: OrdersConfig = OrdersConfig()
     log: LogConfig = LogConfig()
     signals: SignalsConfig = SignalsConfig()
+    exits: ExitConfig = ExitConfig()
+    breakers: BreakerConfig = BreakerConfig()
+    learning: LearningConfig = LearningConfig()
+    simulator: SimulatorConfig = SimulatorConfig()
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:

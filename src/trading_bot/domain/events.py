@@ -160,6 +160,7 @@ class Reconciled(Input, frozen=True, gc=False, kw_only=True, tag="RECONCILED"):
     position_qty: int
     working_orders: int
     modelled: bool = False
+    asked: bool = False  # the answer to an `AskBroker`
 
 
 class LatencySampled(Input, frozen=True, gc=False, kw_only=True, tag="LATENCY_SAMPLED"):

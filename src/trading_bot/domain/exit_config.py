@@ -9,57 +9,51 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from trading_bot.domain.config_section import Section, unit, within
+
 QualityAction = Literal["tighten", "exit"]
 
 
-def _unit(unit: str, text: str) -> Meta:
-    return Meta(description=text, extra={"unit": unit})
-
-
-def _range(low: float, high: float) -> Meta:
-    return Meta(ge=low, le=high)
-
-
-class ExitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ExitConfig(Section, frozen=True):
     """Exits of every template; `TemplateExits` may differ for one of them."""
 
-    limit_through_ticks: Annotated[int, _range(0, 100), _unit("ticks", "exit limit beyond the touch (spec 11)")] = 8
+    limit_through_ticks: Annotated[int, within(0, 100), unit("ticks", "exit limit beyond the touch (spec 11)")] = 8
     limit_wait_ms: Annotated[
-        int, _range(100, 60_000), _unit("ms", "an exit limit not filled by then becomes a market order")
+        int, within(100, 60_000), unit("ms", "an exit limit not filled by then becomes a market order")
     ] = 2_000
     stop_grace_ms: Annotated[
-        int, _range(0, 60_000), _unit("ms", "time a touched resident stop has to fill before an exit is sent")
+        int, within(0, 60_000), unit("ms", "time a touched resident stop has to fill before an exit is sent")
     ] = 2_000
     target_grace_ms: Annotated[
-        int, _range(0, 60_000), _unit("ms", "time a touched resident target keeps weaker exits waiting")
+        int, within(0, 60_000), unit("ms", "time a touched resident target keeps weaker exits waiting")
     ] = 1_000
     thesis_belief: Annotated[
-        float, _range(0, 1), _unit("1", "belief of the entering template on its side, below it the thesis is gone")
+        float, within(0, 1), unit("1", "belief of the entering template on its side, below it the thesis is gone")
     ] = 0.45
-    thesis_s: Annotated[float, _range(0, 3600), _unit("s", "time below thesis_belief that ends the trade")] = 5.0
-    volatility_exit: Annotated[bool, _unit("bool", "leave on a volatility shock (spec 8.4, 11)")] = True
-    shock_atr_n: Annotated[float, _range(0, 100), _unit("1", "shock: atr_14_n·3 of at least this (spec 8.4)")] = 2.55
+    thesis_s: Annotated[float, within(0, 3600), unit("s", "time below thesis_belief that ends the trade")] = 5.0
+    volatility_exit: Annotated[bool, unit("bool", "leave on a volatility shock (spec 8.4, 11)")] = True
+    shock_atr_n: Annotated[float, within(0, 100), unit("1", "shock: atr_14_n·3 of at least this (spec 8.4)")] = 2.55
     shock_range_ratio: Annotated[
-        float, _range(1, 100), _unit("1", "shock: TR over the median TR of this minute of the day (spec 8.4)")
+        float, within(1, 100), unit("1", "shock: TR over the median TR of this minute of the day (spec 8.4)")
     ] = 4.0
     quality_action: Annotated[
-        QualityAction, _unit("name", "below the hold gates (spec 4, 5): tighten the stop first, or exit at once")
+        QualityAction, unit("name", "below the hold gates (spec 4, 5): tighten the stop first, or exit at once")
     ] = "tighten"
-    quality_exit_s: Annotated[float, _range(0, 3600), _unit("s", "time below a hold gate that ends the trade")] = 30.0
+    quality_exit_s: Annotated[float, within(0, 3600), unit("s", "time below a hold gate that ends the trade")] = 30.0
     quality_stop_r: Annotated[
-        float, _range(0, 1), _unit("R", "distance of the tightened stop from the price while below a hold gate")
+        float, within(0, 1), unit("R", "distance of the tightened stop from the price while below a hold gate")
     ] = 0.5
-    break_even_from_r: Annotated[float, _range(0, 100), _unit("R", "profit that moves the stop first (EX10)")] = 1.0
-    break_even_lock_r: Annotated[float, _range(-1, 100), _unit("R", "where it moves to, from entry (EX10)")] = 0.25
-    lock_from_r: Annotated[float, _range(0, 100), _unit("R", "profit that moves the stop again (EX10)")] = 2.0
-    lock_r: Annotated[float, _range(-1, 100), _unit("R", "where it moves to, from entry (EX10)")] = 1.0
-    trail: Annotated[bool, _unit("bool", "follow the best price at a distance (EX10)")] = True
-    trail_from_r: Annotated[float, _range(0, 100), _unit("R", "profit from which the stop follows")] = 1.0
-    trail_atr: Annotated[float, _range(0, 100), _unit("ATR", "distance from the best price (EX10)")] = 0.75
-    trail_ticks_min: Annotated[int, _range(1, 100), _unit("ticks", "least distance from the best price")] = 2
-    stop_step_ticks: Annotated[int, _range(1, 100), _unit("ticks", "a stop moves by at least this")] = 1
-    scale_min: Annotated[float, _range(0.01, 1), _unit("1", "least common factor on target and stop (EX11)")] = 0.5
-    scale_max: Annotated[float, _range(1, 100), _unit("1", "largest common factor on target and stop (EX11)")] = 2.0
+    break_even_from_r: Annotated[float, within(0, 100), unit("R", "profit that moves the stop first (EX10)")] = 1.0
+    break_even_lock_r: Annotated[float, within(-1, 100), unit("R", "where it moves to, from entry (EX10)")] = 0.25
+    lock_from_r: Annotated[float, within(0, 100), unit("R", "profit that moves the stop again (EX10)")] = 2.0
+    lock_r: Annotated[float, within(-1, 100), unit("R", "where it moves to, from entry (EX10)")] = 1.0
+    trail: Annotated[bool, unit("bool", "follow the best price at a distance (EX10)")] = True
+    trail_from_r: Annotated[float, within(0, 100), unit("R", "profit from which the stop follows")] = 1.0
+    trail_atr: Annotated[float, within(0, 100), unit("ATR", "distance from the best price (EX10)")] = 0.75
+    trail_ticks_min: Annotated[int, within(1, 100), unit("ticks", "least distance from the best price")] = 2
+    stop_step_ticks: Annotated[int, within(1, 100), unit("ticks", "a stop moves by at least this")] = 1
+    scale_min: Annotated[float, within(0.01, 1), unit("1", "least common factor on target and stop (EX11)")] = 0.5
+    scale_max: Annotated[float, within(1, 100), unit("1", "largest common factor on target and stop (EX11)")] = 2.0
 
     def __post_init__(self) -> None:
         for lock, since in (("break_even_lock_r", "break_even_from_r"), ("lock_r", "lock_from_r")):

@@ -7,46 +7,36 @@ are assumed (docs/learning.md, section 3); the rest is the specification's.
 from itertools import pairwise
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta
 
-
-def _unit(unit: str, text: str) -> Meta:
-    return Meta(description=text, extra={"unit": unit})
-
-
-def _count(low: int, high: int) -> Meta:
-    return Meta(ge=low, le=high)
-
+from trading_bot.domain.config_section import Section, unit, within
 
 _PROBABILITY: Final = Meta(ge=0.001, le=0.999)
 
 
-class LearningConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class LearningConfig(Section, frozen=True):
     """Limits of the LearningLoop. P is the probability that a template's expectancy is above zero."""
 
-    look_every_trades: Annotated[int, _count(5, 1000), _unit("trades", "of a template, between looks")] = 20
-    pseudo_trades: Annotated[int, _count(1, 1000), _unit("trades", "at zero mean: prior of the expectancy")] = 20
-    window_trades: Annotated[int, _count(60, 2000), _unit("trades", "newest outcomes that count as evidence")] = 200
-    evidence_days_max: Annotated[int, _count(1, 3650), _unit("days", "older outcomes no longer count")] = 180
-    throttle_n_min: Annotated[int, _count(1, 1000), _unit("trades", "fewer never throttle")] = 20
-    throttle_light_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) below: throttle_light")] = 0.35
-    throttle_heavy_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) below: throttle_heavy")] = 0.20
-    hysteresis_p: Annotated[float, Meta(ge=0, le=0.5), _unit("1", "P above the threshold that takes it back")] = 0.10
-    throttle_light: Annotated[float, Meta(ge=1, le=10), _unit("1", "factor on cost and minimum EUC")] = 1.2
-    throttle_heavy: Annotated[float, Meta(ge=1, le=10), _unit("1", "factor on cost and minimum EUC")] = 1.5
-    quarantine_n_min: Annotated[int, _count(1, 1000), _unit("trades", "fewer never quarantine")] = 40
-    quarantine_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) below: quarantine")] = 0.05
-    drawdown_percentile: Annotated[float, Meta(ge=50, lt=100), _unit("%", "drawdown above: quarantine")] = 99.0
-    bootstrap_paths: Annotated[int, _count(100, 10_000), _unit("paths", "resampled to find the percentile")] = 500
-    release_n_min: Annotated[int, _count(1, 1000), _unit("trades", "shadow trades before a release")] = 60
-    release_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) of shadow trades above: release")] = 0.90
-    archive_n_min: Annotated[int, _count(1, 1000), _unit("trades", "shadow trades before archiving")] = 120
-    archive_p: Annotated[float, _PROBABILITY, _unit("1", "P(expectancy > 0) of shadow trades below: archive")] = 0.05
-    confidence_max: Annotated[float, Meta(gt=0, lt=1), _unit("1", "largest weight of evidence against the prior")] = (
-        0.75
-    )
-    save_every_trades: Annotated[int, _count(1, 1000), _unit("trades", "[U] outcomes between saves")] = 10
+    look_every_trades: Annotated[int, within(5, 1000), unit("trades", "of a template, between looks")] = 20
+    pseudo_trades: Annotated[int, within(1, 1000), unit("trades", "at zero mean: prior of the expectancy")] = 20
+    window_trades: Annotated[int, within(60, 2000), unit("trades", "newest outcomes that count as evidence")] = 200
+    evidence_days_max: Annotated[int, within(1, 3650), unit("days", "older outcomes no longer count")] = 180
+    throttle_n_min: Annotated[int, within(1, 1000), unit("trades", "fewer never throttle")] = 20
+    throttle_light_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) below: throttle_light")] = 0.35
+    throttle_heavy_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) below: throttle_heavy")] = 0.20
+    hysteresis_p: Annotated[float, Meta(ge=0, le=0.5), unit("1", "P above the threshold that takes it back")] = 0.10
+    throttle_light: Annotated[float, Meta(ge=1, le=10), unit("1", "factor on cost and minimum EUC")] = 1.2
+    throttle_heavy: Annotated[float, Meta(ge=1, le=10), unit("1", "factor on cost and minimum EUC")] = 1.5
+    quarantine_n_min: Annotated[int, within(1, 1000), unit("trades", "fewer never quarantine")] = 40
+    quarantine_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) below: quarantine")] = 0.05
+    drawdown_percentile: Annotated[float, Meta(ge=50, lt=100), unit("%", "drawdown above: quarantine")] = 99.0
+    bootstrap_paths: Annotated[int, within(100, 10_000), unit("paths", "resampled to find the percentile")] = 500
+    release_n_min: Annotated[int, within(1, 1000), unit("trades", "shadow trades before a release")] = 60
+    release_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) of shadow trades above: release")] = 0.90
+    archive_n_min: Annotated[int, within(1, 1000), unit("trades", "shadow trades before archiving")] = 120
+    archive_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) of shadow trades below: archive")] = 0.05
+    confidence_max: Annotated[float, Meta(gt=0, lt=1), unit("1", "largest weight of evidence against the prior")] = 0.75
+    save_every_trades: Annotated[int, within(1, 1000), unit("trades", "[U] outcomes between saves")] = 10
 
     def __post_init__(self) -> None:
         rising = (
@@ -76,3 +66,13 @@ class LearningConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
                     f"learning.{name} ({getattr(self, name)}) is above learning.window_trades "
                     f"({self.window_trades}): it could never be reached"
                 )
+
+
+ASSUMED: Final[dict[str, str]] = {
+    "window_trades": "ten looks; an edge that is older than that is another market's",
+    "evidence_days_max": "two quarters of contracts",
+    "hysteresis_p": "half the distance between the two thresholds, so that a state does not flicker",
+    "bootstrap_paths": "the 99th percentile of 500 paths stands on five of them",
+    "archive_n_min": "twice what a release needs",
+    "archive_p": "as sure of the loss as a quarantine has to be",
+}

@@ -23,10 +23,15 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     refusals_by_reason: dict[str, int]
     orders: int
     fills: int
+    trades_closed: int
+    exits_by_cause: dict[str, int]
     position_qty: int
     pnl_net_usd: float
     pnl_hypothetical: float
     naked_ms_max: float
+    throttled: dict[str, str]
+    breakers: dict[str, int]
+    flatten_ts_ns: int
     dvs_min: float
     dvs_last: float
     eqs_min: float

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from trading_bot.domain.exit_config import TemplateExits
 from trading_bot.domain.kernel import TRIGGERS_MAX, WEIGHTS_MAX
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 
@@ -47,6 +48,7 @@ class TemplateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     rearm_s: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
     weights: dict[str, float]
     triggers: tuple[TriggerConfig, ...] = ()
+    exits: TemplateExits = TemplateExits()
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:

@@ -23,7 +23,11 @@ _E6: Final = 1_000_000
 
 
 class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The world at the moment of a decision. None is unknown and blocks."""
+    """The world at the moment of a decision. None is unknown and blocks.
+
+    `breakers` are those that stop entries; `halved`, `euc_factor_e6` and `entries_per_hour_max` are what a reduction
+    leaves (None: the usual budget). `learning_blocked` are templates whose evidence forbids entries.
+    """
 
     ts_ns: int
     stopping: bool
@@ -46,6 +50,12 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     equity_uusd: int | None
     bid_ticks: int | None
     ask_ticks: int | None
+    breakers: tuple[str, ...] = ()
+    halved: bool = False
+    euc_factor_e6: int = 1_000_000
+    entries_per_hour_max: int | None = None
+    order_inefficient: bool = False
+    learning_blocked: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -155,7 +165,7 @@ class DecisionEngineV2:
         if candidate.missing or tier is None or inputs.equity_uusd is None or candidate.stop_ticks <= 0:
             return 0
         limits = self._config
-        return self.compute_position_size(
+        qty = self.compute_position_size(
             Decimal(inputs.equity_uusd) / UUSD_PER_USD,
             min(tier.max_risk_usd, limits.sizing.max_risk_usd),
             candidate.stop_ticks,
@@ -163,6 +173,8 @@ class DecisionEngineV2:
             self._tick_size_points,
             max_contracts=min(limits.safety.position_qty_max, limits.sizing.order_qty_max),
         )
+        # One contract cannot be halved; the rate and the EUC are tightened instead (specification 8.2).
+        return qty // 2 if inputs.halved and qty >= 2 else qty
 
     # Gates: True blocks. Each is one row of _GATES.
 
@@ -204,7 +216,8 @@ class DecisionEngineV2:
         return case.inputs.entries_last_minute >= self._config.safety.entries_per_minute_max
 
     def _hour(self, case: _Case) -> bool:
-        return case.inputs.entries_last_hour >= self._config.safety.entries_per_hour_max
+        limit, reduced = self._config.safety.entries_per_hour_max, case.inputs.entries_per_hour_max
+        return case.inputs.entries_last_hour >= (limit if reduced is None else min(limit, reduced))
 
     def _day(self, case: _Case) -> bool:
         return case.inputs.entries_today >= self._config.safety.entries_per_day_max
@@ -214,8 +227,12 @@ class DecisionEngineV2:
 
 
 def _euc_low(_engine: DecisionEngineV2, case: _Case) -> bool:
-    candidate = case.candidate
-    return not candidate.missing and candidate.edge_e6 - candidate.uncertainty_e6 < candidate.required_e6
+    candidate, factor_e6 = case.candidate, case.inputs.euc_factor_e6
+    if candidate.missing:
+        return False
+    # Above its cost a candidate needs the smallest utility, throttled; a reduction multiplies that.
+    needed_e6 = candidate.required_e6 + (factor_e6 - _E6) * (candidate.required_e6 - candidate.cost_e6) // _E6
+    return candidate.edge_e6 - candidate.uncertainty_e6 < needed_e6
 
 
 def _no_quote(_engine: DecisionEngineV2, case: _Case) -> bool:
@@ -233,6 +250,7 @@ _GATES: Final[tuple[tuple[GateReason, _Gate], ...]] = (
     (GateReason.LINK_DOWN, lambda _, case: not case.inputs.link_up),
     (GateReason.ACCOUNT_UNKNOWN, lambda _, case: case.inputs.equity_uusd is None),
     (GateReason.LOG_SPACE_LOW, lambda _, case: not case.inputs.log_space_ok),
+    (GateReason.BREAKER, lambda _, case: bool(case.inputs.breakers)),
     (GateReason.DATA_DOWN, lambda _, case: case.inputs.data_down),
     (GateReason.DVS_LOW, DecisionEngineV2._dvs),  # noqa: SLF001
     (GateReason.EQS_LOW, DecisionEngineV2._eqs),  # noqa: SLF001
@@ -243,8 +261,10 @@ _GATES: Final[tuple[tuple[GateReason, _Gate], ...]] = (
     (GateReason.FREQUENCY_HOUR, DecisionEngineV2._hour),  # noqa: SLF001
     (GateReason.FREQUENCY_DAY, DecisionEngineV2._day),  # noqa: SLF001
     (GateReason.ATTEMPTS_DAY, DecisionEngineV2._attempts),  # noqa: SLF001
+    (GateReason.ORDER_EFFICIENCY, lambda _, case: case.inputs.order_inefficient),
     (GateReason.FEES_DAY, DecisionEngineV2._fees),  # noqa: SLF001
     (GateReason.TIER, DecisionEngineV2._tier),  # noqa: SLF001
+    (GateReason.LEARNING_BLOCKED, lambda _, case: case.name in case.inputs.learning_blocked),
     (GateReason.MISSING_REQUIRED_SIGNAL, lambda _, case: case.candidate.missing),
     (GateReason.BELIEF_UNSTABLE, DecisionEngineV2._unstable),  # noqa: SLF001
     (GateReason.COST_SHARE, DecisionEngineV2._cost_share),  # noqa: SLF001

@@ -18,6 +18,7 @@ class FlattenKind(StrEnum):
     """Why the position has to go; each has its plan."""
 
     SESSION = "SESSION"
+    STOP = "STOP"  # an orderly stop, a breaker's halt, a person's word
     KILL = "KILL"
     EMERGENCY = "EMERGENCY"  # the core failed: whoever carries this out trusts the broker only
 
@@ -54,15 +55,17 @@ class Command(StrEnum):
 
 
 # Time after the start; a step that comes early moves the rest forward with it.
+# Cancel (5 s), exit (10 s), done when flat.
+_CANCEL_EXIT: Final = (
+    (Step.CANCEL, 0),
+    (Step.EXIT, 5 * NS_PER_S),
+    (Step.VERIFY, 10 * NS_PER_S),
+    (Step.MARKET, 15 * NS_PER_S),
+    (Step.ALERT, 15 * NS_PER_S),
+)
 _PLANS: Final[dict[FlattenKind, tuple[tuple[Step, int], ...]]] = {
-    # Cancel (5 s), exit (10 s), halt when flat.
-    FlattenKind.KILL: (
-        (Step.CANCEL, 0),
-        (Step.EXIT, 5 * NS_PER_S),
-        (Step.VERIFY, 10 * NS_PER_S),
-        (Step.MARKET, 15 * NS_PER_S),
-        (Step.ALERT, 15 * NS_PER_S),
-    ),
+    FlattenKind.STOP: _CANCEL_EXIT,
+    FlattenKind.KILL: _CANCEL_EXIT,
     FlattenKind.EMERGENCY: (
         (Step.CANCEL, 0),
         (Step.ALERT, 0),
@@ -158,7 +161,8 @@ def advance(state: FlattenState, facts: FlattenFacts, ts_ns: int) -> tuple[Flatt
     if state.finished:
         return state, ()
     if is_confirmed_flat(state, facts):
-        done = (Command.HALT, Command.LOG_STATE, Command.ALERT) if state.kind is not FlattenKind.SESSION else ()
+        halts = state.kind in (FlattenKind.KILL, FlattenKind.EMERGENCY)
+        done = (Command.HALT, Command.LOG_STATE, Command.ALERT) if halts else ()
         finished = msgspec.structs.replace(state, finished=True, rungs=())
         return finished, tuple(FlattenAction(Step.VERIFY, command) for command in done)
     actions = _flipped(state, facts)

@@ -9,16 +9,22 @@ from typing import Final
 
 import msgspec
 
+from trading_bot.domain.breaker_config import BreakerConfig
 from trading_bot.domain.config import SafetyConfig
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
 from trading_bot.domain.reasons import SafetyCheck
 from trading_bot.domain.units import NS_PER_MS, UUSD_PER_USD
+from trading_bot.engines.breaker_table import Breaker, Money
+from trading_bot.engines.breakers import entry_refused_by
 from trading_bot.engines.session import SessionState
 
 
 class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the gate looks at, at the moment of the order. None is unknown, and unknown never passes."""
+    """What the gate looks at, at the moment of the order. None is unknown, and unknown never passes.
+
+    `breakers` are those that stop entries, `budgets` those that are used up; None where they were not looked at.
+    """
 
     ts_ns: int
     killed: bool
@@ -34,6 +40,9 @@ class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ask_ticks: int | None
     session_state: SessionState
     last_entry: tuple[Side, int, int] | None  # side, limit price in ticks, ts_ns
+    money: Money | None = None
+    breakers: tuple[str, ...] | None = None
+    budgets: tuple[str, ...] | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +71,7 @@ class SafetyGate:
         order_qty_max: int,
         trade_risk_uusd_max: int,
         stop_ticks_max: int,
+        breakers: BreakerConfig | None = None,
     ) -> None:
         """`trade_risk_uusd_max` in micro-dollars, `stop_ticks_max` in ticks; both come from the sizing limits."""
         self._limits = limits
@@ -69,6 +79,7 @@ class SafetyGate:
         self._order_qty_max = order_qty_max
         self._trade_risk_uusd_max = trade_risk_uusd_max
         self._stop_ticks_max = stop_ticks_max
+        self._breakers = breakers or BreakerConfig()
         self.blocked_by_check: Counter[str] = Counter()
 
     def approve(self, intent: EntryIntent, facts: SafetyFacts) -> ApprovedOrder | Refused:
@@ -142,6 +153,24 @@ class SafetyGate:
         limit = round(self._limits.open_risk_usd_max * UUSD_PER_USD)
         return f"open risk {after / UUSD_PER_USD:.2f} USD, limit {limit / UUSD_PER_USD:.2f}" if after > limit else None
 
+    def _loss(self, intent: EntryIntent, facts: SafetyFacts, breaker: Breaker) -> str | None:
+        # The worst case of this order on top of the open one: what would be halted afterwards is not sent.
+        if facts.money is None:
+            return "the account is unknown, so are its losses"
+        if breaker not in entry_refused_by(self._breakers, facts.money, risk_uusd(intent, self._instrument)):
+            return None
+        return f"its stop would reach {breaker.value}"
+
+    def _breaker(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        if facts.breakers is None:
+            return "the breakers are unknown"
+        return f"breakers: {', '.join(facts.breakers)}" if facts.breakers else None
+
+    def _budget(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        if facts.budgets is None:
+            return "the budgets are unknown"
+        return f"budgets used up: {', '.join(facts.budgets)}" if facts.budgets else None
+
     def _price(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
         touch = facts.ask_ticks if intent.side is Side.BUY else facts.bid_ticks
         if touch is None:
@@ -179,6 +208,11 @@ _CHECKS: Final[tuple[tuple[SafetyCheck, _Check], ...]] = (
     (SafetyCheck.ORDER_SIZE, SafetyGate._order_size),  # noqa: SLF001
     (SafetyCheck.TRADE_RISK, SafetyGate._trade_risk),  # noqa: SLF001
     (SafetyCheck.OPEN_RISK, SafetyGate._open_risk),  # noqa: SLF001
+    (SafetyCheck.DAILY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, Breaker.DAILY_HALT)),  # noqa: SLF001
+    (SafetyCheck.WEEKLY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, Breaker.WEEKLY_HALT)),  # noqa: SLF001
+    (SafetyCheck.DRAWDOWN, lambda gate, intent, facts: gate._loss(intent, facts, Breaker.DRAWDOWN_HALT)),  # noqa: SLF001
+    (SafetyCheck.BREAKER, SafetyGate._breaker),  # noqa: SLF001
+    (SafetyCheck.BUDGET, SafetyGate._budget),  # noqa: SLF001
     (SafetyCheck.PRICE, SafetyGate._price),  # noqa: SLF001
     (SafetyCheck.SPREAD, SafetyGate._spread),  # noqa: SLF001
     (SafetyCheck.SESSION, SafetyGate._session),  # noqa: SLF001

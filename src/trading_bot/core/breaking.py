@@ -1,0 +1,157 @@
+"""Breakers in the loop: every change is an event, an alert, and whatever its response asks for (specification 8.2)."""
+
+from typing import Final
+
+from trading_bot.core.flattening import flatten, pull_kill_switch
+from trading_bot.core.leaving import touch
+from trading_bot.core.state import State
+from trading_bot.core.stopping import cancel_entries
+from trading_bot.domain.config import canonical
+from trading_bot.domain.effects import Alert, ArmTimer, Effect
+from trading_bot.domain.events import Event
+from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
+from trading_bot.domain.trade_events import BreakerChanged
+from trading_bot.domain.units import TS_NEVER_NS
+from trading_bot.engines import breakers
+from trading_bot.engines.breaker_table import DayBounds, Money, Response, day_bounds
+from trading_bot.engines.breakers import Change, Transition
+from trading_bot.engines.flatten import FlattenKind
+from trading_bot.engines.position import StopCover, marked, unrealised_ticks, worst_ticks
+from trading_bot.engines.session import continuous_trading
+
+BREAKER_TIMER: Final = "breaker"
+_STREAM_AGE: Final = SIGNAL_BY_NAME["stream_age_ms"].id
+_WEEK_DAYS: Final = 8
+_LEVEL: Final = {
+    Response.ALERT: "warning",
+    Response.REDUCE: "warning",
+    Response.PAUSE: "warning",
+    Response.HALT: "error",
+    Response.KILL: "critical",
+}
+
+Results = list[Event | Effect]
+
+
+def ledger_bytes(state: State) -> bytes:
+    """The ledger as records carry it."""
+    return canonical(state.ledger())
+
+
+def money(state: State) -> Money | None:
+    """What losses are measured on; None while the account is unknown."""
+    if state.account is None:
+        return None
+    tick_uusd = state.instrument.tick_value_uusd
+    limits = state.config.sizing
+    full_stop_uusd = limits.stop_ticks_max * tick_uusd + state.instrument.commission_round_trip_uusd
+    mark_ticks = leave_ticks(state)
+    if state.position.qty == 0 or mark_ticks is None:
+        return Money(account=state.account, full_stop_uusd=full_stop_uusd)
+    trade = state.trade
+    stops: tuple[StopCover, ...] = ()
+    if trade is not None and trade.resident_stop_ticks is not None:
+        stops = (StopCover(trade.resident_stop_ticks, abs(state.position.qty)),)
+    worst = worst_ticks(state.position, mark_ticks, stops)
+    return Money(
+        account=state.account,
+        unrealised_uusd=unrealised_ticks(state.position, mark_ticks) * tick_uusd,
+        worst_uusd=None if worst is None else worst * tick_uusd,
+        full_stop_uusd=full_stop_uusd,
+    )
+
+
+def leave_ticks(state: State) -> int | None:
+    """What leaving the position would get now: the bid for a long."""
+    bid_ticks, ask_ticks = touch(state)
+    return bid_ticks if state.position.qty > 0 else ask_ticks
+
+
+def mark(state: State, ts_ns: int) -> Results:
+    """Look at the money: after a fill, a second with a position, a new day."""
+    now = money(state)
+    if now is None:
+        return []
+    state.account = marked(now.account, now.unrealised_uusd)
+    now = money(state)
+    assert now is not None
+    change = breakers.mark(state.breakers, state.config.breakers, _bounds(state), ts_ns, now)
+    return settle(state, ts_ns, change)
+
+
+def trade_closed(state: State, ts_ns: int, net_uusd: int) -> Results:
+    """Count wins and losses in a row."""
+    return settle(state, ts_ns, breakers.trade_closed(state.breakers, state.config.breakers, ts_ns, net_uusd))
+
+
+def broker_error(state: State, ts_ns: int) -> Results:
+    """An error of class ERROR from the broker."""
+    return settle(state, ts_ns, breakers.broker_error(state.breakers, state.config.breakers, ts_ns))
+
+
+def data_age(state: State, ts_ns: int) -> Results:
+    """Silence of the stream in an open session, or its end."""
+    age_ms = state.kernel.signal(_STREAM_AGE)
+    if age_ms is None:
+        return []
+    is_open = continuous_trading(state.day, ts_ns)
+    change = breakers.data_age(
+        state.breakers, state.config.breakers, ts_ns, round(age_ms * 1_000_000), session_open=is_open
+    )
+    return settle(state, ts_ns, change)
+
+
+def resume(state: State, ts_ns: int) -> Results:
+    """Time alone resets some breakers: at their timer, and when a session begins."""
+    return settle(state, ts_ns, breakers.expire(state.breakers, ts_ns), rearm=True)
+
+
+def settle(state: State, ts_ns: int, change: Change, *, rearm: bool = False) -> Results:
+    """Take a change over and do what it asks for."""
+    state.breakers, told = change
+    results: Results = []
+    for transition in told:
+        results += _tell(state, ts_ns, transition)
+    for transition in told:
+        if transition.tripped:
+            results += _respond(state, ts_ns, transition)
+    due_ns = breakers.next_resume_ns(state.breakers) if told or rearm else None
+    if due_ns is not None:
+        results.append(ArmTimer(ts_ns=ts_ns, name=BREAKER_TIMER, due_ns=max(due_ns, ts_ns)))
+    return results
+
+
+def _tell(state: State, ts_ns: int, transition: Transition) -> Results:
+    breaker, what = transition.breaker.value, "tripped" if transition.tripped else "reset"
+    return [
+        BreakerChanged(
+            ts_ns=ts_ns,
+            breaker=breaker,
+            response=transition.response.name,
+            tripped=transition.tripped,
+            resumes_at_ns=transition.resumes_at_ns,
+            reason=transition.reason,
+            ledger=ledger_bytes(state),
+        ),
+        Alert(
+            ts_ns=ts_ns,
+            level=_LEVEL[transition.response] if transition.tripped else "info",
+            code="BREAKER_TRIPPED" if transition.tripped else "BREAKER_RESET",
+            text=f"{breaker} {what}: {transition.reason}",
+        ),
+    ]
+
+
+def _respond(state: State, ts_ns: int, transition: Transition) -> Results:
+    reason = f"breaker {transition.breaker.value}: {transition.reason}"
+    if transition.response is Response.KILL:
+        return pull_kill_switch(state, ts_ns, reason, "breaker")
+    if transition.response is Response.HALT:
+        return [*cancel_entries(state, ts_ns, reason), *flatten(state, ts_ns, FlattenKind.STOP, reason)]
+    return cancel_entries(state, ts_ns, reason) if transition.response is Response.PAUSE else []
+
+
+def _bounds(state: State) -> DayBounds:
+    if state.sessions is None or state.day is None:
+        return DayBounds(TS_NEVER_NS, TS_NEVER_NS)
+    return day_bounds(state.sessions.days_from(state.day.trade_date, _WEEK_DAYS))

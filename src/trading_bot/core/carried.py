@@ -1,0 +1,51 @@
+"""What survives a session, a process or a run (architecture law 10)."""
+
+from typing import Any
+
+import msgspec
+
+from trading_bot.engines.breaker_table import week_of
+from trading_bot.engines.breakers import BreakerState
+from trading_bot.engines.budgets import Budgets, next_session
+from trading_bot.engines.position import Account, next_day, open_account
+from trading_bot.engines.quality import EqsDeficit
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """Money and its limits as of a trade date: what every closed trade and every breaker's change records."""
+
+    trade_date: int = 0
+    account: Account | None = None
+    breakers: BreakerState = BreakerState()
+    budgets: Budgets = Budgets()
+
+    def opened(self, trade_date: int, equity_uusd: int) -> "Ledger":
+        """With the broker's equity of a trade date (0: unknown); a second snapshot of one date changes nothing.
+
+        From there on equity moves by our own result alone (specification 8.2): deposits move no breaker.
+        """
+        if self.account is None:
+            return msgspec.structs.replace(self, account=open_account(equity_uusd), trade_date=trade_date)
+        if trade_date == self.trade_date:
+            return self
+        new_week = not trade_date or not self.trade_date or week_of(trade_date) != week_of(self.trade_date)
+        return Ledger(
+            trade_date=trade_date,
+            account=next_day(self.account, equity_uusd, new_week=new_week),
+            breakers=self.breakers,
+            budgets=next_session(self.budgets),
+        )
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """What one session's log hands to the next, one run to the next, or a dead process to its successor.
+
+    `position_qty` None is unknown. `learning` is what `LearningLoop.export_to_dict` gave, None before the first trade.
+    """
+
+    kill_reason: str | None = None
+    data_down: bool = False
+    position_qty: int | None = 0
+    deficits: tuple[EqsDeficit, ...] = ()
+    ledger: Ledger = Ledger()
+    learning: dict[str, Any] | None = None

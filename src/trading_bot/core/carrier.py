@@ -1,0 +1,67 @@
+"""Carries effects out: orders to the broker, the latch and the learning state to disk."""
+
+from typing import Any, Final, Protocol
+
+from trading_bot.core.apply import Results
+from trading_bot.core.state import State
+from trading_bot.domain import events
+from trading_bot.domain.effects import BrokerEffect, CancelOrder, LatchKillSwitch, PlaceExit, SaveLearningState
+from trading_bot.domain.events import Input
+from trading_bot.domain.orders import Leg
+from trading_bot.domain.ports import Broker
+from trading_bot.engines.exits import ExitCause
+from trading_bot.engines.position import exit_side
+
+CORE_FAILED: Final = "CORE_FAILED"
+
+
+class Desk(Protocol):
+    """The operator's side of the shell: commands from other processes, and files that outlive the run."""
+
+    def poll(self, now_ns: int) -> Input | None:
+        """A command that has come since, as an input; cheap enough to ask between batches."""
+
+    def latch(self, reason: str, source: str) -> None:
+        """Persist the kill switch."""
+
+    def save_learning(self, state: dict[str, Any], *, log: str, seq: int) -> str | None:
+        """Write the learning state; what went wrong, or None."""
+
+    def publish(self, status: dict[str, Any], *, final: bool = False) -> None:
+        """Show the bot's status to other processes, at most once a second unless `final`."""
+
+
+def carry_out(results: Results, state: State, broker: Broker, desk: Desk, *, log: str, seq: int) -> list[Input]:
+    """Every effect in order; what failed comes back as inputs. All of them are in the log already."""
+    failed: list[Input] = []
+    for result in results:
+        if isinstance(result, BrokerEffect):
+            broker.dispatch(result)
+        elif isinstance(result, SaveLearningState):
+            reason = desk.save_learning(state.learning.export_to_dict(), log=log, seq=seq)
+            if reason is not None:
+                failed.append(events.LearningSaveFailed(ts_ns=result.ts_ns, reason=reason))
+        elif isinstance(result, LatchKillSwitch):
+            desk.latch(result.reason, result.source)
+    return failed
+
+
+def emergency_stop(state: State, ts_ns: int) -> list[BrokerEffect]:
+    """What leaves when the core has failed and its judgement is worth nothing: no entry works, no position stays."""
+    effects: list[BrokerEffect] = [
+        CancelOrder(ts_ns=ts_ns, order_id=order_id, reason=CORE_FAILED) for order_id in state.entries
+    ]
+    trade, qty = state.trade, state.position.qty
+    if trade is not None and qty:
+        effects.append(CancelOrder(ts_ns=ts_ns, order_id=trade.order_id, reason=CORE_FAILED, leg=Leg.TARGET))
+        effects.append(
+            PlaceExit(
+                ts_ns=ts_ns,
+                order_id=trade.order_id,
+                side=exit_side(qty),
+                qty=abs(qty),
+                limit_ticks=None,
+                cause=ExitCause.KILL.name,
+            )
+        )
+    return effects

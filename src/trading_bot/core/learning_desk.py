@@ -1,0 +1,123 @@
+"""Outcomes into the LearningLoop, its answers into the kernel and the log; shadow trades; the file's troubles."""
+
+from typing import Final
+
+from trading_bot.core.state import Shadow, State
+from trading_bot.core.trade import EntryTerms
+from trading_bot.domain import events
+from trading_bot.domain.effects import Alert, Effect, PlaceShadow, SaveLearningState
+from trading_bot.domain.events import Event
+from trading_bot.domain.learning import TradeOutcome
+from trading_bot.domain.orders import EntryIntent, Leg, Side
+from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
+from trading_bot.domain.trade_events import ShadowEnded, ShadowFilled
+from trading_bot.domain.units import usd_from_uusd
+
+ATR_N: Final = SIGNAL_BY_NAME["atr_14_n"].id
+_SHADOWS_MAX: Final = 32  # half of the simulator's slots
+
+Results = list[Event | Effect]
+
+
+def learn(state: State, outcome: TradeOutcome) -> Results:
+    """Take in a closed trade; a change of state is told, and the state saved when it is time."""
+    update = state.learning.record(outcome)
+    refresh_throttles(state)
+    results: Results = []
+    if update is not None:
+        text = (
+            f"{update.template} is {update.state.value}, was {update.previous.value}: {update.evidence.finding.value}"
+        )
+        results = [update, Alert(ts_ns=update.ts_ns, level="warning", code="LEARNING_UPDATE", text=text)]
+    if state.learning.save_due:
+        reason = "TRANSITION" if update is not None else "TRADES"
+        state.learning.mark_saved()
+        results.append(SaveLearningState(ts_ns=state.ts_ns, reason=reason))
+    return results
+
+
+def refresh_throttles(state: State) -> None:
+    """What the evidence means for the next decision: a throttle and an uncertainty per template.
+
+    A blocked template keeps the heaviest throttle in the kernel, so that its candidates still come, for shadow trades;
+    a gate of the decision stops them.
+    """
+    heaviest = state.config.learning.throttle_heavy
+    for index, name in enumerate(state.documents.templates):
+        allowed = state.learning.entries_allowed(name)
+        state.kernel.set_throttle(index, state.learning.throttle(name) if allowed else heaviest)
+        state.kernel.set_sigma_p(index, state.learning.sigma_p(name))
+
+
+def follow_shadow(state: State, ts_ns: int, intent: EntryIntent, terms: EntryTerms) -> Results:
+    """A candidate of a quarantined template, followed without being sent."""
+    if len(state.shadows) >= _SHADOWS_MAX or any(row.template == intent.template for row in state.shadows.values()):
+        return []
+    state.shadows[intent.order_id] = Shadow(template=intent.template, side=intent.side, terms=terms)
+    return [
+        PlaceShadow(
+            ts_ns=ts_ns,
+            order_id=intent.order_id,
+            template=intent.template,
+            side=intent.side,
+            limit_ticks=intent.limit_ticks,
+            target_ticks=intent.target_ticks,
+            stop_ticks=intent.stop_ticks,
+            hold_ns=terms.hold_ns,
+            life_ns=intent.time_to_live_ns,
+        )
+    ]
+
+
+def shadow_filled(state: State, event: ShadowFilled, _seq: int) -> Results:
+    """Entry or exit of a shadow trade."""
+    shadow = state.shadows.get(event.order_id)
+    if shadow is None:
+        return []
+    shadow.fees_uusd += event.commission_uusd
+    if event.leg is Leg.ENTRY:
+        shadow.entry_ticks, shadow.entry_ns = event.price_ticks, event.ts_ns
+        return []
+    del state.shadows[event.order_id]
+    sign = 1 if shadow.side is Side.BUY else -1
+    gross_uusd = (event.price_ticks - shadow.entry_ticks) * sign * state.instrument.tick_value_uusd
+    seq, number = event.order_id
+    outcome = TradeOutcome(
+        template=shadow.template,
+        pnl_usd=usd_from_uusd(gross_uusd),
+        trade_id=f"{seq}-{number}",
+        decision_seq=seq,
+        instrument=state.instrument.symbol,
+        side=shadow.side,
+        entry_ticks=shadow.entry_ticks,
+        exit_ticks=event.price_ticks,
+        entry_ts_ns=shadow.entry_ns,
+        exit_ts_ns=event.ts_ns,
+        exit_reason=event.leg.value,
+        commission_round_trip=usd_from_uusd(shadow.fees_uusd),
+        belief_e6=shadow.terms.belief_e6,
+        euc_e6=shadow.terms.euc_e6,
+        hypothetical=state.learning.hypothetical,
+        shadow=True,
+    )
+    return learn(state, outcome)
+
+
+def shadow_ended(state: State, event: ShadowEnded, _seq: int) -> Results:
+    """It never entered: no evidence."""
+    state.shadows.pop(event.order_id, None)
+    return []
+
+
+def save_failed(_state: State, event: events.LearningSaveFailed, _seq: int) -> Results:
+    """The log still holds the evidence; a person has to look at the disk."""
+    text = (
+        f"the learning state was not saved: {event.reason}; it is kept in the log and saved again with the next trades"
+    )
+    return [Alert(ts_ns=event.ts_ns, level="error", code="LEARNING_NOT_SAVED", text=text)]
+
+
+def refused(_state: State, event: events.LearningRefused, _seq: int) -> Results:
+    """The file was not what was saved; what stands in its place is said."""
+    text = f"{event.reason}; rebuilt from {event.rebuilt_from}"
+    return [Alert(ts_ns=event.ts_ns, level="error", code="LEARNING_REFUSED", text=text)]

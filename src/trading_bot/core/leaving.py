@@ -1,0 +1,70 @@
+"""The only place that sends an exit, and the only one that tells the kernel what to watch."""
+
+from trading_bot.core.state import State
+from trading_bot.core.trade import Trade
+from trading_bot.domain.effects import Effect, PlaceExit
+from trading_bot.domain.events import Event
+from trading_bot.domain.trade_events import ExitDecided
+from trading_bot.engines import budgets
+from trading_bot.engines.exits import ExitCause, ExitRules, Urgency, exit_limit_ticks
+from trading_bot.engines.position import exit_side
+
+Results = list[Event | Effect]
+
+
+def rules_of(state: State, trade: Trade) -> ExitRules:
+    """The exits of the template that entered."""
+    return state.exit_rules[trade.entry.terms.template_index]
+
+
+def place_exit(state: State, trade: Trade, ts_ns: int, cause: ExitCause, *, market: bool, mask: int) -> Results:
+    """Send the exit of the whole position; an exit that works already is replaced."""
+    bid_ticks, ask_ticks = touch(state)
+    limit_ticks = None
+    if not market:
+        through_ticks = rules_of(state, trade).limit_through_ticks
+        limit_ticks = exit_limit_ticks(state.position.qty, bid_ticks, ask_ticks, through_ticks)
+    trade.sent_cause = cause
+    trade.last_cause = cause.name
+    if limit_ticks is None:
+        trade.market_sent = True
+    else:
+        trade.limit_sent_ns = ts_ns
+    state.budgets = budgets.with_message(state.budgets)
+    urgency = Urgency.MARKET if limit_ticks is None else Urgency.LIMIT
+    return [
+        ExitDecided(
+            ts_ns=ts_ns,
+            order_id=trade.order_id,
+            cause=cause.name,
+            urgency=urgency.value,
+            qty=-state.position.qty,
+            mask=mask,
+        ),
+        PlaceExit(
+            ts_ns=ts_ns,
+            order_id=trade.order_id,
+            side=exit_side(state.position.qty),
+            qty=abs(state.position.qty),
+            limit_ticks=limit_ticks,
+            cause=cause.name,
+        ),
+    ]
+
+
+def touch(state: State) -> tuple[int | None, int | None]:
+    """Bid and ask, None where that side is not there: it has no quote or no size."""
+    book = state.kernel.book()
+    if book is None:
+        return None, None
+    bid_ticks, bid_qty, ask_ticks, ask_qty = book
+    return bid_ticks if bid_qty > 0 else None, ask_ticks if ask_qty > 0 else None
+
+
+def watch_in_kernel(state: State) -> None:
+    """The position and its levels, for the kernel to find exits; it forgets what it reported."""
+    trade, qty = state.trade, state.position.qty
+    if trade is None or qty == 0:
+        state.kernel.clear_position()
+        return
+    state.kernel.set_position(qty, trade.entry.order.target_price_ticks, trade.stop_ticks, trade.time_stop_ns)

@@ -1,0 +1,219 @@
+"""Handlers: executions. Whatever an order's state says, what was executed is the position (features EX07, EX19)."""
+
+from typing import Final
+
+from trading_bot.core import breaking, learning_desk
+from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
+from trading_bot.core.flattening import drive, flatten, pull_kill_switch
+from trading_bot.core.leaving import watch_in_kernel
+from trading_bot.core.on_session import STOP_DEADLINE_TIMER, settle_entry, watch_quality
+from trading_bot.core.state import State
+from trading_bot.core.stopping import cancel_entry, end_if_idle
+from trading_bot.core.trade import STOP, TRAILING, Entry, Trade, entry_slippage_ticks, outcome_of
+from trading_bot.domain.effects import Alert, ArmTimer, AskBroker, DisarmTimer, Effect
+from trading_bot.domain.events import Event
+from trading_bot.domain.orders import Leg
+from trading_bot.domain.trade_events import OrderFilled, StopResident, TradeClosed, TradeOpened
+from trading_bot.domain.units import NS_PER_MS
+from trading_bot.engines import budgets
+from trading_bot.engines.exits import ExitCause
+from trading_bot.engines.flatten import FlattenKind
+from trading_bot.engines.orders import OrderSignal, next_status
+from trading_bot.engines.position import Excursion, FillKind, apply_fill, fill_kind, with_fill
+from trading_bot.engines.quality import EqsDeficit
+from trading_bot.engines.session import SessionState, session_phase
+
+_SLIPPAGE_SPARE_TICKS: Final = 2  # specification 5
+_QUIET_ATR_N: Final = 0.7  # regimes of outcomes only: volatility against its median of the time of day
+_WILD_ATR_N: Final = 1.5
+
+Results = list[Event | Effect]
+
+
+def order_filled(state: State, event: OrderFilled, _seq: int) -> Results:
+    """An execution of any leg."""
+    if event.leg is Leg.ENTRY:
+        entry = state.entries.get(event.order_id) or state.final_entries.get(event.order_id)
+        if entry is None:
+            return _unknown_fill(state, event)
+        results = _entry_filled(state, entry, event)
+    else:
+        if state.trade is None or state.trade.order_id != event.order_id:
+            return _unknown_fill(state, event)
+        results = _exit_filled(state, state.trade, event)
+    results += breaking.mark(state, event.ts_ns)
+    results += _must_be_flat(state, event.ts_ns)
+    results += drive(state, event.ts_ns)
+    return results + end_if_idle(state, event.ts_ns)
+
+
+def _book(state: State, event: OrderFilled) -> int:
+    """Position and account after an execution; what it realised, in ticks times lots."""
+    state.position, realised_ticks = apply_fill(state.position, event.side, event.qty, event.price_ticks, event.ts_ns)
+    state.budgets = budgets.with_fee(state.budgets, event.commission_uusd)
+    if state.account is not None:
+        state.account = with_fill(
+            state.account, realised_ticks, event.commission_uusd, state.instrument.tick_value_uusd
+        )
+        state.equity_uusd = state.account.equity_uusd(0)
+    return realised_ticks
+
+
+def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
+    ts_ns, first = event.ts_ns, entry.filled_qty == 0
+    signal = OrderSignal.FILL if event.final else OrderSignal.PARTIAL_FILL
+    entry.status = next_status(entry.status, signal)
+    entry.filled_qty += event.qty
+    _book(state, event)
+    results: Results = settle_entry(state, ts_ns, entry)
+    if first:
+        state.budgets = budgets.with_execution(state.budgets)
+        limits = budgets.limits_of(state.config.safety)
+        state.budgets = budgets.with_entry(state.budgets, limits, ts_ns)
+        if ts_ns > entry.order.expires_ns:
+            state.deficits = (*state.deficits, EqsDeficit("late_fill", ts_ns))
+    trade = state.trade
+    if trade is None:
+        trade = state.trade = _opened(entry, event)
+        results += _tell_opened(state, trade, event)
+    trade.entry_qty += event.qty
+    trade.entry_cost_ticks += event.qty * event.price_ticks
+    trade.fees_uusd += event.commission_uusd
+    watch_in_kernel(state)
+    results += _judge_slippage(state, ts_ns, entry_slippage_ticks(entry, event.price_ticks), entry.terms.slippage_e6)
+    return results + watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
+
+
+def _opened(entry: Entry, event: OrderFilled) -> Trade:
+    return Trade(
+        entry=entry,
+        first_fill_ns=event.ts_ns,
+        time_stop_ns=event.ts_ns + entry.terms.hold_ns,
+        entry_ticks=event.price_ticks,
+        stop_ticks=entry.order.stop_price_ticks,
+        excursion=Excursion(event.price_ticks, event.price_ticks),
+        naked_since_ns=event.ts_ns,
+    )
+
+
+def _tell_opened(state: State, trade: Trade, event: OrderFilled) -> Results:
+    order, ts_ns = trade.entry.order, event.ts_ns
+    deadline_ns = ts_ns + state.config.orders.stop_deadline_ms * NS_PER_MS
+    return [
+        TradeOpened(
+            ts_ns=ts_ns,
+            order_id=order.order_id,
+            template=order.template,
+            side=order.side,
+            qty=event.qty,
+            price_ticks=event.price_ticks,
+            stop_price_ticks=order.stop_price_ticks,
+            target_price_ticks=order.target_price_ticks,
+            time_stop_ns=trade.time_stop_ns,
+            slippage_ticks=entry_slippage_ticks(trade.entry, event.price_ticks),
+            slippage_expected_e6=trade.entry.terms.slippage_e6,
+            hypothetical=event.hypothetical,
+        ),
+        ArmTimer(ts_ns=ts_ns, name=STOP_DEADLINE_TIMER, due_ns=deadline_ns),
+        *next_position_check(state, ts_ns),
+    ]
+
+
+def _exit_filled(state: State, trade: Trade, event: OrderFilled) -> Results:
+    ts_ns = event.ts_ns
+    flipped = fill_kind(state.position.qty, event.side, event.qty) is FillKind.FLIP
+    closed_qty = min(event.qty, abs(state.position.qty))
+    results: Results = []
+    trade.realised_ticks += _book(state, event)
+    trade.fees_uusd += event.commission_uusd
+    trade.exit_qty += closed_qty
+    trade.exit_value_ticks += closed_qty * event.price_ticks
+    if event.leg is Leg.STOP:
+        # A stop that was moved has locked something in: another reason than the one the trade came with.
+        moved = trade.stop_ticks != trade.entry.order.stop_price_ticks
+        trade.last_cause = TRAILING if moved else STOP
+        trigger_ticks = trade.resident_stop_ticks if trade.resident_stop_ticks is not None else trade.stop_ticks
+        trade.stop_slippage_ticks = (trigger_ticks - event.price_ticks) * trade.sign
+        results += _judge_slippage(state, ts_ns, trade.stop_slippage_ticks, trade.entry.terms.stop_slippage_e6)
+        trade.resident_stop_ticks = None if event.final else trade.resident_stop_ticks
+    elif event.leg is Leg.TARGET:
+        trade.last_cause = ExitCause.TARGET.name
+        trade.target_resident = trade.target_resident and not event.final
+    elif event.final:
+        trade.forget_exit()
+    if event.final:
+        state.budgets = budgets.with_execution(state.budgets)
+    if flipped:
+        text = f"{event.leg.value} and another exit both filled: position {state.position.qty}"
+        results.append(Alert(ts_ns=ts_ns, level="critical", code="POSITION_FLIPPED", text=text))
+        return results + flatten(state, ts_ns, FlattenKind.STOP, "POSITION_FLIPPED")
+    if state.position.qty == 0:
+        return results + _close(state, trade, ts_ns, hypothetical=event.hypothetical)
+    watch_in_kernel(state)
+    return results
+
+
+def _close(state: State, trade: Trade, ts_ns: int, *, hypothetical: bool) -> Results:
+    """The round trip is over: count it, learn from it."""
+    state.trade = None
+    state.kernel.clear_position()
+    outcome = outcome_of(
+        trade,
+        ts_ns,
+        gross_uusd=trade.realised_ticks * state.instrument.tick_value_uusd,
+        instrument=state.instrument.symbol,
+        regime=_regime(state),
+        bucket=str(session_phase(state.day, ts_ns)) if state.day else "",
+        hypothetical=hypothetical,
+    )
+    naked: Results = []
+    if trade.naked_since_ns is not None:
+        naked_ns = ts_ns - trade.naked_since_ns
+        naked = [StopResident(ts_ns=ts_ns, order_id=trade.order_id, price_ticks=0, naked_ns=naked_ns)]
+    broken = breaking.trade_closed(state, ts_ns, outcome.net_uusd)
+    closed = TradeClosed(ts_ns=ts_ns, order_id=trade.order_id, outcome=outcome, ledger=breaking.ledger_bytes(state))
+    return [
+        *naked,
+        closed,
+        *broken,
+        *learning_desk.learn(state, outcome),
+        DisarmTimer(ts_ns=ts_ns, name=EXIT_CHECK_TIMER),
+        DisarmTimer(ts_ns=ts_ns, name=STOP_DEADLINE_TIMER),
+        *cancel_entry(state, ts_ns, trade.order_id, "POSITION_CLOSED"),
+        *watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c),
+    ]
+
+
+def _regime(state: State) -> str:
+    atr_n = state.kernel.signal(learning_desk.ATR_N)
+    if atr_n is None:
+        return "unknown"
+    return "quiet" if atr_n * 3 < _QUIET_ATR_N else "wild" if atr_n * 3 > _WILD_ATR_N else "normal"
+
+
+def _judge_slippage(state: State, ts_ns: int, slippage_ticks: int, expected_e6: int) -> Results:
+    """Worse than expected by more than two ticks costs execution quality."""
+    if (slippage_ticks - _SLIPPAGE_SPARE_TICKS) * 1_000_000 > expected_e6:
+        state.deficits = (*state.deficits, EqsDeficit("slippage", ts_ns))
+    return []
+
+
+def _must_be_flat(state: State, ts_ns: int) -> Results:
+    """A fill that came after everything should have been closed begins the way to flat anew."""
+    if state.position_qty == 0:
+        return []
+    if state.kill_reason is not None:
+        return flatten(state, ts_ns, FlattenKind.KILL, state.kill_reason)
+    if state.stopping is not None:
+        return flatten(state, ts_ns, FlattenKind.STOP, state.stopping)
+    if state.session_state in (SessionState.FLATTEN, SessionState.CLOSED):
+        return flatten(state, ts_ns, FlattenKind.SESSION, "SESSION_EXIT")
+    return []
+
+
+def _unknown_fill(state: State, event: OrderFilled) -> Results:
+    """An execution that belongs to nothing we know: the position counts, and trading ends."""
+    _book(state, event)
+    reason = f"{event.leg.value} of order {event.order_id} filled {event.qty}, which is not open here"
+    ask = AskBroker(ts_ns=event.ts_ns, reason="UNKNOWN_FILL")
+    return [ask, *pull_kill_switch(state, event.ts_ns, reason, "fill"), *drive(state, event.ts_ns)]

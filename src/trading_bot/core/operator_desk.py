@@ -1,0 +1,189 @@
+"""The bot's side of the operator's files: what it is told, and what it leaves for later (`operator_files.py`).
+
+Shell code: it reads the monotonic clock for its own pace, and wall time for people.
+"""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from trading_bot.core import learning_file
+from trading_bot.core import operator_files as files
+from trading_bot.core.operator_files import BotStatus, Cleared, Latch, note, plain, wall
+from trading_bot.domain.errors import UsageError
+from trading_bot.domain.events import FlattenRequested, Input, KillRequested
+from trading_bot.domain.units import NS_PER_MS, NS_PER_S
+
+__all__ = ["BotStatus", "Cleared", "Latch", "NoDesk", "OperatorDesk"]
+
+POLL_NS: Final = 20 * NS_PER_MS
+STATUS_NS: Final = NS_PER_S
+RETRY_NS: Final = NS_PER_S  # of a latch that the disk did not take
+
+
+class OperatorDesk:
+    """Commands that come as files, and files that outlive the run. One per process and data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Nothing is read or written yet."""
+        self.data_dir = data_dir
+        self.failure: str | None = None  # what the disk last refused; trading goes on
+        self._kill_told = False
+        self._flatten_told: tuple[int, int] | None = None
+        self._clearing_used = False
+        self._unwritten: Latch | None = None
+        self._next_poll_ns = 0
+        self._next_retry_ns = 0
+        self._next_status_ns = 0
+
+    def poll(self, now_ns: int) -> Input | None:
+        """A kill or flatten request that has come since, stamped `now_ns` (market time).
+
+        To be called as often as is convenient: the files are looked at every 20 ms at most, one `lstat` each.
+        """
+        clock_ns = time.monotonic_ns()
+        if clock_ns < self._next_poll_ns:
+            return None
+        self._next_poll_ns = clock_ns + POLL_NS
+        if not self._clearing_used:
+            # The run has begun and its log has the clearing: it must not clear a later latch as well.
+            self._clearing_used = True
+            with contextlib.suppress(OSError):
+                (self.data_dir / files.CLEARED_FILE).unlink()
+        if self._unwritten is not None and clock_ns >= self._next_retry_ns:
+            self.latch(self._unwritten.reason, self._unwritten.source)
+        if not self._kill_told and (kill := files.read_request(self.data_dir / files.KILL_FILE)) is not None:
+            self._kill_told = True
+            note(self.data_dir, "kill_taken", kill.reason, kill.source)
+            return KillRequested(ts_ns=now_ns, reason=kill.reason, source=kill.source)
+        return self._poll_flatten(now_ns)
+
+    def _poll_flatten(self, now_ns: int) -> Input | None:
+        path = self.data_dir / files.FLATTEN_FILE
+        try:
+            found = path.lstat()
+        except OSError:
+            return None
+        identity = (found.st_ino, found.st_mtime_ns)
+        if identity == self._flatten_told:
+            return None
+        request = files.read_request(path)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return None  # whoever asked took it back
+        except OSError as error:
+            # It stays where it is: once is enough.
+            self._flatten_told = identity
+            self.failure = f"{path}: cannot be removed: {error.strerror}"
+        if request is None:
+            return None
+        note(self.data_dir, "flatten_taken", request.reason, request.source)
+        return FlattenRequested(ts_ns=now_ns, reason=request.reason, source=request.source)
+
+    def latched(self) -> Latch | None:
+        """The kill switch as it stands, also when its file is empty, damaged or unreadable, or could not be written."""
+        return files.latched(self.data_dir) or self._unwritten
+
+    def latch(self, reason: str, source: str) -> None:
+        """Persist the bot's own kill; a latch that stands already is kept as it is.
+
+        Where the disk does not take it, it is tried again while the bot runs (`poll`), and `failure` says so: what the
+        kill does to orders must not wait for a disk.
+        """
+        self._kill_told = True
+        try:
+            files.pull(self.data_dir, reason, source, once=True)
+        except OSError as error:
+            self._unwritten = Latch(reason=plain(reason) or files.NO_REASON, source=plain(source), when=wall())
+            self._next_retry_ns = time.monotonic_ns() + RETRY_NS
+            self.failure = f"{self.data_dir / files.KILL_FILE}: cannot be written: {error.strerror}"
+        else:
+            self._unwritten = None
+
+    def clear(self, reason: str, source: str) -> Cleared | None:
+        """Clear the latch, for a person; None when nothing is latched.
+
+        Raises:
+            UsageError: no reason.
+            OSError: the disk does not take it; the latch stands.
+        """
+        found = files.clear(self.data_dir, reason, source)
+        self._unwritten, self._kill_told = None, False
+        return found
+
+    def cleared(self) -> Cleared | None:
+        """Who cleared the latch since the last run began; None also for a file that does not say why."""
+        return files.cleared(self.data_dir)
+
+    def save_learning(self, state: dict[str, Any], *, log: str, seq: int) -> str | None:
+        """Write `learning_state.json` (specification 9); what the disk refused, or None."""
+        path = self.data_dir / learning_file.FILE_NAME
+        try:
+            learning_file.save_learning(path, state, log=log, seq=seq)
+        except OSError as error:
+            return f"{path}: {error.strerror or error}"
+        return None
+
+    def publish(self, status: dict[str, Any], *, final: bool = False) -> None:
+        """Show `status` (the fields of `BotStatus`) in `status.json`, at most once a second unless `final`."""
+        clock_ns = time.monotonic_ns()
+        if clock_ns < self._next_status_ns and not final:
+            return
+        self._next_status_ns = clock_ns + STATUS_NS
+        document = {**status, "pid": os.getpid(), "ts_wall_ns": time.time_ns()}
+        try:
+            files.replace(self.data_dir / files.STATUS_FILE, orjson.dumps(document, default=str), sync=False)
+        except OSError as error:
+            self.failure = f"{self.data_dir / files.STATUS_FILE}: cannot be written: {error.strerror}"
+
+
+class NoDesk:
+    """No operator and no disk: the latch lives as long as this object. What a bot without a data directory has."""
+
+    def __init__(self) -> None:
+        """Nothing is latched."""
+        self._latch: Latch | None = None
+        self._cleared: Cleared | None = None
+
+    def poll(self, now_ns: int) -> Input | None:  # noqa: ARG002 (the port)
+        """Nobody asks for anything."""
+        return None
+
+    def latched(self) -> Latch | None:
+        """What `latch` was told."""
+        return self._latch
+
+    def latch(self, reason: str, source: str) -> None:
+        """Keep the first reason."""
+        self._latch = self._latch or Latch(reason=plain(reason) or files.NO_REASON, source=source, when="")
+        self._cleared = None
+
+    def clear(self, reason: str, source: str) -> Cleared | None:
+        """As `OperatorDesk.clear`.
+
+        Raises:
+            UsageError: no reason.
+        """
+        if not (said := plain(reason)):
+            raise UsageError("clearing the kill switch needs a reason")
+        if self._latch is None:
+            return None
+        self._cleared = Cleared(reason=said, source=source, when="", latch=self._latch)
+        self._latch = None
+        return self._cleared
+
+    def cleared(self) -> Cleared | None:
+        """What `clear` was told."""
+        return self._cleared
+
+    def save_learning(self, state: dict[str, Any], *, log: str, seq: int) -> str | None:  # noqa: ARG002 (the port)
+        """There is nowhere to save to, which is no failure."""
+        return None
+
+    def publish(self, status: dict[str, Any], *, final: bool = False) -> None:
+        """Nobody looks."""

@@ -1,0 +1,73 @@
+"""A machine and the log it writes: everything that enters or leaves the core passes here, in one order."""
+
+from trading_bot._fast import ExchangeSim
+from trading_bot.core.documents import RunDocuments
+from trading_bot.core.machine import Machine
+from trading_bot.core.run_logs import FolderLogs, MemoryLogs, SessionLog
+from trading_bot.domain import events, log_records
+from trading_bot.domain.config import canonical, config_tag
+from trading_bot.domain.effects import Effect
+from trading_bot.domain.events import Event
+from trading_bot.domain.records import FrameClass
+
+
+class SessionBook:
+    """The open log of one session. `machine` is None before the first."""
+
+    def __init__(self, documents: RunDocuments, logs: FolderLogs | MemoryLogs, exchange: ExchangeSim | None) -> None:
+        """`exchange` is matched by the kernel's loop for a simulated broker."""
+        self.documents = documents
+        self.logs = logs
+        self.machine: Machine | None = None
+        self.log: SessionLog | None = None
+        self._exchange = exchange
+
+    def open(self, machine: Machine, log: SessionLog) -> None:
+        """From here on this machine writes to this log."""
+        log.writer.set_config_tag(config_tag(self.documents.config_hash))
+        machine.state.kernel.set_writer(log.writer)
+        machine.state.kernel.set_exchange(self._exchange)
+        self.machine, self.log = machine, log
+
+    @property
+    def live(self) -> Machine:
+        """The machine of an open session."""
+        assert self.machine is not None
+        return self.machine
+
+    @property
+    def writing(self) -> SessionLog:
+        """The log of an open session."""
+        assert self.log is not None
+        return self.log
+
+    @property
+    def now_ns(self) -> int:
+        """The latest time the core has seen."""
+        state = self.live.state
+        return max(state.ts_ns, state.kernel.now_ns)
+
+    def append(self, cls: FrameClass, record: Event | Effect, cause_seq: int) -> int:
+        """Write a record; its number."""
+        payload = log_records.encode(record)
+        return self.writing.append_message(cls, record.ts_ns, self.documents.instrument.id, cause_seq, payload)
+
+    def end(self, reason: str) -> None:
+        """The last record, with the digests that a replay must find, and what the next session starts from."""
+        machine = self.live
+        ended = events.RunEnded(
+            ts_ns=self.now_ns,
+            exit_reason=reason,
+            effects_digest=machine.digest.hexdigest(),
+            state_digest=machine.state.digest(),
+            carried=canonical(machine.state.carried()),
+        )
+        self.append(FrameClass.INPUT, ended, 0)
+        machine.counters.observe(ended)
+        machine.state.kernel.set_writer(None)
+        self.release()
+
+    def release(self) -> None:
+        """Close the log as it is."""
+        self.logs.release(self.writing)
+        self.log = None

@@ -1,0 +1,40 @@
+"""What the bot shows of itself to other processes while it runs."""
+
+from typing import Any
+
+import msgspec
+
+from trading_bot.core.machine import Machine
+from trading_bot.core.opening import RunIdentity
+from trading_bot.core.operator_files import BotStatus
+from trading_bot.domain.units import usd_from_uusd
+
+
+def bot_status(machine: Machine, identity: RunIdentity, *, ts_market_ns: int, log_path: str) -> dict[str, Any]:
+    """The fields of `BotStatus`."""
+    state, counters = machine.state, machine.counters
+    qty = state.position.qty
+    net_uusd = counters.net_hypothetical_uusd if identity.hypothetical else counters.net_uusd
+    status = BotStatus(
+        run_id=identity.run_id,
+        mode=identity.mode,
+        adapter=identity.adapter,
+        instrument=state.instrument.symbol,
+        ts_market_ns=ts_market_ns,
+        session_state=state.session_state.value,
+        position_qty=state.position_qty,
+        position_avg_ticks=state.position.cost_ticks / abs(qty) if qty else None,
+        pnl_net_usd=usd_from_uusd(net_uusd),
+        hypothetical=identity.hypothetical,
+        working_entries=state.working_entries,
+        dvs_c=state.kernel.dvs_c,
+        eqs_c=state.eqs_c,
+        kill_reason=state.kill_reason,
+        stopping=state.stopping,
+        breakers=tuple(trip.breaker.value for trip in state.breakers.trips),
+        throttled=machine.throttled(),
+        trades=counters.trades_closed,
+        last_exit=counters.last_exit,
+        log_path=log_path,
+    )
+    return msgspec.structs.asdict(status)

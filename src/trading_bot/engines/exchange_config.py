@@ -1,0 +1,30 @@
+"""The exchange simulator's configuration, from what a person wrote."""
+
+import msgspec
+
+from trading_bot.domain.exchange import PRESETS, ExchangeConfig
+from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.simulator_config import SimulatorConfig
+from trading_bot.domain.units import NS_PER_MS
+
+
+def exchange_config(config: SimulatorConfig, instrument: Instrument, seed: int) -> ExchangeConfig:
+    """What the exchange simulator is built from. Each side pays half of the instrument's round trip."""
+    if config.preset == "none":
+        base = ExchangeConfig(
+            queue_model=config.queue_model,
+            stop_trigger=config.stop_trigger,
+            entry_latency_ns=round(config.entry_latency_ms * NS_PER_MS),
+            response_latency_ns=round(config.response_latency_ms * NS_PER_MS),
+            child_latency_ns=round(config.child_latency_ms * NS_PER_MS),
+            stop_latency_ns=round(config.stop_latency_ms * NS_PER_MS),
+        )
+    else:
+        base = PRESETS[config.preset]
+    return msgspec.structs.replace(
+        base,
+        fee_per_side_uusd=instrument.commission_round_trip_uusd // 2,
+        reject_every=config.reject_every,
+        reject_per_mille=config.reject_per_mille,
+        seed=seed,
+    )
