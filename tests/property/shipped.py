@@ -7,7 +7,7 @@ from trading_bot.config_files import load_config
 from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.kernel import KernelConfig
 from trading_bot.engines.kernel_config import compile_kernel_config
-from trading_bot.wiring import load_calendar
+from trading_bot.market_sources import load_calendar
 
 CALENDAR_ROWS = 60
 
