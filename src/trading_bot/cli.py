@@ -35,7 +35,6 @@ app = typer.Typer(
 app.add_typer(cli_log.app, name="log")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_operate.app)
-app.add_typer(cli_operate.app)
 
 
 @app.callback(invoke_without_command=True)
