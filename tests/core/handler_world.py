@@ -9,13 +9,17 @@ from trading_bot.core import opening
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
 from trading_bot.core.opening import RunIdentity
-from trading_bot.core.state import Carried
+from trading_bot.core.trade import Entry, EntryTerms
+from trading_bot.core.carried import Carried
 from trading_bot.domain import events
 from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.events import Event
 from trading_bot.domain.kernel import Candidate, Outcome
-from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
+from trading_bot.domain.orders import ApprovedOrder, Leg, OrderStatus, Side
+from trading_bot.domain.trade_events import OrderFilled, OrderWorking
+from trading_bot.domain.units import NS_PER_HOUR, NS_PER_MIN, NS_PER_S
 
+HELD = (9_000, 0)
 START_NS = OPEN_NS + 10 * NS_PER_MIN  # 09:40 ET: whatever the open delay is, entries are allowed
 
 
@@ -48,6 +52,8 @@ class World:
         if ready:
             for event in opening.opening_inputs(self.documents, start_ns, carried or Carried(), b""):
                 self.apply(event)
+            # The broker was asked a moment ago: what begins now needs an answer of its own.
+            self.state.answered_ns = start_ns - 1
             self.quote(start_ns)
 
     @property
@@ -122,6 +128,73 @@ class World:
     def cancelled(self, order_id: tuple[int, int]) -> list[Event | Effect]:
         """The broker says that an order is gone."""
         return self.apply(events.OrderCancelled(ts_ns=self.now_ns, order_id=order_id))
+
+    def hold(self, qty: int, *, hold_s: int = 3600, protected: bool = True) -> list[Event | Effect]:
+        """An entry of another time fills: from here on there is a position of signed `qty`, with stop and target."""
+        side, sign = (Side.BUY, 1) if qty > 0 else (Side.SELL, -1)
+        limit_ticks = 24_001 if qty > 0 else 24_000
+        order = ApprovedOrder(
+            order_id=HELD,
+            instrument_id=1,
+            template=next(iter(self.documents.templates)),
+            side=side,
+            qty=abs(qty),
+            limit_ticks=limit_ticks,
+            stop_price_ticks=limit_ticks - 8 * sign,
+            target_price_ticks=limit_ticks + 12 * sign,
+            expires_ns=self.now_ns + NS_PER_HOUR,
+            risk_uusd=10_000_000 * abs(qty),
+            checks_passed=18,
+        )
+        terms = EntryTerms(
+            template_index=0,
+            hold_ns=hold_s * NS_PER_S,
+            touch_ticks=limit_ticks,
+            spread_ticks=1,
+            slippage_e6=500_000,
+            stop_slippage_e6=500_000,
+            belief_e6=650_000,
+            euc_e6=1_000_000,
+            dvs_c=100,
+            eqs_c=100,
+            sent_ns=self.now_ns,
+        )
+        self.state.entries[HELD] = Entry(order=order, status=OrderStatus.WORKING, terms=terms)
+        results = self.fill(Leg.ENTRY, side, abs(qty), limit_ticks)
+        if protected:
+            results += self.working(Leg.STOP, order.stop_price_ticks, abs(qty))
+            results += self.working(Leg.TARGET, order.target_price_ticks, abs(qty))
+        return results
+
+    def working(self, leg: Leg, price_ticks: int, qty: int = 1) -> list[Event | Effect]:
+        """A child of the held position is in force."""
+        return self.apply(
+            OrderWorking(ts_ns=self.now_ns, order_id=HELD, leg=leg, price_ticks=price_ticks, remaining=qty)
+        )
+
+    def fill(self, leg: Leg, side: Side, qty: int, price_ticks: int, *, left: int = 0) -> list[Event | Effect]:
+        """An execution of the held bracket; commission 1.25 a lot."""
+        return self.apply(
+            OrderFilled(
+                ts_ns=self.now_ns,
+                order_id=HELD,
+                leg=leg,
+                side=side,
+                qty=qty,
+                price_ticks=price_ticks,
+                remaining=left,
+                final=left == 0,
+                commission_uusd=1_250_000 * qty,
+                exec_id=f"x{self.seq}",
+                hypothetical=True,
+            )
+        )
+
+    def close(self, leg: Leg = Leg.EXIT, price_ticks: int = 24_000) -> list[Event | Effect]:
+        """The held position is left, and the broker says so."""
+        qty = self.state.position.qty
+        results = self.fill(leg, Side.SELL if qty > 0 else Side.BUY, abs(qty), price_ticks) if qty else []
+        return results + self.position(0)
 
     def position(self, qty: int | None) -> list[Event | Effect]:
         """Reconciliation finds this position; None is one that differs from ours."""

@@ -10,7 +10,10 @@ from trading_bot.core import on_outcome
 from trading_bot.domain import events
 from trading_bot.domain.effects import ArmTimer, Effect, PlaceOrder
 from trading_bot.domain.orders import Side
+from trading_bot.domain.reasons import GateReason
 from trading_bot.domain.units import NS_PER_HOUR, NS_PER_MIN, NS_PER_S
+from trading_bot.engines import budgets
+from trading_bot.engines.position import Lot, Position
 from trading_bot.engines.quality import Band
 from trading_bot.engines.session import SessionState
 
@@ -103,7 +106,7 @@ class TestOneOfTheMoment:
             candidate(template=0, missing=True, side=-1), candidate(template=1, euc_e6=0, stop_ticks=13)
         )
         missing = of(results, events.DecisionMade)[-1]
-        assert (missing.reason, missing.mask) == ("MISSING_REQUIRED_SIGNAL", 1 << 25)
+        assert (missing.reason, missing.mask) == ("MISSING_REQUIRED_SIGNAL", 1 << GateReason.MISSING_REQUIRED_SIGNAL)
 
 
 class TestTheOrder:
@@ -136,7 +139,7 @@ class TestTheOrder:
         assert order.expires_ns == START_NS + 10 * NS_PER_S
         timer = only(results, ArmTimer)
         assert (timer.name, timer.due_ns, timer.order_id) == ("entry_ttl", order.expires_ns, order.order_id)
-        assert world.state.attempts_today == 1
+        assert world.state.budgets.attempts_day == 1
 
     def test_everything_about_its_moment_is_logged_before_it_leaves(self, world):
         results = world.fire(candidate(template=0), candidate(template=1, euc_e6=5))
@@ -166,9 +169,9 @@ class TestTheSafetyGate:
         verdict = only(results, events.SafetyVerdict)
         assert (verdict.verdict, verdict.failed) == ("safety_gate_blocked", (20,))
         decision = only(results, events.DecisionMade)
-        assert (decision.action, decision.reason, decision.mask) == ("SKIP", "SAFETY_GATE_DUPLICATE", 1 << 34)
+        assert (decision.action, decision.reason, decision.mask) == ("SKIP", "SAFETY_GATE_DUPLICATE", 1 << GateReason.SAFETY_GATE)
         assert not of(results, PlaceOrder)
-        assert world.state.attempts_today == 1
+        assert world.state.budgets.attempts_day == 1
 
     def test_its_line_does_not_say_enter(self, world):
         text = only(self.duplicate(world), events.DecisionMade).text
@@ -234,7 +237,9 @@ class TestTheWorldOfADecision:
         """Entries per minute and hour roll; the day's are all of the session's."""
         now_ns = START_NS + 2 * NS_PER_HOUR
         ages = (0, NS_PER_MIN - 1, NS_PER_MIN, NS_PER_HOUR - 1, NS_PER_HOUR)
-        world.state.filled_ns = [now_ns - age for age in ages]
+        limits = budgets.limits_of(world.state.config.safety)
+        for age in reversed(ages):
+            world.state.budgets = budgets.with_entry(world.state.budgets, limits, now_ns - age)
         inputs = on_outcome.decision_inputs(world.state, now_ns, 100)
         assert (inputs.entries_last_minute, inputs.entries_last_hour, inputs.entries_today) == (2, 4, 5)
 
@@ -290,8 +295,8 @@ class TestTheEntryMask:
             ("log_space_ok", False),
             ("data_down", True),
             ("equity_uusd", None),
-            ("position_qty", 1),
-            ("position_qty", None),
+            ("position_known", False),
+            ("position", Position(1, (Lot(24_000, 1, START_NS),))),
         ],
     )
     def test_one_thing_closes_it(self, world, fact, value):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.core.handler_world import World, of
 from tests.engines.cases import candidate
 from trading_bot.domain import events
-from trading_bot.domain.effects import CancelOrder, EndRun, FlattenPosition, PlaceOrder
+from trading_bot.domain.effects import CancelOrder, EndRun, PlaceExit, PlaceOrder
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.orders import OrderStatus
 from trading_bot.domain.units import NS_PER_MS, NS_PER_S
@@ -111,14 +111,15 @@ def check(world, facts, records):
         assert facts["log_space_ok"]
         assert facts["reconciled"]
         assert (facts["link_up"], facts["data_type"]) == (True, 1)
-        assert facts["position_qty"] == 0
+        assert facts["position"][1]["qty"] == 0 and facts["position"][0]
         assert facts["entries"] == []
         assert not facts["data_down"]
         assert facts["session_state"] == SessionState.ENTRIES.value
     # Rest: everything open is asked to close, and when nothing is open, it is the end.
     if state.stopping is not None:
         assert all(entry.status is OrderStatus.CANCELLING for entry in state.entries.values())
-        assert exposed or world.machine.end is not None
+        unconfirmed = state.flatten is not None and not state.flatten.finished
+        assert exposed or unconfirmed or world.machine.end is not None
     if state.kill_reason is not None:
         assert (state.stopping, state.exit_code) == ("KILL_SWITCH", 5)
     closed = (
@@ -180,4 +181,4 @@ def test_a_kill_always_comes_to_rest(steps, more_s):
     assert of(records, EndRun)
     assert (world.machine.end.reason, world.machine.end.exit_code) == ("KILL_SWITCH", 5)
     assert len({cancel.order_id for cancel in of(records, CancelOrder)}) == len(of(records, CancelOrder))
-    assert len(of(records, FlattenPosition)) <= 1
+    assert len(of(records, PlaceExit)) <= 1

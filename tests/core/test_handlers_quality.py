@@ -13,11 +13,12 @@ from tests.core.worlds import documents
 from tests.engines.cases import candidate
 from trading_bot.config_files import load_config
 from trading_bot.core.documents import RunDocuments
-from trading_bot.core.machine import Machine
+from trading_bot.core.machine import Facts, Machine
 from trading_bot.core.opening import RunIdentity, process_started
-from trading_bot.core.state import Carried
+from trading_bot.core.carried import Carried
 from trading_bot.domain import events
-from trading_bot.domain.effects import Alert, CancelOrder, EndRun, FlattenPosition, PlaceOrder
+from trading_bot.domain.effects import Alert, AskBroker, CancelOrder, EndRun, PlaceOrder
+from trading_bot.domain.reasons import GateReason
 from trading_bot.domain.units import NS_PER_MS, NS_PER_S
 from trading_bot.engines.quality import EqsDeficit
 
@@ -124,7 +125,7 @@ class TestDataDown:
         assert changes(world.advance(START_NS + 60 * NS_PER_S)) == [(START_NS + 60 * NS_PER_S, False)]
 
     def test_a_cold_restart_waits_too(self, shipped):
-        machine = Machine(shipped).restarted(shipped, Carried(data_down=True))
+        machine = Machine(shipped).restarted(shipped, Facts(carried=Carried(data_down=True)))
         started = process_started(shipped, RunIdentity(), START_NS, last_seq=9, torn_bytes=0, cold=True)
         machine.apply(started, 10)
         assert machine.timers[("data_down_clear", None)] == START_NS + 60 * NS_PER_S
@@ -140,28 +141,30 @@ class TestKill:
         assert not changes(records), "DATA_DOWN is for the flat"
         records = patient.advance(due_ns)
         assert kill(records) == [due_ns]
-        assert only(records, CancelOrder).order_id == placed.order.order_id
+        # Silence of ten seconds has tripped its breaker, which took the entry back.
+        assert only(patient.records, CancelOrder).order_id == placed.order.order_id
         assert "data score below 30/100 for 10 s" in patient.state.kill_reason
-        ended = patient.cancelled(placed.order.order_id)
-        assert only(ended, EndRun).exit_code == 5
+        patient.cancelled(placed.order.order_id)
+        assert only(patient.position(0), EndRun).exit_code == 5
 
     @pytest.mark.parametrize("qty", [1, -1, None])
     def test_a_position_kills_too_and_an_unknown_one_is_one(self, patient, qty):
-        patient.position(qty)
+        patient.position(None) if qty is None else patient.hold(qty)
         due_ns = START_NS + DOWN_NS + 10 * NS_PER_S
         records = patient.advance(due_ns)
         assert kill(records) == [due_ns]
-        assert only(records, FlattenPosition).qty == (qty or 0)
+        # The target is withdrawn first; what is not known is asked for.
+        assert len(of(records, AskBroker if qty is None else CancelOrder)) == 1
 
     def test_data_that_come_back_within_ten_seconds_kill_nobody(self, patient):
-        patient.position(1)
+        patient.hold(1)
         patient.advance(START_NS + DOWN_NS + 9_900 * NS_PER_MS)
         records = patient.quotes(START_NS + 20_050 * NS_PER_MS, START_NS + 120 * NS_PER_S)
         assert not kill(records)
         assert not patient.state.quality_kill_armed
 
     def test_the_ten_seconds_start_again(self, patient):
-        patient.position(1)
+        patient.hold(1)
         patient.advance(START_NS + DOWN_NS + 9 * NS_PER_S)
         back_ns = START_NS + 20 * NS_PER_S
         patient.quote(back_ns)
@@ -170,12 +173,12 @@ class TestKill:
         assert kill(patient.advance(due_ns)) == [due_ns]
 
     def test_what_happens_meanwhile_does_not_put_it_off(self, patient):
-        patient.position(1)
+        patient.hold(1)
         patient.advance(START_NS + DOWN_NS + 5 * NS_PER_S)
         now_ns = patient.now_ns
-        patient.position(1)
+        patient.position(1)  # the broker agrees
         patient.apply(events.LinkStatus(ts_ns=now_ns, up=True))
-        patient.apply(events.OrderRejected(ts_ns=now_ns, order_id=(9_000, 0), code=201, text="margin"))
+        patient.apply(events.OrderRejected(ts_ns=now_ns, order_id=(8_000, 0), code=201, text="margin"))
         due_ns = START_NS + DOWN_NS + 10 * NS_PER_S
         assert kill(patient.advance(due_ns)) == [due_ns]
 
@@ -186,7 +189,8 @@ class TestKill:
         placed = world.place()
         expired_ns = START_NS + 4_900 * NS_PER_MS + TTL_NS
         records = world.advance(expired_ns)
-        assert only(records, CancelOrder).ts_ns == expired_ns
+        # Silence of ten seconds trips its breaker, which takes entries back before their time.
+        assert (only(records, CancelOrder).ts_ns, TTL_NS) == (START_NS + DOWN_NS, 10 * NS_PER_S)
         assert changes(world.cancelled(placed.order.order_id)) == [(expired_ns, True)]
         records = world.advance(expired_ns + 600 * NS_PER_S)
         assert not kill(records)
@@ -197,19 +201,19 @@ class TestKill:
     def test_a_position_that_appears_while_the_data_are_down_has_ten_seconds(self, patient):
         patient.advance(START_NS + 60 * NS_PER_S)
         assert patient.state.data_down
-        patient.position(1)
+        patient.hold(1)
         assert not kill(patient.advance(START_NS + 70 * NS_PER_S - 1))
         assert kill(patient.advance(START_NS + 70 * NS_PER_S)) == [START_NS + 70 * NS_PER_S]
 
     def test_a_position_that_is_gone_is_not_killed(self, patient):
-        patient.position(1)
+        patient.hold(1)
         patient.advance(START_NS + DOWN_NS + 5 * NS_PER_S)
-        assert changes(patient.position(0)) == [(START_NS + DOWN_NS + 5 * NS_PER_S, True)]
+        assert changes(patient.close()) == [(START_NS + DOWN_NS + 5 * NS_PER_S, True)]
         assert not kill(patient.advance(START_NS + 600 * NS_PER_S))
 
     @pytest.mark.parametrize("data_type", [2, 3, 4])
     def test_delayed_data_refuse_entries_and_never_kill(self, patient, data_type):
-        patient.position(1)
+        patient.hold(1)
         patient.apply(events.LinkStatus(ts_ns=START_NS, up=True, data_type=data_type))
         assert not kill(patient.advance(START_NS + 600 * NS_PER_S))
         patient.quote(START_NS + 601 * NS_PER_S)
@@ -217,7 +221,7 @@ class TestKill:
         assert patient.state.entry_mask == 0
 
     def test_data_that_are_live_again_have_ten_seconds(self, patient):
-        patient.position(1)
+        patient.hold(1)
         patient.apply(events.LinkStatus(ts_ns=START_NS, up=True, data_type=3))
         live_ns = START_NS + 60 * NS_PER_S
         patient.advance(live_ns)
@@ -225,7 +229,7 @@ class TestKill:
         assert kill(patient.advance(live_ns + 10 * NS_PER_S)) == [live_ns + 10 * NS_PER_S]
 
     def test_a_while_of_delayed_data_starts_the_ten_seconds_again(self, patient):
-        patient.position(1)
+        patient.hold(1)
         for seconds, data_type in ((5, 3), (7, 1)):
             ts_ns = START_NS + DOWN_NS + seconds * NS_PER_S
             patient.advance(ts_ns)
@@ -234,7 +238,7 @@ class TestKill:
         assert kill(patient.advance(due_ns)) == [due_ns]
 
     def test_data_that_become_delayed_disarm_the_kill(self, patient):
-        patient.position(1)
+        patient.hold(1)
         patient.advance(START_NS + DOWN_NS + 5 * NS_PER_S)
         patient.apply(events.LinkStatus(ts_ns=START_NS + DOWN_NS + 5 * NS_PER_S, up=True, data_type=3))
         assert not kill(patient.advance(START_NS + 600 * NS_PER_S))
@@ -244,14 +248,14 @@ class TestExecutionScore:
     @staticmethod
     def reject(world, ts_ns, times):
         for number in range(times):
-            world.apply(events.OrderRejected(ts_ns=ts_ns, order_id=(9_000, number), code=201, text="margin"))
+            world.apply(events.OrderRejected(ts_ns=ts_ns, order_id=(8_000, number), code=201, text="margin"))
 
     def test_a_rejection_costs_15_and_is_forgiven_while_nobody_looks(self):
         world = World()
         self.reject(world, START_NS, 2)
         assert world.state.eqs_c == 70
         decision = only(world.fire(candidate()), events.DecisionMade)
-        assert (decision.reason, decision.mask) == ("EQS_LOW", 1 << 8)
+        assert (decision.reason, decision.mask) == ("EQS_LOW", 1 << GateReason.EQS_LOW)
         # One half-life later, without any event in between, .85: the very next candidate may enter.
         later_ns = START_NS + 1200 * NS_PER_S
         assert world.quotes(START_NS + NS_PER_S, later_ns) == []
@@ -269,7 +273,7 @@ class TestExecutionScore:
     def test_below_30_for_ten_seconds_with_a_position_kills(self):
         """Five rejections cost .75: .25 is below .30."""
         world = World()
-        world.position(1)
+        world.hold(1)
         self.reject(world, START_NS, 4)
         assert not kill(world.quotes(START_NS + NS_PER_S, START_NS + 20 * NS_PER_S))
         fifth_ns = START_NS + 20 * NS_PER_S
@@ -285,7 +289,10 @@ class TestExecutionScore:
         records = world.quotes(START_NS + NS_PER_S, START_NS + 60 * NS_PER_S)
         assert not kill(records)
         assert not changes(records), "the data are fine"
-        assert only(world.fire(candidate()), events.DecisionMade).reason == "EQS_LOW"
+        decision = only(world.fire(candidate()), events.DecisionMade)
+        # Five rejections within a minute have tripped a breaker as well.
+        assert decision.reason == "BREAKER"
+        assert decision.mask == 1 << GateReason.BREAKER | 1 << GateReason.EQS_LOW
 
     @pytest.mark.parametrize(
         ("half_lives", "kills"),
@@ -300,7 +307,7 @@ class TestExecutionScore:
         old = EqsDeficit("late_fill", START_NS - half_lives * 900 * NS_PER_S)
         world = World(carried=Carried(deficits=(*now, old)))
         assert world.state.eqs_c < 30
-        world.position(1)
+        world.hold(1)
         assert world.state.quality_kill_armed
         records = world.quotes(START_NS + NS_PER_S, START_NS + 10 * NS_PER_S)
         assert kill(records) == ([START_NS + 10 * NS_PER_S] if kills else [])

@@ -6,7 +6,9 @@ from tests.core.handler_world import START_NS, World, of, only
 from tests.core.worlds import OPEN_NS
 from tests.engines.cases import candidate
 from trading_bot.domain import events
-from trading_bot.domain.effects import ArmTimer, CancelOrder, FlattenPosition
+from trading_bot.domain.effects import ArmTimer, CancelOrder, PlaceExit
+from trading_bot.domain.orders import Side
+from trading_bot.domain.reasons import GateReason
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
 
 # 2026-11-25, an ordinary Wednesday: 09:30 ET is 14:30 UTC.
@@ -74,17 +76,18 @@ class TestFlatten:
     def test_it_is_journalled_as_a_skip_with_its_bit(self, world):
         records = world.advance(CLOSE_NS)
         decision = only(records, events.DecisionMade)
-        assert (decision.action, decision.reason, decision.mask) == ("SKIP", "SESSION_EXIT", 1 << 15)
+        assert (decision.action, decision.reason, decision.mask) == ("SKIP", "SESSION_EXIT", 1 << GateReason.SESSION_EXIT)
         assert decision.text == "SKIP SESSION_EXIT: 5 minutes to the close"
 
     @pytest.mark.parametrize("qty", [1, -1])
     def test_it_closes_the_position(self, qty):
         flatten_ns = CLOSE_NS - 5 * NS_PER_MIN
         world = World(start_ns=flatten_ns - 30 * NS_PER_S)
-        world.position(qty)
+        world.hold(qty)
         records = world.quotes(flatten_ns - 29 * NS_PER_S, flatten_ns)
-        flattened = only(records, FlattenPosition)
-        assert (flattened.ts_ns, flattened.qty, flattened.reason) == (flatten_ns, qty, "SESSION_EXIT")
+        left = only(records, PlaceExit)
+        side = Side.SELL if qty > 0 else Side.BUY
+        assert (left.ts_ns, left.side, left.qty, left.cause) == (flatten_ns, side, 1, "SESSION")
 
     def test_it_withdraws_entries_that_still_work(self):
         entry_end_ns, flatten_ns = CLOSE_NS - 6 * NS_PER_MIN, CLOSE_NS - 5 * NS_PER_MIN

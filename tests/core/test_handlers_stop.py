@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from tests.core.handler_world import START_NS, World, of, only
+from tests.core.handler_world import HELD, START_NS, World, of, only
 from tests.engines.cases import candidate
-from trading_bot.core.state import Carried
+from trading_bot.core.carried import Carried
 from trading_bot.domain import events
-from trading_bot.domain.effects import Alert, ArmTimer, CancelOrder, DisarmTimer, EndRun, FlattenPosition, PlaceOrder
+from trading_bot.domain.effects import Alert, ArmTimer, AskBroker, CancelOrder, DisarmTimer, EndRun, LatchKillSwitch, PlaceExit, PlaceOrder
 from trading_bot.domain.kernel import Outcome
-from trading_bot.domain.orders import OrderStatus
+from trading_bot.domain.orders import Leg, OrderStatus, Side
 from trading_bot.domain.units import NS_PER_S
 
 
@@ -32,7 +32,7 @@ def another_entry(world, placed, seconds_later):
     order = msgspec.structs.replace(
         first.order, order_id=(8_000, 0), expires_ns=first.order.expires_ns + seconds_later * NS_PER_S
     )
-    world.state.entries[order.order_id] = type(first)(order, OrderStatus.WORKING)
+    world.state.entries[order.order_id] = type(first)(order=order, status=OrderStatus.WORKING, terms=first.terms)
     world.machine.timers[("entry_ttl", order.order_id)] = order.expires_ns
     return order
 
@@ -41,33 +41,39 @@ class TestKillSwitch:
     def test_it_latches_alerts_cancels_and_ends_with_5(self, world):
         placed = world.place()
         results = world.apply(kill_event(world))
-        assert [type(result) for result in results] == [Alert, CancelOrder]
-        alert, cancel = results
+        assert [type(result) for result in results][:3] == [LatchKillSwitch, Alert, CancelOrder]
+        latch, alert, cancel = results[:3]
+        assert (latch.reason, latch.source) == ("smoke", "cli")
         assert (alert.level, alert.code) == ("critical", "KILL_SWITCH")
         assert alert.text == "kill switch by cli: smoke"
         assert (cancel.order_id, cancel.reason) == (placed.order.order_id, "KILL_SWITCH")
         assert world.state.kill_reason == "smoke"
         assert world.state.entry_mask == 0
-        ended = only(world.cancelled(placed.order.order_id), EndRun)
+        assert not of(world.cancelled(placed.order.order_id), EndRun), "the broker has not confirmed it yet"
+        ended = only(world.position(0), EndRun)
         assert (ended.reason, ended.exit_code) == ("KILL_SWITCH", 5)
 
     def test_while_nothing_is_open_it_ends_at_once(self, world):
         ended = only(world.apply(kill_event(world)), EndRun)
         assert (ended.reason, ended.exit_code) == ("KILL_SWITCH", 5)
 
-    @pytest.mark.parametrize("qty", [2, -1])
-    def test_a_position_is_flattened_before_the_end(self, world, qty):
-        world.position(qty)
+    @pytest.mark.parametrize(("qty", "side", "limit_ticks"), [(2, Side.SELL, 23_992), (-1, Side.BUY, 24_009)])
+    def test_a_position_is_left_before_the_end(self, world, qty, side, limit_ticks):
+        """Targets first, then a marketable limit 8 ticks through the other side (specification 8.3, 11)."""
+        world.hold(qty)
         results = world.apply(kill_event(world))
-        assert only(results, FlattenPosition).qty == qty
+        assert (only(results, CancelOrder).leg, of(results, PlaceExit)) == (Leg.TARGET, [])
+        results = world.apply(events.OrderCancelled(ts_ns=world.now_ns, order_id=HELD, leg=Leg.TARGET))
+        left = only(results, PlaceExit)
+        assert (left.side, left.qty, left.limit_ticks, left.cause) == (side, abs(qty), limit_ticks, "KILL")
         assert not of(results, EndRun)
-        ended = only(world.position(0), EndRun)
+        ended = only(world.close(), EndRun)
         assert (ended.reason, ended.exit_code) == ("KILL_SWITCH", 5)
 
     def test_an_unknown_position_is_flattened_as_well_and_is_no_end(self, world):
         world.position(None)
         results = world.apply(kill_event(world))
-        assert only(results, FlattenPosition).reason == "KILL_SWITCH"
+        assert only(results, AskBroker).reason == "smoke"
         assert not of(results, EndRun)
 
     def test_a_second_pull_changes_nothing(self, world):
@@ -79,20 +85,21 @@ class TestKillSwitch:
         assert world.state.kill_reason == "smoke"
 
     def test_it_takes_over_a_stop_that_waits(self, world):
-        """The order is being withdrawn and the position closed already: neither is asked for twice."""
-        placed = world.place()
-        world.state.position_qty = 1
+        """The target is being withdrawn and the exit sent already: no second exit leaves."""
+        world.hold(1)
         world.apply(stop_event(world))
+        world.apply(events.OrderCancelled(ts_ns=world.now_ns, order_id=HELD, leg=Leg.TARGET))
         results = world.apply(kill_event(world))
-        assert [type(result) for result in results] == [Alert]
-        world.cancelled(placed.order.order_id)
-        ended = only(world.position(0), EndRun)
+        assert not of(results, PlaceExit)
+        assert only(results, LatchKillSwitch).reason == "smoke"
+        ended = only(world.close(), EndRun)
         assert (ended.reason, ended.exit_code) == ("KILL_SWITCH", 5)
 
     def test_a_run_that_rolls_into_its_next_session_halts_instead(self, world):
+        world.hold(1)
         world.apply(stop_event(world, "SESSION_ROLL"))
-        assert world.machine.end.reason == "SESSION_ROLL"
         world.apply(kill_event(world))
+        world.close()
         assert (world.machine.end.reason, world.machine.end.exit_code) == ("KILL_SWITCH", 5)
 
     def test_a_later_stop_does_not_soften_it(self, world):
@@ -134,35 +141,39 @@ class TestStop:
         assert only(results, CancelOrder).order_id == placed.order.order_id
         assert not of(results, EndRun)
         assert world.state.entry_mask == 0
-        ended = world.cancelled(placed.order.order_id)
-        assert [type(result) for result in ended] == [DisarmTimer, EndRun]
+        gone = world.cancelled(placed.order.order_id)
+        assert type(gone[0]) is DisarmTimer
+        assert not of(gone, EndRun)
+        assert of(world.position(0), EndRun)
 
     def test_it_waits_for_every_one(self, world):
         placed = world.place()
         second = another_entry(world, placed, 5)
         assert len(of(world.apply(stop_event(world)), CancelOrder)) == 2
-        assert not of(world.cancelled(second.order_id), EndRun)
-        assert of(world.cancelled(placed.order.order_id), EndRun)
+        assert not of(world.cancelled(second.order_id) + world.position(0), EndRun)
+        assert of(world.cancelled(placed.order.order_id) + world.position(0), EndRun)
 
     def test_it_waits_for_the_position(self, world):
-        world.position(1)
-        results = world.apply(stop_event(world))
-        assert only(results, FlattenPosition).reason == "DURATION"
+        world.hold(1)
+        world.apply(stop_event(world))
+        results = world.apply(events.OrderCancelled(ts_ns=world.now_ns, order_id=HELD, leg=Leg.TARGET))
+        assert only(results, PlaceExit).cause == "SESSION"
         assert not of(results, EndRun)
-        assert only(world.position(0), EndRun).exit_code == 0
+        assert only(world.close(), EndRun).exit_code == 0
 
     def test_a_second_stop_only_makes_the_exit_code_worse(self, world):
         placed = world.place()
         world.apply(stop_event(world))
         assert world.apply(stop_event(world, "LATER", exit_code=6)) == []
         assert world.apply(stop_event(world, "LATER", exit_code=3)) == []
-        ended = only(world.cancelled(placed.order.order_id), EndRun)
+        world.cancelled(placed.order.order_id)
+        ended = only(world.position(0), EndRun)
         assert (ended.reason, ended.exit_code) == ("DURATION", 6)
 
     def test_entries_are_refused_by_its_name(self, world):
-        world.position(1)
+        world.hold(1)
         world.apply(stop_event(world))
-        world.state.position_qty = 0
+        world.fill(Leg.TARGET, Side.SELL, 1, 24_013)
         assert only(world.fire(candidate()), events.DecisionMade).reason == "STOPPING"
 
     def test_a_source_that_ends_takes_the_link_down(self, world):
@@ -171,7 +182,8 @@ class TestStop:
         assert not of(results, Alert)
         assert only(results, CancelOrder).reason == "FEED_ENDED"
         assert not world.state.link_up
-        ended = only(world.cancelled(placed.order.order_id), EndRun)
+        world.cancelled(placed.order.order_id)
+        ended = only(world.position(0), EndRun)
         assert (ended.reason, ended.exit_code) == ("FEED_ENDED", 0)
 
     def test_a_source_that_fails_is_told_with_its_reason(self, world):
@@ -237,7 +249,7 @@ class TestBroker:
 
     @pytest.mark.parametrize(
         ("answer", "status"),
-        [(events.OrderSuppressed, OrderStatus.WORKING), (events.OrderAcknowledged, OrderStatus.ACKED)],
+        [(events.OrderSuppressed, OrderStatus.ACKED), (events.OrderAcknowledged, OrderStatus.ACKED)],
     )
     def test_an_order_follows_the_table(self, world, answer, status):
         order_id = only(world.fire(candidate()), PlaceOrder).order.order_id
@@ -262,25 +274,26 @@ class TestBroker:
         results = world.apply(
             events.OrderRejected(ts_ns=world.now_ns, order_id=placed.order.order_id, code=201, text="margin")
         )
-        assert only(results, EndRun).reason == "DURATION"
+        assert not of(results, EndRun)
+        assert only(world.position(0), EndRun).reason == "DURATION"
 
 
 class TestFlatten:
-    @pytest.mark.parametrize("qty", [1, -1])
-    def test_an_exit_asks_for_zero(self, world, qty):
-        world.position(qty)
-        results = world.fire(code=Outcome.EXIT, exit_mask=2)
+    @pytest.mark.parametrize(("qty", "side"), [(1, Side.SELL), (-1, Side.BUY)])
+    def test_a_time_stop_asks_for_zero(self, world, qty, side):
+        world.hold(qty, hold_s=0)
+        results = world.fire(code=Outcome.EXIT, exit_mask=4)
         detected = only(results, events.ExitDetected)
-        assert (detected.exit_mask, detected.position_qty) == (2, qty)
-        flattened = only(results, FlattenPosition)
-        assert (flattened.qty, flattened.reason, flattened.instrument_id) == (qty, "EXIT", 1)
+        assert (detected.exit_mask, detected.position_qty) == (4, qty)
+        left = only(results, PlaceExit)
+        assert (left.side, left.qty, left.cause) == (side, 1, "TIME")
 
     def test_flat_is_flat(self, world):
-        assert not of(world.fire(code=Outcome.EXIT, exit_mask=2), FlattenPosition)
+        assert not of(world.fire(code=Outcome.EXIT, exit_mask=4), PlaceExit)
 
     def test_no_gate_can_stop_it(self, world, monkeypatch):
         """Everything that forbids an entry at once, and gates that would raise if anybody asked them."""
-        world.position(1)
+        world.hold(1, hold_s=0)
         for spoil in (
             events.LogSpaceChanged(ts_ns=START_NS, ok=False),
             events.LinkStatus(ts_ns=START_NS, up=False, data_type=3),
@@ -291,16 +304,25 @@ class TestFlatten:
         world.state.kill_reason = "smoke"
         for gate, asked in ((world.state.gate, "approve"), (world.state.decisions, "decide")):
             monkeypatch.setattr(gate, asked, lambda *_: pytest.fail("an exit asked an entry gate"))
-        assert only(world.fire(code=Outcome.EXIT, exit_mask=1), FlattenPosition).qty == 1
-        world.state.kill_reason = None
-        assert only(world.apply(kill_event(world)), FlattenPosition).qty == 1
+        assert only(world.fire(code=Outcome.EXIT, exit_mask=4), PlaceExit).qty == 1
 
     def test_exits_come_before_candidates(self, world):
         """A quality change, an exit and a candidate of one moment: in the order of authority."""
-        world.position(1)
-        results = world.fire(candidate(), code=Outcome.EXIT | Outcome.CANDIDATE, exit_mask=1)
-        assert [type(result) for result in results] == [events.ExitDetected, FlattenPosition, events.DecisionMade]
+        world.hold(1, hold_s=0)
+        results = world.fire(candidate(), code=Outcome.EXIT | Outcome.CANDIDATE, exit_mask=4)
+        kinds = [type(result) for result in results]
+        assert kinds.index(events.ExitDetected) < kinds.index(PlaceExit) < kinds.index(events.DecisionMade)
         assert results[-1].reason == "POSITION_OPEN"
+
+    def test_a_person_closes_the_position_and_the_run_goes_on(self, world):
+        world.hold(1)
+        asked = events.FlattenRequested(ts_ns=world.now_ns, reason="lunch", source="cli")
+        assert only(world.apply(asked), Alert).code == "FLATTEN_REQUESTED"
+        world.apply(events.OrderCancelled(ts_ns=world.now_ns, order_id=HELD, leg=Leg.TARGET))
+        assert not of(world.close(), EndRun)
+        assert world.state.position_qty == 0
+        assert world.state.stopping is None
+        assert world.state.entry_mask != 0
 
 
 class TestPriceGap:
@@ -365,12 +387,27 @@ class TestAbandoned:
         again = self.abandon(world, results, 0)
         assert {alert.code for alert in of(again, Alert)} == {"EFFECTS_ABANDONED", "KILL_SWITCH"}
         assert only(again, CancelOrder).order_id == placed.order.order_id
-        assert only(world.cancelled(placed.order.order_id), EndRun).exit_code == 5
+        assert only(again, LatchKillSwitch).reason == "smoke"
+        world.cancelled(placed.order.order_id)
+        assert only(world.position(0), EndRun).exit_code == 5
 
-    def test_a_flatten_is_asked_for_again(self, world):
-        world.position(1)
-        results = world.apply(kill_event(world))
-        assert only(self.abandon(world, results, 1), FlattenPosition).qty == 1
+    def test_an_exit_that_never_left_leaves_at_the_next_look(self, world):
+        world.hold(1, hold_s=0)
+        results = world.fire(code=Outcome.EXIT, exit_mask=4)
+        kept = [type(result) for result in results].index(PlaceExit)
+        assert not of(self.abandon(world, results, kept), PlaceExit)
+        looked = world.quotes(world.now_ns + NS_PER_S, world.now_ns + 2 * NS_PER_S)
+        assert only(looked, PlaceExit).cause == "TIME"
+
+    def test_the_exit_of_a_kill_that_never_left_is_sent_again(self, world):
+        world.hold(1)
+        world.apply(kill_event(world))
+        gone = events.OrderCancelled(ts_ns=world.now_ns, order_id=HELD, leg=Leg.TARGET)
+        results = world.apply(gone)
+        kept = [type(result) for result in results].index(PlaceExit)
+        self.abandon(world, results, kept)
+        world.quotes(world.now_ns + NS_PER_S, world.now_ns + 12 * NS_PER_S)
+        assert of(world.records[-60:], PlaceExit)
 
     def test_an_end_is_not_lost(self, world):
         results = world.apply(stop_event(world))
@@ -378,10 +415,12 @@ class TestAbandoned:
         assert world.machine.end is not None
 
     def test_a_kill_timer_is_armed_again(self, world):
-        world.position(1)
+        world.hold(1)
         world.advance(START_NS + 10_100_000_000)
-        armed = world.state.last_results
-        assert [result.name for result in of(list(armed), ArmTimer)] == ["quality_kill"]
+        at_ns = START_NS + 10_100_000_000
+        armed = [record for record in world.records if record.ts_ns == at_ns][1:]
+        armed = list(world.state.last_results)
+        assert "quality_kill" in [result.name for result in of(armed, ArmTimer)]
         self.abandon(world, armed, 0)
         records = world.advance(START_NS + 20_100_000_000)
         assert "KILL_SWITCH" in [alert.code for alert in of(records, Alert)]

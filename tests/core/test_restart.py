@@ -156,7 +156,7 @@ def test_another_configuration_continues_with_facts_only(whole, tmp_path):
     assert started.recovery == "facts"
     placed = [record for record in records if isinstance(record, effects.PlaceOrder)]
     assert runner.machine is not None
-    assert runner.machine.state.attempts_today == len(placed) > 1, "a restart does not refill a budget"
+    assert runner.machine.state.budgets.attempts_day == len(placed) > 1, "a restart does not refill a budget"
     report = replay(target, build=BUILD)
     assert report.ok, report.reason
     assert (report.effects_digest, report.state_digest) == worlds.digests(runner)

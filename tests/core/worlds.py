@@ -149,7 +149,7 @@ def vanish(runner: BotRunner) -> None:
     assert isinstance(runner.logs, FolderLogs)
     assert runner.logs._thread is not None
     runner.logs._thread.stop()
-    os.close(runner.log._lock_file)  # type: ignore[union-attr]
+    os.close(runner.book.log._lock_file)  # type: ignore[union-attr]
 
 
 def messages(folder: Path) -> list[tuple[int, Any]]:

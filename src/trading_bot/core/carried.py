@@ -12,25 +12,31 @@ from trading_bot.engines.quality import EqsDeficit
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
-    """Money and its limits as of a trade date: what every closed trade and every breaker's change records."""
+    """Money and its limits as of a trade date: what every closed trade and every breaker's change records.
+
+    `assumed`: no account exists, the configuration's equity stands in.
+    """
 
     trade_date: int = 0
+    assumed: bool = False
     account: Account | None = None
     breakers: BreakerState = BreakerState()
     budgets: Budgets = Budgets()
 
-    def opened(self, trade_date: int, equity_uusd: int) -> "Ledger":
+    def opened(self, trade_date: int, equity_uusd: int, *, assumed: bool) -> "Ledger":
         """With the broker's equity of a trade date (0: unknown); a second snapshot of one date changes nothing.
 
         From there on equity moves by our own result alone (specification 8.2): deposits move no breaker.
         """
-        if self.account is None:
-            return msgspec.structs.replace(self, account=open_account(equity_uusd), trade_date=trade_date)
+        if self.account is None or (self.assumed and not assumed):
+            account = open_account(equity_uusd)
+            return msgspec.structs.replace(self, account=account, trade_date=trade_date, assumed=assumed)
         if trade_date == self.trade_date:
             return self
         new_week = not trade_date or not self.trade_date or week_of(trade_date) != week_of(self.trade_date)
         return Ledger(
             trade_date=trade_date,
+            assumed=assumed,
             account=next_day(self.account, equity_uusd, new_week=new_week),
             breakers=self.breakers,
             budgets=next_session(self.budgets),

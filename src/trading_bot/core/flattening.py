@@ -107,6 +107,7 @@ def pull_kill_switch(state: State, ts_ns: int, reason: str, source: str) -> Resu
         return []
     state.kill_reason = reason
     state.stopping = "KILL_SWITCH"
+    state.ending = False  # an end that was decided already gets the exit code of a halt
     state.exit_code = max(state.exit_code, HALTED_EXIT_CODE)
     return [
         LatchKillSwitch(ts_ns=ts_ns, reason=reason, source=source),

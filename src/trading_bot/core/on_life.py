@@ -94,7 +94,8 @@ def link_status(state: State, event: events.LinkStatus, _seq: int) -> Results:
 
 def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> Results:
     """Money decides the tier, and the tier the smallest expected utility."""
-    state.set_ledger(state.ledger().opened(state.day.trade_date if state.day else 0, event.equity_uusd))
+    trade_date = state.day.trade_date if state.day else 0
+    state.set_ledger(state.ledger().opened(trade_date, event.equity_uusd, assumed=event.assumed))
     assert state.account is not None
     state.equity_uusd = state.account.equity_uusd(0)
     tier = state.config.decision.tiers[state.decisions.tier_name(state.equity_uusd)]

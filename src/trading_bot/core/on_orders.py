@@ -14,7 +14,7 @@ from trading_bot.domain.orders import ClientOrderId, Leg
 from trading_bot.domain.trade_events import OrderWorking, RequestRefused, StopResident, StopTriggered
 from trading_bot.domain.units import NS_PER_MS
 from trading_bot.engines.exits import ExitCause
-from trading_bot.engines.orders import OrderSignal, next_status
+from trading_bot.engines.orders import TRANSITIONS, OrderSignal, next_status
 from trading_bot.engines.quality import EqsDeficit
 
 Results = list[Event | Effect]
@@ -119,7 +119,8 @@ def _leg_gone(state: State, trade: Trade, leg: Leg, ts_ns: int) -> Results:
 def _advance(state: State, ts_ns: int, order_id: ClientOrderId, signal: OrderSignal) -> Results:
     entry = state.entries.get(order_id)
     if entry is None:
-        if (final := state.final_entries.get(order_id)) is not None:
+        final = state.final_entries.get(order_id)
+        if final is not None and (final.status, signal) in TRANSITIONS:
             final.status = next_status(final.status, signal)
             return []
         text = f"{signal.value} for order {order_id}, which is not open here"

@@ -309,7 +309,7 @@ class Player:
             self._carry(ledger=msgspec.structs.replace(ledger, budgets=budgets.with_attempt(ledger.budgets)))
         elif isinstance(record, events.AccountSnapshot):
             trade_date = self.run_started.trade_date if self.run_started else 0
-            self._carry(ledger=self.facts.carried.ledger.opened(trade_date, record.equity_uusd))
+            self._carry(ledger=self.facts.carried.ledger.opened(trade_date, record.equity_uusd, assumed=record.assumed))
         elif isinstance(record, events.KillRequested | LatchKillSwitch):
             self._carry(kill_reason=record.reason)
         elif isinstance(record, events.KillCleared):

@@ -124,6 +124,7 @@ class State:
         self.flatten_due_ns: int | None = None
         self.account: Account | None = None
         self.ledger_date = 0
+        self.account_assumed = False
         self.breakers = BreakerState()
         self.budgets = Budgets()
         self.last_entry: tuple[Side, int, int] | None = None
@@ -152,11 +153,18 @@ class State:
 
     def ledger(self) -> Ledger:
         """Money and its limits now."""
-        return Ledger(trade_date=self.ledger_date, account=self.account, breakers=self.breakers, budgets=self.budgets)
+        return Ledger(
+            trade_date=self.ledger_date,
+            assumed=self.account_assumed,
+            account=self.account,
+            breakers=self.breakers,
+            budgets=self.budgets,
+        )
 
     def set_ledger(self, ledger: Ledger) -> None:
         """Take a ledger over."""
-        self.ledger_date, self.account = ledger.trade_date, ledger.account
+        self.ledger_date, self.account_assumed = ledger.trade_date, ledger.assumed
+        self.account = ledger.account
         self.breakers, self.budgets = ledger.breakers, ledger.budgets
 
     def carried(self) -> Carried:

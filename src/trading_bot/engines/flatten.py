@@ -236,7 +236,9 @@ def _step(step: Step, state: FlattenState, facts: FlattenFacts) -> tuple[Flatten
     commands: list[Command] = []
     match step:
         case Step.CANCEL:
-            commands = cancel
+            # What is not known is asked for at once (an emergency asks anyway): the exit waits for the answer.
+            asks = facts.position_qty is None and state.kind is not FlattenKind.EMERGENCY
+            commands = [*cancel, *([Command.ASK_BROKER] if asks else [])]
         case Step.EXIT:
             # A session's ladder has no step of its own for the entries.
             commands = cancel if state.kind is FlattenKind.SESSION else []
