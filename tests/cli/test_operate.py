@@ -444,3 +444,57 @@ def test_a_wait_out_of_bounds_ends_with_2(run_main, data):
     assert run_main("kill", "--wait", "-1")[0] == 2
     assert run_main("kill", "--wait", "inf")[0] == 2
     assert not (data / "KILLSWITCH").exists()
+
+
+# --- the real bot ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_killed_bot_stays_halted_until_a_person_clears_it_with_a_reason(run_main, data):
+    """SF02, SF11: cancel, flatten, halt; a restart stays halted, also when somebody removes the file by hand."""
+    run = ["--mode", "OBSERVE", "--adapter", "sim", "--seed", "12", "--duration", "20000000"]
+    command = [sys.executable, "-m", "trading_bot.cli", *run, "--data-dir", str(data), "--json"]
+
+    def start():
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=data.parent)
+        deadline_s = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline_s:
+            found, _ = operator_files.read_status(data)
+            if found is not None and found.pid == process.pid:
+                break
+            time.sleep(0.05)
+        return process
+
+    def end_of(process):
+        out, err = process.communicate(timeout=60)
+        assert out, err.decode()
+        return json.loads(out)
+
+    bot = start()
+    assert answer(run_main, "status")["bot"]["running"] is True
+    document = answer(run_main, "kill", "--reason", "test", "--wait", "60")
+    assert (document["halted"], document["position_qty"]) == (True, 0)
+    summary = end_of(bot)
+    assert (bot.returncode, summary["exit_code"], summary["exit_reason"]) == (5, 5, "KILL_SWITCH")
+    assert summary["position_qty"] == 0
+
+    halted = start()
+    assert end_of(halted)["error"]["type"] == "Halted"
+    assert halted.returncode == 5
+
+    (data / "KILLSWITCH").unlink()
+    halted = start()
+    assert "test (by log)" in end_of(halted)["error"]["message"]
+    assert halted.returncode == 5
+    assert (data / "KILLSWITCH").exists()
+
+    assert answer(run_main, "unkill", "--reason", "looked at it")["was_latched"] is True
+    bot = start()
+    assert answer(run_main, "status")["status"]["kill_reason"] is None
+    bot.send_signal(signal.SIGTERM)
+    summary = end_of(bot)
+    assert (bot.returncode, summary["exit_reason"]) == (0, "SIGTERM")
+    assert not (data / "KILLSWITCH.cleared").exists()
+    code, out, _ = run_main("log", "show", summary["log_path"], "--kind", "KILL_CLEARED", "--json")
+    assert code == 0
+    assert [row["payload"]["reason"] for row in json.loads(out)["rows"]] == ["looked at it"]
