@@ -24,6 +24,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "log.segment_mib": "a quarter of a million ticks; two segments are mapped and prefaulted: it is memory too",
         "orders.stop_deadline_ms": "eighty answers of a broker; until then the position has no protection",
         "orders.exit_check_ms": "a tenth of the shortest hold is less than two looks; the kernel itself sees levels",
+        "safety.order_efficiency_messages_min": "below it a few entries cancelled unfilled would end the day",
         "signals.vpin_bucket_qty": "about 1/50 of a quiet hour of MES; to be fitted to the volume of each contract",
     }
     | {f"exits.{name}": reason for name, reason in exit_config.ASSUMED.items()}

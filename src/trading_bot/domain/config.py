@@ -160,6 +160,12 @@ class SafetyConfig(Section, frozen=True):
     entries_per_hour_max: Annotated[int, within(1, 600), unit("entries", "per rolling hour")] = 15
     entries_per_day_max: Annotated[int, within(1, 1000), unit("entries", "filled, per session")] = 40
     attempts_per_day_max: Annotated[int, within(1, 10_000), unit("orders", "entry orders sent, per session")] = 200
+    order_efficiency_max: Annotated[
+        int, within(1, 10_000), unit("1", "messages for each executed order; reached: no entries (spec 8.1)")
+    ] = 10
+    order_efficiency_messages_min: Annotated[
+        int, within(1, 1_000_000), unit("messages", "of a session, before that ratio is judged")
+    ] = 100
     fees_day_usd_max: Annotated[
         float, within(0, 10_000), unit("USD", "commission per session, at most 2 % of equity")
     ] = 100.0

@@ -74,6 +74,8 @@ def limits_of(safety: SafetyConfig, *, entries_hour_max: int | None = None) -> B
         entries_day=safety.entries_per_day_max,
         attempts_day=safety.attempts_per_day_max,
         fees_day_uusd=round(safety.fees_day_usd_max * UUSD_PER_USD),
+        efficiency_ratio=safety.order_efficiency_max,
+        efficiency_messages=safety.order_efficiency_messages_min,
     )
 
 
