@@ -35,15 +35,16 @@ HEAVY: Final = ("numpy", "pandas")
 _FIRST_DECISION: Final = """
 import os, sys
 from trading_bot.cli import main
-from trading_bot.core.runner import BotRunner
+from trading_bot.core import runner
 from trading_bot.domain.events import DecisionMade
 
-def dispatch(runner, results, inner=BotRunner._dispatch):
-    inner(runner, results)
+def carry_out(results, *arguments, inner=runner.carry_out, **named):
+    failed = inner(results, *arguments, **named)
     if any(isinstance(result, DecisionMade) for result in results):
         os._exit(0)
+    return failed
 
-BotRunner._dispatch = dispatch
+runner.carry_out = carry_out
 sys.exit(main(sys.argv[1:]) or "the run ended without a decision")
 """
 _NAUTILUS_START: Final = (

@@ -80,51 +80,25 @@ def _run_locked(options: RunOptions) -> RunSummary:
         resolution_ns=source.feed.resolution_ns,
         feed=source.feed.description,
     )
-    build = build_digest()
-    attributes = _attributes(options, source)
-    found = _find_unfinished(options.data_dir, attributes)
-    sink = _sink(row, options, instrument)
-    recovered: Recovered | None = None
-    carried, first_inputs = Carried(), list[Input]()
-    if found is None:
-        run_id = options.run_id
-        folder = options.data_dir / "runs" / run_id
-        left = left_behind(options.data_dir, _earlier(options.data_dir, attributes), source.first_ts_ns or 0)
-        carried = left.carried
-        first_inputs += [left.refused] if left.refused else []
-        with _writable(options.data_dir):
-            folder.mkdir(parents=True)
-            _write_atomic(folder / _ATTRIBUTE_FILE, attributes)
-    else:
-        folder, run_id = found, found.name
-        log_setup.bind_ids(run_id=run_id)
-        recovered = _recover(folder, build, documents, sink)
-        first_inputs += _after_recovery(desk, recovered)
-        if not recovered.full:
-            sink = _sink(row, options, instrument)
-    logs = FolderLogs(
-        folder, run_id=run_id, segment_bytes=config.log.segment_mib * _MIB, sync_s=config.log.sync_ms / 1000
-    )
+    start = _begin(options, row, source, documents, desk)
     progress = options.progress
     runner = BotRunner(
         documents,
         feed=source.feed,
-        broker=sink.broker,
-        exchange=sink.exchange,
+        broker=start.sink.broker,
+        exchange=start.sink.exchange,
         desk=desk,
-        logs=logs,
-        identity=RunIdentity(
-            run_id=run_id,
-            mode=row.name,
-            adapter=config.run.adapter,
-            build=build,
-            hypothetical=row.hypothetical,
-            orders_count=row.orders_count,
+        logs=FolderLogs(
+            start.folder,
+            run_id=start.folder.name,
+            segment_bytes=config.log.segment_mib * _MIB,
+            sync_s=config.log.sync_ms / 1000,
         ),
-        recovered=recovered,
-        carried=carried,
+        identity=start.identity,
+        recovered=start.recovered,
+        carried=start.carried,
         history=source.history,
-        first_inputs=first_inputs,
+        first_inputs=start.first_inputs,
         duration_s=options.duration_s,
         on_record=_log_record,
         on_progress=None if progress is None else lambda records: progress(records, max(source.bytes_total, records)),
@@ -132,9 +106,61 @@ def _run_locked(options: RunOptions) -> RunSummary:
     started_s = time.perf_counter()
     with _orderly_signals(runner):
         runner.run()
-    summary = summarize(runner, log_path=folder, wall_s=time.perf_counter() - started_s)
-    _write_atomic(folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
+    summary = summarize(runner, log_path=start.folder, wall_s=time.perf_counter() - started_s)
+    _write_atomic(start.folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
+    if desk.failure is not None:
+        log_setup.get_logger().error("operator_files", failure=desk.failure)
     return summary
+
+
+class _Start(msgspec.Struct, frozen=True, kw_only=True):
+    """From where a run starts: afresh with what earlier runs left, or where a log ends."""
+
+    folder: Path
+    identity: RunIdentity
+    sink: "_Sink"
+    recovered: Recovered | None
+    carried: Carried
+    first_inputs: list[Input]
+
+
+def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocuments, desk: OperatorDesk) -> _Start:
+    attributes, build = _attributes(options, source), build_digest()
+    found = _find_unfinished(options.data_dir, attributes)
+    sink = _sink(row, options, documents.instrument)
+    recovered: Recovered | None = None
+    carried, first_inputs = Carried(), list[Input]()
+    if found is None:
+        folder = options.data_dir / "runs" / options.run_id
+        left = left_behind(options.data_dir, _earlier(options.data_dir, attributes), source.first_ts_ns or 0)
+        carried = left.carried
+        first_inputs += [left.refused] if left.refused else []
+        with _writable(options.data_dir):
+            folder.mkdir(parents=True)
+            _write_atomic(folder / _ATTRIBUTE_FILE, attributes)
+    else:
+        folder = found
+        log_setup.bind_ids(run_id=folder.name)
+        recovered = _recover(folder, build, documents, sink)
+        first_inputs += _after_recovery(desk, recovered)
+        if not recovered.warm:
+            sink = _sink(row, options, documents.instrument)
+    identity = RunIdentity(
+        run_id=folder.name,
+        mode=row.name,
+        adapter=options.loaded.config.run.adapter,
+        build=build,
+        hypothetical=row.hypothetical,
+        orders_count=row.orders_count,
+    )
+    return _Start(
+        folder=folder,
+        identity=identity,
+        sink=sink,
+        recovered=recovered,
+        carried=carried,
+        first_inputs=first_inputs,
+    )
 
 
 class _Sink(msgspec.Struct, frozen=True):
@@ -168,7 +194,7 @@ def _recover(folder: Path, build: str, documents: RunDocuments, sink: _Sink) -> 
         run=folder.name,
         last_seq=recovered.player.last_seq,
         torn_bytes=recovered.torn_bytes,
-        recovery="full" if recovered.full else "facts",
+        recovery="full" if recovered.warm else "facts",
     )
     return recovered
 
@@ -281,6 +307,9 @@ def _only_bot(data_dir: Path) -> Iterator[None]:
             raise UsageError(
                 f"another bot runs in {data_dir}; stop it first, or give this one its own --data-dir"
             ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
         yield
 
 

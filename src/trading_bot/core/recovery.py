@@ -42,12 +42,15 @@ _BROKER_ANSWERS: Final = (
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """A run ready to go on. `full`: the log was replayed and every effect compared; otherwise only facts survive.
 
+    `warm`: kernel and broker are as the last log left them, also where that log ended and the next is to begin.
+
     `log` is None when the run was cut between two session logs; `previous` is the session before the last log's.
     """
 
     log: EventLog | None
     player: Player
     full: bool
+    warm: bool
     torn_bytes: int
     tail: Tail | None
     feed_records: int
@@ -137,11 +140,14 @@ def recover_run(
             ts_first_ns = ts_first_ns or player.run_started.ts_ns
         _refuse_failed(log, player)
     same = player.compared and player.machine is not None and player.ended is None
-    full = same and player.machine is not None and player.machine.state.documents.config_hash == config_hash
+    machine = player.machine
+    warm = player.compared and machine is not None and machine.state.documents.config_hash == config_hash
+    full = same and warm
     return Recovered(
         log=None if not logs or player.ended is not None else EventLog.open_append(logs[-1]),
         player=player,
         full=full,
+        warm=warm,
         torn_bytes=torn_bytes,
         tail=player.tail if full else None,
         feed_records=feed_records,
