@@ -245,7 +245,13 @@ def _holds_logs(folder: Path) -> bool:
 
 def _log_parts(path: Path, instrument: Instrument) -> Iterator[_Part]:
     """One stream per trade date: a session that went on in a second log goes on in the middle of a minute."""
-    begun = [(started.trade_date, log, started) for log in session_logs(path) if (started := _started(log)) is not None]
+    begun = []
+    for log in session_logs(path):
+        first = _started(log)
+        if first is None:
+            yield _Part(f"log {log.name}", None, partial(_open_logs, []))
+        else:
+            begun.append((first.trade_date, log, first))
     dated = [(date, list(group)) for date, group in groupby(begun, key=lambda entry: entry[0])]
     for date, group in reversed(dated):
         for _, log, started in group:
