@@ -50,7 +50,7 @@ class TestMinuteBars:
         assert found == [MinuteBar(T0, 100, 100, 100, 100, 1, 100), MinuteBar(T0 + MINUTE, 200, 200, 200, 200, 3, 600)]
 
     def test_a_stamp_that_goes_back_counts_at_the_time_reached(self):
-        found = built(trade(T0 + MINUTE, 100, 1), trade(T0 + S, 101, 1))
+        found = built(trade(T0 + MINUTE, 0, 0, FrameKind.TIME), trade(T0, 100, 1), trade(T0 + S, 101, 1))
         assert found == [MinuteBar(T0 + MINUTE, 100, 101, 100, 101, 2, 201)]
 
     @pytest.mark.parametrize(

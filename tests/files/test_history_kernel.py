@@ -1,11 +1,15 @@
 """History bars beside the kernel's own and an independent reckoning, and the signals that begin with them."""
 
+import random
+
 import pytest
 
 from tests.files.history_kit import (
     BAR_SIGNALS,
     BARS_TELL,
     MINUTE,
+    NEVER,
+    S,
     bars_of,
     history,
     kernel,
@@ -13,7 +17,11 @@ from tests.files.history_kit import (
     ns,
     records_of,
     step_minutes,
+    trade,
 )
+from tests.kernel.kit import market, plain
+from trading_bot._fast.historybars import MinuteBars
+from trading_bot.domain.records import FrameKind
 
 SPY_DAYS = ("20131007", "20131010")
 
@@ -48,6 +56,24 @@ class TestEqualToTheKernel:
         expected = kernel_bars(kernel(trade_date, "ES"), records_of([path], "ES"))
         assert len(expected) >= 2
         assert bars_of(history(path, symbol="ES")) == expected
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_a_tape_with_gaps_refusals_and_stamps_that_go_back(self, seed):
+        tape = []
+        rng = random.Random(seed)
+        for record in market(seed, 20_000):
+            ts_ns = int.from_bytes(record[24:32], "little")
+            if rng.random() < 0.001:
+                tape.append(plain(FrameKind.PRICE_GAP, ts_ns))
+            if rng.random() < 0.01:
+                tape.append(trade(ts_ns - rng.randrange(90) * S, 20_000 + rng.randrange(9), 1))
+            tape.append(record)
+        bars = MinuteBars(NEVER)
+        bars.take(b"".join(tape))
+        expected = kernel_bars(kernel(20240112, "MES"), b"".join(tape))
+        assert bars.price_gaps > 5
+        assert len(expected) > 15
+        assert [tuple(bar) for bar in bars.bars()] == expected
 
 
 class TestEqualToPandas:
