@@ -27,7 +27,7 @@ class RunCounters:
         self.fees_uusd = 0
         self.naked_ns_max = 0
         self.breakers_tripped: Counter[str] = Counter()
-        self.flatten_ts_ns = 0
+        self.ts_flatten_ns = 0
         self.skips_by_reason: Counter[str] = Counter()
         self.skips_by_template: dict[str, Counter[str]] = {}
         self.approvals_by_template: Counter[str] = Counter()
@@ -61,7 +61,7 @@ class RunCounters:
         elif isinstance(record, trade_events.BreakerChanged):
             self.breakers_tripped[record.breaker] += record.tripped
         elif isinstance(record, events.SessionExitFlatten):
-            self.flatten_ts_ns = record.ts_ns
+            self.ts_flatten_ns = record.ts_ns
         elif isinstance(record, Effect):
             self.effects += 1
             if isinstance(record, PlaceOrder):

@@ -128,9 +128,9 @@ def _exit_filled(state: State, trade: Trade, event: OrderFilled) -> Results:
     trade.fees_uusd += event.commission_uusd
     trade.exit_qty += closed_qty
     trade.exit_value_ticks += closed_qty * event.price_ticks
+    # A stop that was moved has locked something in: another reason than the one the trade came with.
+    moved = trade.stop_ticks != trade.entry.order.stop_price_ticks
     if event.leg is Leg.STOP:
-        # A stop that was moved has locked something in: another reason than the one the trade came with.
-        moved = trade.stop_ticks != trade.entry.order.stop_price_ticks
         trade.last_cause = TRAILING if moved else STOP
         trigger_ticks = trade.resident_stop_ticks if trade.resident_stop_ticks is not None else trade.stop_ticks
         trade.stop_slippage_ticks = (trigger_ticks - event.price_ticks) * trade.sign
@@ -139,8 +139,10 @@ def _exit_filled(state: State, trade: Trade, event: OrderFilled) -> Results:
     elif event.leg is Leg.TARGET:
         trade.last_cause = ExitCause.TARGET.name
         trade.target_resident = trade.target_resident and not event.final
-    elif event.final:
-        trade.forget_exit()
+    else:
+        trade.last_cause = TRAILING if trade.last_cause == STOP and moved else trade.last_cause
+        if event.final:
+            trade.forget_exit()
     if event.final:
         state.budgets = budgets.with_execution(state.budgets)
     if flipped:

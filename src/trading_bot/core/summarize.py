@@ -46,7 +46,7 @@ def summarize(runner: BotRunner, *, log_path: Path | None, wall_s: float) -> Run
         naked_ms_max=counters.naked_ns_max / NS_PER_MS,
         throttled=machine.throttled(),
         breakers=dict(counters.breakers_tripped.most_common()),
-        flatten_ts_ns=counters.flatten_ts_ns,
+        ts_flatten_ns=counters.ts_flatten_ns,
         dvs_min=kernel.dvs_min_c / _WHOLE_C,
         dvs_last=kernel.dvs_c / _WHOLE_C,
         eqs_min=state.eqs_min_c / _WHOLE_C,

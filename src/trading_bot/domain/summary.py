@@ -31,7 +31,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     naked_ms_max: float
     throttled: dict[str, str]
     breakers: dict[str, int]
-    flatten_ts_ns: int
+    ts_flatten_ns: int
     dvs_min: float
     dvs_last: float
     eqs_min: float
