@@ -24,6 +24,7 @@ BLUE, ORANGE, GREEN, PURPLE, AMBER, BLACK = "#0072b2", "#d55e00", "#009e73", "#8
 
 _STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _TIME_TICKS_MAX: Final = 15
+EVENT_ROW_PX: Final = 17
 _EVENT_ROWS: Final = 4
 _EVENT_CHARS_MAX: Final = 34
 
@@ -81,8 +82,8 @@ def style() -> Any:
 
 def panels(figure: "Figure", lanes: int) -> "tuple[Axes, Axes, Axes, Axes]":
     """Price, lanes, scores, equity from top to bottom; the price takes what the others leave."""
-    top, bottom, space = 0.868, 0.066, 0.034
-    lane_height, score_height, equity_height = 0.021 * lanes, 0.135, 0.165
+    top, bottom, space = 0.868, 0.066, 0.03
+    lane_height, score_height, equity_height = 0.0185 * lanes, 0.125, 0.15
     heights = [0.0, lane_height, score_height, equity_height]
     heights[0] = top - bottom - sum(heights) - space - 2 * (space + 0.012)
     axes, upper = [], top
@@ -137,31 +138,53 @@ def shade(page: Page, panels: "Iterable[Axes]") -> None:
                 axes.axvspan(start, end, color=colour, alpha=alpha, linewidth=0, zorder=0)
 
 
-def mark_events(page: Page, top: "Axes", others: "Iterable[Axes]") -> None:
-    """A line through the panels for each thing that happened, named at the top where its name finds room."""
-    left, right = top.get_xlim()
+class Event(NamedTuple):
+    """Something that happened; `row` counts from the top, -1 where its name finds no room. `x` is where that begins."""
+
+    at: float
+    name: str
+    colour: str
+    x: float
+    row: int
+
+
+def place_events(page: Page, axes: "Axes") -> list[Event]:
+    """What happened in order of time, each name in the highest row in which it overlaps no other."""
+    left, right = axes.get_xlim()
     scale = (right - left) / (RIGHT - LEFT)
-    ends = [left] * _EVENT_ROWS
+    ends, placed = [left] * _EVENT_ROWS, []
     for ts_ns, name, colour in _events(page.ledger):
-        at = page.clock.x(ts_ns)
-        for axes in (top, *others):
-            axes.axvline(at, color=colour, linewidth=1.0, linestyle=(0, (4, 3)), alpha=0.75, zorder=1)
-        width, space = text_width(page, name, 9) * scale, 0.004 * scale
+        at, width, space = page.clock.x(ts_ns), text_width(page, name, 9) * scale, 0.004 * scale
         begin = at + space if at + space + width <= right else at - space - width
-        row = next((row for row in range(_EVENT_ROWS) if ends[row] <= begin), None)
-        if row is not None:
+        row = next((row for row in range(_EVENT_ROWS) if ends[row] <= begin), -1)
+        if row >= 0:
             ends[row] = begin + width + 2 * space
+        placed.append(Event(at, name, colour, begin, row))
+    return placed
+
+
+def mark_events(placed: Sequence[Event], top: "Axes", others: "Iterable[Axes]") -> None:
+    """A line through the panels for each event, its name in the uppermost panel."""
+    for event in placed:
+        for axes in (top, *others):
+            axes.axvline(event.at, color=event.colour, linewidth=1.0, linestyle=(0, (4, 3)), alpha=0.75, zorder=1)
+        if event.row >= 0:
             top.text(
-                begin,
-                0.972 - 0.047 * row,
-                name,
+                event.x,
+                1 - (event.row + 0.6) * EVENT_ROW_PX / height_px(top),
+                event.name,
                 transform=top.get_xaxis_transform(),
                 size=9,
-                color=colour,
+                color=event.colour,
                 va="center",
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
                 zorder=5,
             )
+
+
+def height_px(axes: "Axes") -> float:
+    """Height of a panel."""
+    return float(axes.get_position().height) * HEIGHT_PX
 
 
 def _events(ledger: DayLedger) -> list[tuple[int, str, str]]:

@@ -18,6 +18,7 @@ from trading_bot.reports.day_frame import (
     BLACK,
     BLUE,
     DPI,
+    EVENT_ROW_PX,
     GREEN,
     HEIGHT_PX,
     INK,
@@ -31,15 +32,17 @@ from trading_bot.reports.day_frame import (
     Clock,
     Page,
     heading,
+    height_px,
     mark_events,
     panel_title,
     panels,
+    place_events,
     shade,
     style,
     text_width,
     time_axis,
 )
-from trading_bot.reports.day_records import DayLedger, Point, TradeRow
+from trading_bot.reports.day_records import DayLedger, Point
 from trading_bot.reports.day_tables import signed_usd
 
 if TYPE_CHECKING:
@@ -58,7 +61,7 @@ class _Mark(NamedTuple):
 _EXITS: Final = {
     "TARGET": _Mark("target", "o", GREEN, 46),
     "STOP": _Mark("stop", "X", ORANGE, 56),
-    "TRAILING": _Mark("trailing stop", "P", ORANGE, 56),
+    "TRAILING": _Mark("trailing stop", "P", ORANGE, 72),
     "TIME": _Mark("time stop", "s", INK, 38),
     "THESIS": _Mark("thesis gone", "D", AMBER, 34),
     "VOLATILITY": _Mark("volatility", "h", AMBER, 54),
@@ -68,7 +71,8 @@ _EXITS: Final = {
 }
 _PLURALS: Final = {"target": "targets", "stop": "stops", "trailing stop": "trailing stops", "time stop": "time stops"}
 _OTHER: Final = _Mark("other exit", "v", MUTED, 40)
-_MARKS_AT_FULL_SIZE: Final = 12
+_MARKS_AT_FULL_SIZE: Final = 20
+_MARGIN_PX: Final = 24
 _GAP_NS: Final = 3 * NS_PER_MIN  # without a quote for longer, the price is not drawn through
 
 
@@ -95,12 +99,13 @@ def draw_day(ledger: DayLedger, path: Path | str, *, title: str = "") -> Path:
                 page.clock.x(ledger.ts_first_ns), page.clock.x(max(ledger.ts_last_ns, ledger.ts_first_ns + 1))
             )
         heading(page, title, summary_line(ledger))
-        _draw_price(page, price)
+        events = place_events(page, price)
+        _draw_price(page, price, rows_above=max((event.row + 1 for event in events), default=0))
         _draw_lanes(page, lane_axes, lanes)
         _draw_scores(page, scores)
         _draw_equity(page, equity)
         shade(page, (price, scores))
-        mark_events(page, price, (scores, equity))
+        mark_events(events, price, (scores, equity))
         time_axis((price, lane_axes, scores), equity)
         target = Path(path)
         try:
@@ -128,14 +133,14 @@ def summary_line(ledger: DayLedger) -> str:
     return "  ·  ".join([*parts, f"longest without a stop {ledger.naked_ms_max:g} ms"])
 
 
-def _draw_price(page: Page, axes: "Axes") -> None:
+def _draw_price(page: Page, axes: "Axes", *, rows_above: int) -> None:
     from matplotlib.lines import Line2D
 
     ledger, tick = page.ledger, page.ledger.tick_size_points
     xs, ys = _line(ledger.price, page.clock, tick)
     axes.plot(xs, ys, color=PRICE, linewidth=0.9, zorder=2)
     handles = [Line2D([], [], color=PRICE, linewidth=1.2, label="mid price"), *_draw_trades(page, axes)]
-    _price_range(axes, ledger.price, ledger.trades, tick)
+    _price_range(ledger, axes, rows_above)
     axes.set_ylabel("index points")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.2f}".removesuffix(".00"))
     axes.grid(axis="both")
@@ -179,14 +184,17 @@ def _draw_trades(page: Page, axes: "Axes") -> list[Any]:
     return handles
 
 
-def _price_range(axes: "Axes", price: Sequence[Point], trades: Sequence[TradeRow], tick: float) -> None:
-    """Room above the highest price for the names of what happened."""
-    values = [point.value * tick for point in price]
-    values += [ticks * tick for trade in trades for ticks in (trade.entry_ticks, trade.exit_ticks)]
+def _price_range(ledger: DayLedger, axes: "Axes", rows_above: int) -> None:
+    """Room for the marks, and above them for the names of what happened."""
+    tick = ledger.tick_size_points
+    values = [point.value * tick for point in ledger.price]
+    values += [ticks * tick for trade in ledger.trades for ticks in (trade.entry_ticks, trade.exit_ticks)]
     if values:
         low, high = min(values), max(values)
-        height = max(high - low, 8 * tick)
-        axes.set_ylim(low - 0.05 * height, high + 0.2 * height)
+        spread = max(high - low, 8 * tick)
+        free_px = height_px(axes) - 2 * _MARGIN_PX - rows_above * EVENT_ROW_PX
+        per_px = spread / max(free_px, 1.0)
+        axes.set_ylim(low - _MARGIN_PX * per_px, high + (_MARGIN_PX + rows_above * EVENT_ROW_PX) * per_px)
 
 
 def _exit_mark(reason: str) -> _Mark:
@@ -206,7 +214,7 @@ def _scatter(
         s=mark.size,
         c=mark.colour,
         edgecolors="white",
-        linewidths=0.7,
+        linewidths=0.6,
         transform=axes.transData + raised,
         zorder=4,
     )
