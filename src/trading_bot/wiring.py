@@ -152,6 +152,7 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
         build=build,
         hypothetical=row.hypothetical,
         orders_count=row.orders_count,
+        clock_stands=options.loaded.config.run.adapter in {"sim", "files"},
     )
     return _Start(
         folder=folder,

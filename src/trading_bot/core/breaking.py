@@ -17,7 +17,7 @@ from trading_bot.engines.breaker_table import DayBounds, Money, Response, day_bo
 from trading_bot.engines.breakers import Change, Transition
 from trading_bot.engines.flatten import FlattenKind
 from trading_bot.engines.position import StopCover, marked, unrealised_ticks, worst_ticks
-from trading_bot.engines.session import continuous_trading
+from trading_bot.engines.session import SessionKind, continuous_trading
 
 BREAKER_TIMER: Final = "breaker"
 _STREAM_AGE: Final = SIGNAL_BY_NAME["stream_age_ms"].id
@@ -94,7 +94,8 @@ def data_age(state: State, ts_ns: int) -> Results:
     age_ms = state.kernel.signal(_STREAM_AGE)
     if age_ms is None:
         return []
-    is_open = continuous_trading(state.day, ts_ns)
+    market: SessionKind = "rth" if state.instrument.security_type == "STK" else "globex"
+    is_open = continuous_trading(state.day, ts_ns, market=market)
     change = breakers.data_age(
         state.breakers, state.config.breakers, ts_ns, round(age_ms * 1_000_000), session_open=is_open
     )

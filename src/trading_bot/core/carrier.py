@@ -3,12 +3,14 @@
 from typing import Any, Final, Protocol
 
 from trading_bot.core.apply import Results
+from trading_bot.core.session_book import SessionBook
 from trading_bot.core.state import State
 from trading_bot.domain import events
 from trading_bot.domain.effects import BrokerEffect, CancelOrder, LatchKillSwitch, PlaceExit, SaveLearningState
 from trading_bot.domain.events import Input
 from trading_bot.domain.orders import Leg
 from trading_bot.domain.ports import Broker
+from trading_bot.domain.records import FrameClass
 from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.position import exit_side
 
@@ -44,6 +46,18 @@ def carry_out(results: Results, state: State, broker: Broker, desk: Desk, *, log
         elif isinstance(result, LatchKillSwitch):
             desk.latch(result.reason, result.source)
     return failed
+
+
+def stop_at_once(book: SessionBook, broker: Broker, desk: Desk, seq: int, error: Exception) -> None:
+    """Our own trouble: into the log, the switch latched, entries withdrawn, the position left; the log ends here."""
+    failed = events.CoreFailed(ts_ns=book.now_ns, failed_seq=seq, error=repr(error))
+    book.append(FrameClass.INPUT, failed, 0)
+    state = book.live.state
+    state.kill_reason = f"{CORE_FAILED}: {error!r}"
+    desk.latch(state.kill_reason, "core")
+    for effect in emergency_stop(state, failed.ts_ns):
+        broker.dispatch(effect)
+    book.release()
 
 
 def emergency_stop(state: State, ts_ns: int) -> list[BrokerEffect]:

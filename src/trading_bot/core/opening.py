@@ -24,6 +24,7 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
     build: str = "unknown"
     hypothetical: bool = True  # fills are a simulator's
     orders_count: bool = False  # orders are handed to a broker, if only a simulated one
+    clock_stands: bool = False  # the market waits while the bot is down: what a dead process owed is not late
 
 
 def run_started(documents: RunDocuments, identity: RunIdentity, ts_ns: int, trade_date: int) -> events.RunStarted:

@@ -97,6 +97,11 @@ class Player:
                 return
 
     @property
+    def owed_outcome(self) -> OutcomeReached | None:
+        """What the kernel found at the very end, when the log does not hold it."""
+        return self._outcome
+
+    @property
     def tail(self) -> Tail | None:
         """What the end of the log still owes; None when everything decided is recorded."""
         if self._outcome is not None:

@@ -1,6 +1,7 @@
 """Start-up is recovery: a run that did not end in an orderly way goes on where its log stops (architecture law 10)."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.event_log import EventLog, LogReader, MessageFrame, recover
 from trading_bot.core.machine import Machine
-from trading_bot.core.opening import opening_inputs
+from trading_bot.core.opening import gate_inputs, opening_inputs
 from trading_bot.core.player import Player, Tail
 from trading_bot.core.replay import session_logs
 from trading_bot.domain import events, log_records, trade_events
@@ -67,12 +68,24 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
             return machine
         return machine.restarted(documents, self.player.facts)
 
-    def opening_missing(self, documents: RunDocuments, first: Carried) -> list[Input]:
-        """Opening records of the session that the log does not hold because it was cut among them."""
+    def opening_missing(self, documents: RunDocuments, first: Carried, now: Carried) -> list[Input]:
+        """Opening records of the session that the log does not hold because it was cut among them.
+
+        A cold start has all its gates to open again. `first` is what the run began with, `now` what stands.
+        """
+        if not self.full:
+            return gate_inputs(documents, self.player.last_ts_ns, now)
         ts_ns, seen, before = self.player.last_ts_ns, self.player.seen, self.previous
         carried = before.state.carried() if before else first
         inputs = opening_inputs(documents, ts_ns, carried, before.state.kernel.snapshot() if before else b"")
         return [event for event in inputs if type(event) not in seen]
+
+    def history_missing(self, history: Sequence[events.HistoryLoaded]) -> Sequence[events.HistoryLoaded]:
+        """Warm-up that the kernel has not had. One that has stepped a record takes none; a cold one takes all."""
+        if not self.full:
+            return history
+        taken = self.player.ticks > 0 or self.previous is not None
+        return () if taken else history[self.player.history_events :]
 
 
 def unfinished(run_folder: Path) -> bool:

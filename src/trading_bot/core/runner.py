@@ -9,14 +9,16 @@ from typing import Any, Final
 
 from trading_bot._fast import ExchangeSim
 from trading_bot.core import opening
+from trading_bot.core.apply import Results
 from trading_bot.core.carried import Carried
-from trading_bot.core.carrier import Desk, carry_out, emergency_stop
+from trading_bot.core.carrier import CORE_FAILED, Desk, carry_out, stop_at_once
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
 from trading_bot.core.market_tape import MarketTape
 from trading_bot.core.null_feed import NullFeed
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_desk import NoDesk
+from trading_bot.core.player import Tail
 from trading_bot.core.recovery import SESSION_ROLL, Recovered
 from trading_bot.core.run_logs import FolderLogs, MemoryLogs
 from trading_bot.core.session_book import SessionBook
@@ -25,7 +27,7 @@ from trading_bot.core.status import bot_status
 from trading_bot.domain import events, log_records
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.errors import BotError, CoreBug
-from trading_bot.domain.events import Event, Input
+from trading_bot.domain.events import Event, Input, OutcomeReached
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.ports import Broker, Feed
 from trading_bot.domain.reasons import Action
@@ -86,7 +88,7 @@ class BotRunner:
         self._desk: Desk = desk or NoDesk()
         self._history = history
         self._first_inputs = first_inputs
-        self._duration_ns = None if duration_s is None else round(duration_s * NS_PER_S)
+        self._duration_ns = TS_NEVER_NS if duration_s is None else round(duration_s * NS_PER_S)
         self._on_record = on_record
         self._on_progress = on_progress
         self._pending: deque[Input] = deque()
@@ -174,14 +176,9 @@ class BotRunner:
         kernel = before.state.kernel.snapshot() if before else b""
         for event in opening.opening_inputs(self.documents, ts_ns, carried, kernel):
             self._input(event)
-        if before is None:
-            self._warm_up(self._history, ts_ns)
-        self._pending.extend(opening.at(self._first_inputs, ts_ns))
+        history = self._history if before is None else ()
+        self._pending.extend(opening.at([*history, *self._first_inputs], ts_ns))
         self._first_inputs = ()
-
-    def _warm_up(self, history: Sequence[events.HistoryLoaded], ts_ns: int) -> None:
-        for event in opening.at(history, ts_ns):
-            self._input(event)
 
     def _resume(self, recovered: Recovered) -> None:
         """Go on with a log that was cut: same build and configuration warm, anything else with facts only."""
@@ -207,9 +204,7 @@ class BotRunner:
         sessions = machine.state.sessions
         self._set_bounds(sessions.day(player.run_started.trade_date) if sessions else None, ts_ns)
         if recovered.tail is not None:
-            tail = recovered.tail
-            machine.abandoned(machine.state.last_results if tail.cause_seq else (), tail.kept)
-            self._input(events.EffectsAbandoned(ts_ns=ts_ns, cause_seq=tail.cause_seq, kept=tail.kept))
+            self._settle_tail(recovered.tail, player.owed_outcome, ts_ns)
         self._input(
             opening.process_started(
                 self.documents,
@@ -220,25 +215,29 @@ class BotRunner:
                 cold=cold,
             )
         )
-        if cold:
-            missing = opening.gate_inputs(self.documents, ts_ns, machine.state.carried())
-        else:
-            missing = recovered.opening_missing(self.documents, self._carried)
-        for event in missing:
+        for event in recovered.opening_missing(self.documents, self._carried, machine.state.carried()):
             self._input(event)
-        # A kernel that has stepped a record takes no history any more; a cold one has not.
-        if cold or (player.ticks == 0 and recovered.previous is None):
-            self._warm_up(self._history[0 if cold else player.history_events :], ts_ns)
-        self._pending.extend(opening.at(self._first_inputs, ts_ns))
+        history = recovered.history_missing(self._history)
+        self._pending.extend(opening.at([*history, *self._first_inputs], ts_ns))
         self.tape.skip(recovered.feed_records)
         self.tape.read()
+
+    def _settle_tail(self, tail: Tail, outcome: OutcomeReached | None, ts_ns: int) -> None:
+        """Results that the log does not hold. Where the clock stood still they are not late: they are carried out."""
+        machine = self.book.live
+        if not self.identity.clock_stands:
+            machine.abandoned(machine.state.last_results if tail.cause_seq else (), tail.kept)
+            self._input(events.EffectsAbandoned(ts_ns=ts_ns, cause_seq=tail.cause_seq, kept=tail.kept))
+        elif outcome is not None:
+            self._decide(outcome)
+        else:
+            self._carry_out(machine.state.last_results[tail.kept :], tail.cause_seq)
 
     def _set_bounds(self, day: SessionDay | None, ts_ns: int) -> None:
         """When this session's log ends, and when the run does."""
         self._roll_ns = opening.roll_ns(self.book.live.state.sessions, day, ts_ns)
         self.ts_first_ns = self.ts_first_ns or ts_ns
-        if self._duration_ns is not None:
-            self._stop_ns = self.ts_first_ns + self._duration_ns
+        self._stop_ns = min(self.ts_first_ns + self._duration_ns, TS_NEVER_NS)
 
     def _roll(self) -> None:
         """The next trading session has its own log. The kernel is carried over warm, inside the log."""
@@ -289,7 +288,7 @@ class BotRunner:
         return min(self.broker.next_due_ns, self.book.live.next_timer_ns, self._stop_ns, self._roll_ns)
 
     def _answer(self, due_ns: int) -> None:
-        # Grid points come first in time: what they cause reaches the broker before it answers.
+        """What the grid points before it cause reaches the broker first."""
         while code := self.book.live.state.kernel.on_time(due_ns - 1):
             self._outcome(code)
         answer = self.broker.take(due_ns)
@@ -331,8 +330,7 @@ class BotRunner:
             self._roll_ns = TS_NEVER_NS
 
     def _show_status(self, *, final: bool = False) -> None:
-        path = str(self.logs.path or "")
-        status = bot_status(self.book.live, self.identity, ts_market_ns=self.book.now_ns, log_path=path)
+        status = bot_status(self.book, self.identity)
         self._desk.publish(status, final=final)
 
     def _look_after_log(self) -> None:
@@ -353,7 +351,9 @@ class BotRunner:
         if code & Outcome.LOG_FULL:
             self._log_full()
             return
-        outcome = self.book.live.outcome(code)
+        self._decide(self.book.live.outcome(code))
+
+    def _decide(self, outcome: OutcomeReached) -> None:
         seq = self.book.append(FrameClass.DERIVED, outcome, self.book.writing.writer.seq)
         self._apply(outcome, seq)
 
@@ -381,8 +381,15 @@ class BotRunner:
         try:
             results = machine.apply(event, seq)
         except Exception as error:
-            self._core_failed(seq, error)
+            self.ended = True
+            self.exit_reason, self.exit_code = CORE_FAILED, CoreBug.exit_code
+            stop_at_once(self.book, self.broker, self._desk, seq, error)
             raise CoreBug(f"the core failed on record {seq} ({type(event).__name__}): {error!r}") from error
+        self._carry_out(results, seq)
+
+    def _carry_out(self, results: Results, seq: int) -> None:
+        """Into the log first, all of them; then out."""
+        machine = self.book.live
         for result in results:
             number = self.book.append(log_records.frame_class(result), result, seq)
             machine.recorded(result)
@@ -392,16 +399,3 @@ class BotRunner:
                 self._decided = {name: getattr(result, name) for name in _ANSWER}
         name = str(self.logs.path or "")
         self._pending.extend(carry_out(results, machine.state, self.broker, self._desk, log=name, seq=seq))
-
-    def _core_failed(self, seq: int, error: Exception) -> None:
-        """Our own trouble: it goes into the log, the switch is latched, entries are withdrawn, the position is left."""
-        failed = events.CoreFailed(ts_ns=self.book.now_ns, failed_seq=seq, error=repr(error))
-        self.book.append(FrameClass.INPUT, failed, 0)
-        state = self.book.live.state
-        state.kill_reason = f"CORE_FAILED: {error!r}"
-        self._desk.latch(state.kill_reason, "core")
-        for effect in emergency_stop(state, failed.ts_ns):
-            self.broker.dispatch(effect)
-        self.ended = True
-        self.exit_reason, self.exit_code = "CORE_FAILED", CoreBug.exit_code
-        self.book.release()

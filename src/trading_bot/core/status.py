@@ -4,14 +4,15 @@ from typing import Any
 
 import msgspec
 
-from trading_bot.core.machine import Machine
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_files import BotStatus
+from trading_bot.core.session_book import SessionBook
 from trading_bot.domain.units import usd_from_uusd
 
 
-def bot_status(machine: Machine, identity: RunIdentity, *, ts_market_ns: int, log_path: str) -> dict[str, Any]:
+def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
     """The fields of `BotStatus`."""
+    machine = book.live
     state, counters = machine.state, machine.counters
     qty = state.position.qty
     net_uusd = counters.net_hypothetical_uusd if identity.hypothetical else counters.net_uusd
@@ -20,7 +21,7 @@ def bot_status(machine: Machine, identity: RunIdentity, *, ts_market_ns: int, lo
         mode=identity.mode,
         adapter=identity.adapter,
         instrument=state.instrument.symbol,
-        ts_market_ns=ts_market_ns,
+        ts_market_ns=book.now_ns,
         session_state=state.session_state.value,
         position_qty=state.position_qty,
         position_avg_ticks=state.position.cost_ticks / abs(qty) if qty else None,
@@ -35,6 +36,6 @@ def bot_status(machine: Machine, identity: RunIdentity, *, ts_market_ns: int, lo
         throttled=machine.throttled(),
         trades=counters.trades_closed,
         last_exit=counters.last_exit,
-        log_path=log_path,
+        log_path=str(book.logs.path or ""),
     )
     return msgspec.structs.asdict(status)
