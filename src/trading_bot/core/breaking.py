@@ -103,8 +103,9 @@ def data_age(state: State, ts_ns: int) -> Results:
 
 
 def resume(state: State, ts_ns: int) -> Results:
-    """Time alone resets some breakers: at their timer, and when a session begins."""
-    return settle(state, ts_ns, breakers.expire(state.breakers, ts_ns), rearm=True)
+    """Time resets some breakers, others once the loss is won back as well: at their timer, and as a session begins."""
+    results = settle(state, ts_ns, breakers.expire(state.breakers, ts_ns), rearm=True)
+    return [*results, *mark(state, ts_ns)]
 
 
 def settle(state: State, ts_ns: int, change: Change, *, rearm: bool = False) -> Results:
@@ -116,9 +117,9 @@ def settle(state: State, ts_ns: int, change: Change, *, rearm: bool = False) -> 
     for transition in told:
         if transition.tripped:
             results += _respond(state, ts_ns, transition)
-    due_ns = breakers.next_resume_ns(state.breakers) if told or rearm else None
-    if due_ns is not None:
-        results.append(ArmTimer(ts_ns=ts_ns, name=BREAKER_TIMER, due_ns=max(due_ns, ts_ns)))
+    later = [trip.resumes_at_ns for trip in state.breakers.trips if ts_ns < trip.resumes_at_ns < TS_NEVER_NS]
+    if later and (told or rearm):
+        results.append(ArmTimer(ts_ns=ts_ns, name=BREAKER_TIMER, due_ns=min(later)))
     return results
 
 

@@ -271,8 +271,7 @@ class BotRunner:
 
     def _walk(self) -> None:
         """Market data up to an outcome, or to whatever is due before the next record."""
-        tape = self.tape
-        # A long silence is walked in parts, so that a signal is heard within it. The log does not show them.
+        tape = self.tape  # a long silence is walked in parts, so that a signal is heard; the log does not show them
         self._walked_ns = min(self._due_ns(), max(self.book.now_ns, self._walked_ns) + _WALK_NS)
         code = tape.run(self.book.live.state.kernel, self._walked_ns)
         if self._on_progress is not None and not tape.held:
