@@ -152,7 +152,7 @@ class TestSources:
 class TestWhatIsKept:
     def test_no_bar_holds_or_follows_the_beginning_of_the_run(self, tmp_path):
         tape = write_tape(tmp_path / "tape.csv", minute_trades(T0, 30))
-        for before in (T0, T0 + 1, T0 + 10 * MINUTE - 1, T0 + 10 * MINUTE, T0 + 10 * MINUTE + 1, T0 + 90 * MINUTE):
+        for before in (T0 + k * MINUTE + off for k, off in ((1, 0), (2, -1), (10, -1), (10, 0), (10, 1), (90, 0))):
             found = bars_of(history(tape, before=before))
             assert [bar[0] for bar in found] == [T0 + k * MINUTE for k in range(30) if T0 + (k + 1) * MINUTE <= before]
 
@@ -190,13 +190,11 @@ class TestWhatIsKept:
     def test_a_minute_of_two_sources_is_taken_from_the_first(self, tmp_path):
         one = write_tape(tmp_path / "one.csv", minute_trades(T0, 5))
         two = write_tape(tmp_path / "two.csv", minute_trades(T0 + 3 * MINUTE, 5, 6100.0))
-        notes = []
-        (session,) = history(one, two, notes=notes)
+        (session,) = history(one, two)
         assert [bar.ts_open_ns for bar in session.bars] == [T0 + k * MINUTE for k in range(8)]
         assert session.bars[:5] == history(one)[0].bars
         assert session.bars[5:] == history(two)[0].bars[2:]
-        assert session.source == "one.csv, two.csv"
-        assert notes == ["two.csv: 2 of its 5 bars are of minutes an earlier source gave"]
+        assert session.source == "one.csv, two.csv [two.csv: 2 of its 5 bars are of minutes an earlier source gave]"
 
     def test_sources_in_any_order_give_bars_in_order(self, tmp_path):
         late = write_tape(tmp_path / "late.csv", minute_trades(T0, 5))
@@ -205,47 +203,59 @@ class TestWhatIsKept:
         assert len(found) == 10
         assert all(left[0] < right[0] for left, right in pairwise(found))
 
-    def test_dates_the_calendar_does_not_know_are_left_out_and_counted(self, tmp_path):
-        tape = write_tape(tmp_path / "tape.csv", minute_trades(ns(2012, 5, 8, 15), 4))
-        notes = []
-        assert history(tape, notes=notes) == ()
-        assert notes == ["tape.csv: 4 of its 4 bars are of dates the calendar does not know"]
+    def test_dates_the_calendar_does_not_know_are_left_out_and_named(self, tmp_path):
+        old = write_tape(tmp_path / "old.csv", minute_trades(ns(2012, 5, 8, 15), 4))
+        late = write_tape(tmp_path / "late.csv", minute_trades(T0 + 60 * MINUTE, 4))
+        tape = write_tape(tmp_path / "tape.csv", minute_trades(T0, 4))
+        (session,) = history(old, late, tape, before=T0 + 60 * MINUTE)
+        assert bars_of([session]) == bars_of(history(tape))
+        assert session.source == (
+            "tape.csv [old.csv: 4 of its 4 bars are of dates the calendar does not know; "
+            "late.csv: no trade in a minute that ended before the run's first record]"
+        )
 
     def test_old_history_and_changing_contracts_are_told(self, tmp_path, shared_data):
-        notes = []
         tape = write_tape(tmp_path / "tape.csv", minute_trades(T0, 4))
-        history(tape, before=ns(2026, 12, 2, 15), notes=notes)
         old = "the history ends with 20261125, the session before the run is 20261201"
-        assert notes == [f"{old}: the first ranges compare with old prices"]
-        notes.clear()
-        history(tape, before=ns(2026, 11, 26, 15), notes=notes)
-        assert notes == []
+        assert [session.source for session in history(tape, before=ns(2026, 12, 2, 15))] == [
+            f"tape.csv [{old}: the first ranges compare with old prices]"
+        ]
+        assert [session.source for session in history(tape, before=ns(2026, 11, 26, 15))] == ["tape.csv"]
         for name in ("20131202", "20131220"):
             for file in (shared_data / "es_1min").glob(f"*{name}*"):
                 shutil.copy(file, tmp_path)
         tape.unlink()
-        history(tmp_path, symbol="ES", notes=notes)
-        assert notes == ["contracts 201312 to 201403: the first ranges after a change span two contracts"]
-
-    def test_a_log_cut_before_its_first_record_has_no_bar(self, tmp_path):
-        log = write_log(tmp_path / "run" / "20261125", [trade(T0, 24_000, 1)])
-        for segment in log.glob("seg-*.tbl"):
-            segment.write_bytes(bytes(4096))
-        notes = []
-        assert history(log, notes=notes) == ()
-        assert notes == ["log 20261125: no trade in a minute that ended before the run's first record"]
-
-    def test_a_source_without_a_bar_says_so(self, tmp_path):
-        tape = write_tape(tmp_path / "tape.csv", minute_trades(T0, 4))
-        notes = []
-        assert history(tape, before=T0, notes=notes) == ()
-        assert notes == ["tape.csv: no trade in a minute that ended before the run's first record"]
+        found = [session.source for session in history(tmp_path, symbol="ES")]
+        assert found[-1].endswith(" [contracts 201312 to 201403: the first ranges after a change span two contracts]")
+        assert not any("[" in source for source in found[:-1])
 
 
 class TestRefused:
     def test_a_path_that_is_not_there(self, tmp_path):
         with pytest.raises(SourceUnreachable, match=r"--history .*gone\.csv: there is no such file or folder"):
             history(tmp_path / "gone.csv")
+
+    @pytest.mark.parametrize("before", [T0 - 24 * 3600 * S, T0, T0 + MINUTE - 1])
+    def test_sources_that_lie_behind_the_beginning_of_the_run(self, tmp_path, before):
+        one = write_tape(tmp_path / "one.csv", minute_trades(T0, 4))
+        two = write_tape(tmp_path / "two.csv", minute_trades(T0 + MINUTE, 4))
+        with pytest.raises(UsageError, match=r"no bar from before the run, which begins at 2026-11-2") as found:
+            history(one, two, before=before)
+        assert "one.csv: no trade in a minute that ended before the run's first record; two.csv: no" in str(found.value)
+        assert str(found.value).endswith("name earlier files or logs, or leave --history out")
+        assert history(one, before=T0 + MINUTE) != ()
+
+    def test_sources_of_dates_the_calendar_does_not_know(self, tmp_path):
+        tape = write_tape(tmp_path / "tape.csv", minute_trades(ns(2012, 5, 8, 15), 4))
+        with pytest.raises(UsageError, match="4 of its 4 bars are of dates the calendar does not know"):
+            history(tape, before=T0)
+
+    def test_a_log_cut_before_its_first_record(self, tmp_path):
+        log = write_log(tmp_path / "run" / "20261125", [trade(T0, 24_000, 1)])
+        for segment in log.glob("seg-*.tbl"):
+            segment.write_bytes(bytes(4096))
+        with pytest.raises(UsageError, match=r"log 20261125: no trade .* or leave --history out"):
+            history(log, before=T0 + 5 * MINUTE)
 
     def test_a_folder_without_data(self, tmp_path):
         with pytest.raises(UsageError, match="holds neither a log nor a market data file"):

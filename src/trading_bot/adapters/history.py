@@ -6,6 +6,7 @@ of one that saw the days before. Nothing that ends after the run's first record 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +25,8 @@ from trading_bot.domain.bars import MinuteBar, pack_bars
 from trading_bot.domain.errors import ConfigError, DataCorrupt, SourceUnreachable, UsageError
 from trading_bot.domain.events import HistoryLoaded, RunStarted
 from trading_bot.domain.instruments import Instrument
-from trading_bot.engines.session import SessionDay, SessionTable
+from trading_bot.domain.units import NS_PER_S
+from trading_bot.engines.session import SessionDay, SessionTable, parse_calendar
 
 SESSIONS_MAX: Final = 20
 _FEED_ENDS: Final = (*DBN_ENDS, *TEXT_ENDS, ".parquet", ".zip")
@@ -68,22 +70,56 @@ def history_from_paths(
     A path is a market data file of any known format, a folder of them (every day in it), the log of a session or the
     folder of a run. `columns` declares CSV and Parquet files given by name. The last `sessions_max` trade dates that
     have bars are kept, and the one `before_ns` is in. A minute two sources have is taken from the one named first.
-    `notes` gets a sentence for all that was found and not used.
+    What was found and not used is told in `notes`, and by the `source` of the newest session: it stands in the log.
 
     Raises:
         SourceUnreachable: a path that is not there.
-        UsageError: a format that is not known, a choice the user has to make, a log of another instrument.
+        UsageError: a format that is not known, a choice the user has to make, a log of another instrument, or sources
+            that have no bar before `before_ns`.
         DataCorrupt: a source that is damaged before `before_ns`; nothing is used.
     """
-    told = [] if notes is None else notes
+    told: list[str] = []
     gathered = _Gathered(calendar, before_ns, sessions_max)
     for path in paths:
         with _naming(path):
             for part in _parts(path, instrument, calendar, columns):
                 if gathered.needs(part.newest):
                     told += _gather(part, gathered)
+    if paths and gathered.empty:
+        raise UsageError(
+            f"--history {', '.join(map(str, paths))}: no bar from before the run, which begins at "
+            f"{datetime.fromtimestamp(before_ns // NS_PER_S, UTC).isoformat()} ({'; '.join(told)}); "
+            "name earlier files or logs, or leave --history out"
+        )
     told += gathered.notes()
-    return gathered.sessions()
+    if notes is not None:
+        notes += told
+    return _telling(gathered.sessions(), told)
+
+
+def _telling(sessions: tuple[SessionBars, ...], notes: Sequence[str]) -> tuple[SessionBars, ...]:
+    if not sessions or not notes:
+        return sessions
+    newest = sessions[-1]
+    source = f"{newest.source} [{'; '.join(notes)}]"
+    return (*sessions[:-1], SessionBars(newest.trade_date, source, newest.bars))
+
+
+def run_history(folder: Path, instrument: Instrument, *, calendar: str, ts_ns: int) -> list[HistoryLoaded]:
+    """What a run has seen before a restart at `ts_ns` that takes over no kernel, from the logs in its own folder.
+
+    `calendar` is the text of a session table; without one there are no trade dates, and no event.
+
+    Raises:
+        DataCorrupt: a damaged log.
+    """
+    if not calendar:
+        return []
+    gathered = _Gathered(parse_calendar(calendar, source="the calendar of the run"), ts_ns, SESSIONS_MAX)
+    for part in _log_parts(folder, instrument):
+        if gathered.needs(part.newest):
+            _gather(part, gathered)
+    return history_events(gathered.sessions(), ts_ns)
 
 
 def history_events(sessions: Iterable[SessionBars], ts_ns: int) -> list[HistoryLoaded]:
@@ -108,6 +144,11 @@ class _Gathered:
         self._bars: dict[int, dict[int, MinuteBar]] = {}
         # Of each trade date: the sources with the time and contract of their first bar.
         self._sources: dict[int, dict[str, tuple[int, str]]] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether no source had a bar of a known date."""
+        return not self._bars
 
     def needs(self, newest: int | None) -> bool:
         """Whether bars up to trade date `newest` can still be among the ones kept."""
