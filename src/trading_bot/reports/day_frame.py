@@ -24,9 +24,11 @@ BLUE, ORANGE, GREEN, PURPLE, AMBER, BLACK = "#0072b2", "#d55e00", "#009e73", "#8
 
 _STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _TIME_TICKS_MAX: Final = 15
+_PRICE_GAP: Final = 0.018  # room for half a label of the price axis
 EVENT_ROW_PX: Final = 17
 _EVENT_ROWS: Final = 4
 _EVENT_CHARS_MAX: Final = 34
+TEMPLATE_CHARS_MAX: Final = 12
 
 
 class Clock:
@@ -85,9 +87,9 @@ def panels(figure: "Figure", lanes: int) -> "tuple[Axes, Axes, Axes, Axes]":
     top, bottom, space = 0.868, 0.066, 0.03
     lane_height, score_height, equity_height = 0.0185 * lanes, 0.125, 0.15
     heights = [0.0, lane_height, score_height, equity_height]
-    heights[0] = top - bottom - sum(heights) - space - 2 * (space + 0.012)
+    heights[0] = top - bottom - sum(heights) - _PRICE_GAP - 2 * (space + 0.012)
     axes, upper = [], top
-    for height, below in zip(heights, (0.012, space + 0.012, space + 0.012, 0.0), strict=True):
+    for height, below in zip(heights, (_PRICE_GAP, space + 0.012, space + 0.012, 0.0), strict=True):
         axes.append(figure.add_axes((LEFT, upper - height, RIGHT - LEFT, height)))
         upper -= height + below
     return axes[0], axes[1], axes[2], axes[3]
@@ -99,7 +101,8 @@ def heading(page: Page, title: str, summary: str) -> None:
     date = datetime.strptime(str(ledger.trade_date), "%Y%m%d").replace(tzinfo=UTC) if ledger.trade_date else None
     day = f"{date:%A} {date.day} {date:%B %Y}" if date else "date unknown to the calendar"
     figure.text(LEFT, 0.957, title or f"{ledger.instrument}, {day}", size=18, weight="bold", va="center")
-    figure.text(LEFT, 0.928, summary, size=11, color=MUTED, va="center")
+    fits = min(1.0, (RIGHT - LEFT) / max(text_width(page, summary, 11), 1e-9))
+    figure.text(LEFT, 0.928, summary, size=11 * fits, color=MUTED, va="center")
     kind = "  ·  HYPOTHETICAL FILLS" if ledger.hypothetical else ""
     figure.text(RIGHT, 0.957, f"{' + '.join(ledger.modes)}{kind}", size=11, weight="bold", ha="right", va="center")
     torn = f", {ledger.torn_bytes:,} torn bytes dropped" if ledger.torn_bytes else ""
@@ -149,16 +152,24 @@ class Event(NamedTuple):
 
 
 def place_events(page: Page, axes: "Axes") -> list[Event]:
-    """What happened in order of time, each name in the highest row in which it overlaps no other."""
+    """What happened, each name beside its line in the highest row in which it overlaps no other."""
     left, right = axes.get_xlim()
     scale = (right - left) / (RIGHT - LEFT)
-    ends, placed = [left] * _EVENT_ROWS, []
+    space = 0.004 * scale
+    taken: list[tuple[int, float, float]] = []  # row, begin, end
+    placed = []
     for ts_ns, name, colour in _events(page.ledger):
-        at, width, space = page.clock.x(ts_ns), text_width(page, name, 9) * scale, 0.004 * scale
-        begin = at + space if at + space + width <= right else at - space - width
-        row = next((row for row in range(_EVENT_ROWS) if ends[row] <= begin), -1)
+        at, width = page.clock.x(ts_ns), text_width(page, name, 9) * scale
+        sides = [begin for begin in (at + space, at - space - width) if left <= begin and begin + width <= right]
+        free = (
+            (row, begin)
+            for row in range(_EVENT_ROWS)
+            for begin in sides
+            if not any(row == used and begin < high and low < begin + width for used, low, high in taken)
+        )
+        row, begin = next(free, (-1, at))
         if row >= 0:
-            ends[row] = begin + width + 2 * space
+            taken.append((row, begin - 2 * space, begin + width + 2 * space))
         placed.append(Event(at, name, colour, begin, row))
     return placed
 
@@ -188,28 +199,31 @@ def height_px(axes: "Axes") -> float:
 
 
 def _events(ledger: DayLedger) -> list[tuple[int, str, str]]:
-    """Time, name and colour of what a person would ask about, in order of time."""
+    """Time, name and colour of what a person would ask about; what matters most comes first and finds room first."""
     found: list[tuple[int, str, str]] = []
     for kill in ledger.kills:
-        found.append((kill.ts_ns, _cut(f"kill: {kill.reason}"), ORANGE))
+        found.append((kill.ts_ns, cut(f"kill: {kill.reason}", _EVENT_CHARS_MAX), ORANGE))
         if kill.cleared_ts_ns:
-            found.append((kill.cleared_ts_ns, _cut(f"cleared: {kill.cleared_reason}".rstrip(": ")), INK))
+            found.append(
+                (kill.cleared_ts_ns, cut(f"cleared: {kill.cleared_reason}".rstrip(": "), _EVENT_CHARS_MAX), INK)
+            )
     found += [(restart.ts_ns, _restart_name(restart.recovery), INK) for restart in ledger.restarts]
+    if ledger.ts_flatten_ns:
+        found.append((ledger.ts_flatten_ns, "flatten", INK))
     found += [(change.ts_ns, "data down", "#9a6a00") for change in ledger.data_state if change.data_down]
     for update in ledger.learning:
         name = day_spans.LEARNING_NAMES.get(update.state, "released")
-        found.append((update.ts_ns, f"{update.template} {name}", PURPLE))
-    if ledger.ts_flatten_ns:
-        found.append((ledger.ts_flatten_ns, "flatten", INK))
-    return sorted(found, key=lambda event: event[0])  # at one time in this order
+        found.append((update.ts_ns, f"{cut(update.template, TEMPLATE_CHARS_MAX)} {name}", PURPLE))
+    return found
 
 
 def _restart_name(recovery: str) -> str:
     return "new log" if recovery == "new log" else "restart" if recovery == "full" else f"restart ({recovery})"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _EVENT_CHARS_MAX else text[: _EVENT_CHARS_MAX - 1].rstrip() + "…"
+def cut(text: str, chars: int) -> str:
+    """The text, or its beginning where it has more than `chars` characters."""
+    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"
 
 
 def time_axis(panels: "Sequence[Axes]", bottom: "Axes") -> None:

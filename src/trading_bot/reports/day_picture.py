@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.orders import Side
-from trading_bot.domain.units import NS_PER_MIN, usd_from_uusd
+from trading_bot.domain.units import NS_PER_MIN, NS_PER_S, usd_from_uusd
 from trading_bot.reports import day_spans
 from trading_bot.reports.day_frame import (
     AMBER,
@@ -28,9 +28,11 @@ from trading_bot.reports.day_frame import (
     PRICE,
     PURPLE,
     RIGHT,
+    TEMPLATE_CHARS_MAX,
     WIDTH_PX,
     Clock,
     Page,
+    cut,
     heading,
     height_px,
     mark_events,
@@ -43,10 +45,11 @@ from trading_bot.reports.day_frame import (
     time_axis,
 )
 from trading_bot.reports.day_records import DayLedger, Point
-from trading_bot.reports.day_tables import signed_usd
+from trading_bot.reports.day_tables import MINUS, signed_usd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class _Mark(NamedTuple):
@@ -82,6 +85,21 @@ def draw_day(ledger: DayLedger, path: Path | str, *, title: str = "") -> Path:
     Raises:
         UsageError: matplotlib is not there, or `path` cannot be written.
     """
+    figure = day_figure(ledger, title=title)
+    from matplotlib import rc_context
+
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with rc_context(style()):
+            figure.savefig(target, format="png", dpi=DPI)
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}; choose another path") from error
+    return target
+
+
+def day_figure(ledger: DayLedger, *, title: str = "") -> "Figure":
+    """The picture before it is written, on an Agg canvas. Raises UsageError without matplotlib."""
     try:
         import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -90,14 +108,13 @@ def draw_day(ledger: DayLedger, path: Path | str, *, title: str = "") -> Path:
         raise UsageError("a picture needs matplotlib; install trading-bot[reports]") from error
     with mpl.rc_context(style()):
         figure = Figure(figsize=(WIDTH_PX / DPI, HEIGHT_PX / DPI), dpi=DPI)
-        canvas = FigureCanvasAgg(figure)
+        FigureCanvasAgg(figure)  # the figure keeps it
         page = Page(ledger, Clock(ledger.ts_first_ns), figure)
         lanes = _lanes(ledger)
         price, lane_axes, scores, equity = panels(figure, len(lanes))
+        last_ns = max(ledger.ts_last_ns, ledger.ts_first_ns + NS_PER_S)
         for axes in (price, lane_axes, scores, equity):
-            axes.set_xlim(
-                page.clock.x(ledger.ts_first_ns), page.clock.x(max(ledger.ts_last_ns, ledger.ts_first_ns + 1))
-            )
+            axes.set_xlim(page.clock.x(ledger.ts_first_ns), page.clock.x(last_ns))
         heading(page, title, summary_line(ledger))
         events = place_events(page, price)
         _draw_price(page, price, rows_above=max((event.row + 1 for event in events), default=0))
@@ -107,21 +124,13 @@ def draw_day(ledger: DayLedger, path: Path | str, *, title: str = "") -> Path:
         shade(page, (price, scores))
         mark_events(events, price, (scores, equity))
         time_axis((price, lane_axes, scores), equity)
-        target = Path(path)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            canvas.print_figure(target, format="png", dpi=DPI)
-        except OSError as error:
-            raise UsageError(
-                f"{target}: the picture cannot be written: {error.strerror}; choose another path"
-            ) from error
-    return target
+    return figure
 
 
 def summary_line(ledger: DayLedger) -> str:
     """Trades, net, exits by reason and the longest time without a stop, as one line."""
     if not ledger.trades:
-        return f"no trades  ·  {ledger.decisions:,} decisions, {ledger.entries:,} entries sent"
+        return f"no trades  ·  decisions: {ledger.decisions:,}, entries sent: {ledger.entries:,}"
     count = len(ledger.trades)
     parts = [
         f"{count} trade{'s' if count > 1 else ''}",
@@ -150,11 +159,13 @@ def _draw_price(page: Page, axes: "Axes", *, rows_above: int) -> None:
         bbox_to_anchor=(-0.006, 1.0),
         ncols=len(handles),
         frameon=False,
-        fontsize=9.5,
+        fontsize=9.5 * _fit(page, [handle.get_label() for handle in handles]),
         handletextpad=0.3,
         columnspacing=1.5,
         borderaxespad=0.2,
     )
+    if not ledger.price and not ledger.trades:
+        axes.set_yticks([])
     if not ledger.price:
         axes.text(0.5, 0.5, "no quotes in the log", transform=axes.transAxes, ha="center", color=MUTED, size=12)
 
@@ -195,6 +206,12 @@ def _price_range(ledger: DayLedger, axes: "Axes", rows_above: int) -> None:
         free_px = height_px(axes) - 2 * _MARGIN_PX - rows_above * EVENT_ROW_PX
         per_px = spread / max(free_px, 1.0)
         axes.set_ylim(low - _MARGIN_PX * per_px, high + (_MARGIN_PX + rows_above * EVENT_ROW_PX) * per_px)
+
+
+def _fit(page: Page, names: Sequence[str]) -> float:
+    """Factor on the size of a legend in one row so that it is no wider than the panels; marks and spaces take 54 px."""
+    width = sum(text_width(page, name, 9.5) + 54 / WIDTH_PX for name in names)
+    return min(1.0, (RIGHT - LEFT) / width)
 
 
 def _exit_mark(reason: str) -> _Mark:
@@ -253,7 +270,9 @@ def _lanes(ledger: DayLedger) -> list[tuple[str, str, list[day_spans.Stretch]]]:
         ("breaker", BLUE, [stretch for stretch in breakers if stretch.strong]),
         ("loss warning", BLUE, [stretch for stretch in breakers if not stretch.strong]),
     ]
-    lanes += [(f"throttled {name}", PURPLE, rows) for name, rows in day_spans.throttle_stretches(ledger).items()]
+    lanes += [
+        (cut(name, TEMPLATE_CHARS_MAX), PURPLE, rows) for name, rows in day_spans.throttle_stretches(ledger).items()
+    ]
     return [("session", MUTED, day_spans.session_stretches(ledger)), *(lane for lane in lanes if lane[2])]
 
 
@@ -342,15 +361,16 @@ def _draw_equity(page: Page, axes: "Axes") -> None:
         colours = [BLUE if rise else ORANGE for rise in rises]
         axes.scatter(xs[1:-1], ys[1:-1], c=colours, s=16, edgecolors="white", linewidths=0.5, zorder=4)
         final = signed_usd(round(ys[-1] * 1_000_000))
-        label = f" {final}" + (" hyp." if kind and len(kinds) > 1 else "")
-        axes.text(1.004, ys[-1], label, transform=axes.get_yaxis_transform(), size=10, weight="bold", va="center")
+        label = final + (" hyp." if kind and len(kinds) > 1 else "")
+        axes.text(1.007, ys[-1], label, transform=axes.get_yaxis_transform(), size=10, weight="bold", va="center")
     axes.axhline(0, color="#9aa6ae", linewidth=0.9, zorder=1)
     axes.margins(y=0.14)
     if not ledger.trades:
         axes.set_ylim(-1, 1)
+        axes.set_yticks([0])
         axes.text(0.5, 0.62, "no trades", transform=axes.transAxes, ha="center", color=MUTED, size=11)
     axes.set_ylabel("USD")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if abs(value) >= 10 else f"{value:g}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.4g}".replace("-", MINUS))
     axes.grid(axis="both")
     kind_name = {(True,): ", HYPOTHETICAL: filled by the simulator", (False, True): " (dashed: HYPOTHETICAL)"}
     shown = tuple(kinds) or (ledger.hypothetical,)

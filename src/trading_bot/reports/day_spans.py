@@ -56,10 +56,9 @@ def low_quality_stretches(ledger: DayLedger) -> list[Stretch]:
 def session_stretches(ledger: DayLedger) -> list[Stretch]:
     """The session allowed no entry; the label says which part of it that was."""
     changes = [(change.ts_ns, SessionState(change.state)) for change in ledger.sessions]
-    ends = [ts_ns for ts_ns, _ in changes[1:]] + [ledger.ts_last_ns]
     return [
         Stretch(ts_ns, end_ns, _SESSION_NAMES[state], state in (SessionState.CLOSE_BUFFER, SessionState.FLATTEN))
-        for (ts_ns, state), end_ns in zip(changes, ends, strict=True)
+        for (ts_ns, state), (end_ns, _) in pairwise([*changes, (ledger.ts_last_ns, SessionState.ENTRIES)])
         if state is not SessionState.ENTRIES and end_ns > ts_ns
     ]
 
