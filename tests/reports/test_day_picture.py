@@ -138,6 +138,12 @@ def test_what_happened_has_its_name_in_the_picture(tmp_path):
     assert {"10:00", "15:30"} <= found
 
 
+def test_a_dollar_sign_in_a_reason_is_no_formula(tmp_path):
+    from matplotlib.text import Text
+
+    assert not any(text.get_parse_math() for text in day_figure(full_day(tmp_path / "log")).findobj(Text))
+
+
 def test_fills_of_a_broker_are_not_called_hypothetical(tmp_path):
     trades = [
         msgspec.structs.replace(row, outcome=msgspec.structs.replace(row.outcome, hypothetical=False))

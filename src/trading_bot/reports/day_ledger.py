@@ -92,6 +92,8 @@ class _DayReader:
         self.records = self.torn_bytes = self.last_ns = self.begun_ns = 0
         self.logs_read = 0
         self.trades: list[TradeRow] = []
+        self.history_bars = self.fills = self.cash_uusd = 0
+        self.tick_value_uusd = instrument_by_symbol(started.instrument).tick_value_uusd
         self.decisions = self.entries = self.ts_flatten_ns = self.naked_ns_max = 0
         self.skips: Counter[str] = Counter()
         self.skips_by_template: dict[str, Counter[str]] = {}
@@ -143,8 +145,11 @@ class _DayReader:
             records=self.records,
             ticks=self.price.ticks,
             torn_bytes=self.torn_bytes,
+            history_bars=self.history_bars,
             gates=self.gates,
             trades=tuple(self.trades),
+            fills=self.fills,
+            cash_uusd=self.cash_uusd,
             decisions=self.decisions,
             entries=self.entries,
             skips=dict(self.skips.most_common()),
@@ -250,7 +255,13 @@ class _DayReader:
 
     def order_filled(self, record: trade_events.OrderFilled) -> None:
         self.hypothetical |= record.hypothetical
-        self.open_qty[record.order_id] += record.qty if record.side is Side.BUY else -record.qty
+        bought_qty = record.qty if record.side is Side.BUY else -record.qty
+        self.open_qty[record.order_id] += bought_qty
+        self.fills += 1
+        self.cash_uusd -= bought_qty * record.price_ticks * self.tick_value_uusd + record.commission_uusd
+
+    def history_loaded(self, record: events.HistoryLoaded) -> None:
+        self.history_bars += record.count
 
     def stop_resident(self, record: trade_events.StopResident) -> None:
         self.naked_ns_max = max(self.naked_ns_max, record.naked_ns)
@@ -313,6 +324,7 @@ _HANDLERS: Final[dict[type, Callable[[_DayReader, Any], None]]] = {
     events.OutcomeReached: _DayReader.outcome_reached,
     events.QualityStateChanged: _DayReader.quality_changed,
     events.DecisionMade: _DayReader.decision_made,
+    events.HistoryLoaded: _DayReader.history_loaded,
     events.SessionExitFlatten: _DayReader.flatten_begun,
     events.SessionChanged: _DayReader.session_changed,
     trade_events.OrderFilled: _DayReader.order_filled,
