@@ -197,6 +197,19 @@ def test_a_trade_whose_end_the_process_did_not_live_to_write_is_noted(tmp_path):
     assert read_day(day.write(tmp_path / "told", [day.started(), entry, stop, told])).notes == ()
 
 
+def test_the_fills_alone_come_to_the_same_money(tmp_path):
+    """One lot bought at 24000 and sold at 24010: ten ticks of 1.25 dollars less two commissions of 1.25."""
+    fills = [day.filled(10, 7, Leg.ENTRY, Side.BUY, 24_000), day.filled(20, 7, Leg.TARGET, Side.SELL, 24_010)]
+    told = day.closed(7, "S1", Side.BUY, 1, (10, 20), (24_000, 24_010), "TARGET", 12.5)
+    ledger = read_day(day.write(tmp_path / "log", [day.started(), *fills, told]))
+    assert (ledger.fills, ledger.cash_uusd, ledger.net_uusd) == (2, 10_000_000, 10_000_000)
+
+
+def test_bars_of_the_warm_up_are_counted_over_all_their_records(tmp_path):
+    bars = [events.HistoryLoaded(ts_ns=day.OPEN_NS, source="sim", count=count, bars=b"") for count in (1_378, 2)]
+    assert read_day(day.write(tmp_path / "log", [day.started(), *bars])).history_bars == 1_380
+
+
 def test_logs_of_several_days_need_a_date(tmp_path):
     run = tmp_path / "run"
     for date, count in ((20261125, 1), (20261127, 2)):
@@ -243,7 +256,8 @@ def test_a_real_run_is_told_as_its_own_summary_tells_it(tmp_path):
     assert summary["trades_closed"] > 0
     assert len(ledger.trades) == summary["trades_closed"]
     assert ledger.exits_by_reason == summary["exits_by_cause"]
-    assert ledger.net_uusd == round(summary["pnl_hypothetical"] * 1_000_000)
+    assert ledger.net_uusd == ledger.cash_uusd == round(summary["pnl_hypothetical"] * 1_000_000)
+    assert ledger.fills == summary["fills"]
     assert ledger.skips == summary["skips_by_reason"]
     assert ledger.skips_by_template == summary["skips_by_template"]
     assert (ledger.decisions, ledger.entries) == (summary["decisions"], summary["approvals"])

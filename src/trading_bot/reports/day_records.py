@@ -87,9 +87,10 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
 
     `trade_date` is yyyymmdd, 0 when the calendar did not know it. `price` is the mid of bid and ask in ticks, thinned;
     the scores are in hundredths, each point valid until the next. `naked_ms_max` is the longest a position was without
-    its stop at the broker. `history_bars` are minute bars loaded for the warm-up. `cash_uusd` is what the fills come to by
-    themselves, prices and commission, in micro-dollars: `net_uusd` when nothing is open. `throttled` has the templates that are not ACTIVE at the end. `ts_flatten_ns` is 0 when the
-    session's end was not reached. `notes` says what the logs do not tell.
+    its stop at the broker. `history_bars` are minute bars loaded for the warm-up. `cash_uusd` is what the fills come to
+    by themselves, prices and commission, in micro-dollars: `net_uusd` when nothing is open. `throttled` has the
+    templates that are not ACTIVE at the end. `ts_flatten_ns` is 0 when the session's end was not reached. `notes` says
+    what the logs do not tell.
     """
 
     trade_date: int
