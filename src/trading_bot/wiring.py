@@ -4,7 +4,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -97,7 +97,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         identity=start.identity,
         recovered=start.recovered,
         carried=start.carried,
-        history=source.history,
+        history=start.history,
         first_inputs=start.first_inputs,
         duration_s=options.duration_s,
         on_record=_log_record,
@@ -121,6 +121,7 @@ class _Start(msgspec.Struct, frozen=True, kw_only=True):
     sink: "_Sink"
     recovered: Recovered | None
     carried: Carried
+    history: Sequence[events.HistoryLoaded]
     first_inputs: list[Input]
 
 
@@ -130,6 +131,7 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
     sink = _sink(row, options, documents.instrument)
     recovered: Recovered | None = None
     carried, first_inputs = Carried(), list[Input]()
+    history = source.history
     if found is None:
         folder = options.data_dir / "runs" / options.run_id
         left = left_behind(options.data_dir, _earlier(options.data_dir, attributes), source.first_ts_ns or 0)
@@ -145,6 +147,9 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
         first_inputs += _after_recovery(desk, recovered)
         if not recovered.warm:
             sink = _sink(row, options, documents.instrument)
+            # Also the next log of a run cut between two sessions begins with it, so it is no history of the runner's.
+            first_inputs = [*history, *_seen(folder, documents, recovered), *first_inputs]
+            history = ()
     identity = RunIdentity(
         run_id=folder.name,
         mode=row.name,
@@ -160,8 +165,17 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
         sink=sink,
         recovered=recovered,
         carried=carried,
+        history=history,
         first_inputs=first_inputs,
     )
+
+
+def _seen(folder: Path, documents: RunDocuments, recovered: Recovered) -> list[events.HistoryLoaded]:
+    """The run's own bars, for a kernel that cannot be taken over."""
+    from trading_bot.adapters.history import run_history
+
+    ts_ns = recovered.player.last_ts_ns
+    return run_history(folder, documents.instrument, calendar=documents.calendar, ts_ns=ts_ns) if ts_ns else []
 
 
 class _Sink(msgspec.Struct, frozen=True):
