@@ -8,7 +8,6 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from trading_bot import log_setup
 from trading_bot.adapters.files import CsvColumns, open_files, read_columns
 from trading_bot.adapters.sim.faults import Fault, FaultKind
 from trading_bot.adapters.sim.history import sim_history
@@ -86,17 +85,13 @@ def open_source(options: RunOptions, instrument: Instrument) -> Source:
     if options.history and first_ns is not None:
         from trading_bot.adapters.history import history_events, history_from_paths
 
-        notes: list[str] = []
         sessions = history_from_paths(
             options.history,
             instrument,
             calendar=table,
             before_ns=first_ns,
             columns=_columns(options.columns),
-            notes=notes,
         )
-        for note in notes:
-            log_setup.get_logger().warning("history", note=note)
         history = history_events(sessions, first_ns)
     return Source(
         feed=feed,

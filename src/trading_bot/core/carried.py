@@ -53,5 +53,6 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     data_down: bool = False
     position_qty: int | None = 0
     deficits: tuple[EqsDeficit, ...] = ()
+    eqs_min_c: int = 100  # lowest execution score of the run so far
     ledger: Ledger = Ledger()
     learning: dict[str, Any] | None = None

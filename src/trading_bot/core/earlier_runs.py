@@ -49,7 +49,7 @@ def left_behind(data_dir: Path, runs: list[Path], first_ts_ns: int) -> Left:
     earlier = next((end for end in ends if end.ts_ns <= first_ts_ns), None)
     carried = Carried() if earlier is None else _decoded(earlier)
     # A latch has its own file; a position that another run left is the broker's to tell.
-    carried = msgspec.structs.replace(carried, kill_reason=None, position_qty=0)
+    carried = msgspec.structs.replace(carried, kill_reason=None, position_qty=0, eqs_min_c=100)
     state, refused = _learning_file(data_dir / FILE_NAME, ends)
     if carried.learning is None and state is not None and newest_ns(state) <= first_ts_ns:
         carried = msgspec.structs.replace(carried, learning=state)

@@ -146,6 +146,8 @@ def _exit_filled(state: State, trade: Trade, event: OrderFilled) -> Results:
     if event.final:
         state.budgets = budgets.with_execution(state.budgets)
     if flipped:
+        # The group is done; what is left of the other exit is on the wrong side.
+        trade.target_resident, trade.resident_stop_ticks = False, None
         text = f"{event.leg.value} and another exit both filled: position {state.position.qty}"
         results.append(Alert(ts_ns=ts_ns, level="critical", code="POSITION_FLIPPED", text=text))
         return results + flatten(state, ts_ns, FlattenKind.STOP, "POSITION_FLIPPED")

@@ -174,6 +174,7 @@ class State:
             data_down=self.data_down,
             position_qty=self.position_qty,
             deficits=self.deficits,
+            eqs_min_c=self.eqs_min_c,
             ledger=self.ledger(),
             learning=self.learning.export_to_dict(),
         )
@@ -183,6 +184,7 @@ class State:
         self.kill_reason = carried.kill_reason
         self.data_down = carried.data_down
         self.deficits = carried.deficits
+        self.eqs_min_c = carried.eqs_min_c
         # A position without its orders is no position we know: only the broker can say what it is.
         self.position, self.position_known = FLAT, carried.position_qty == 0
         self.set_ledger(carried.ledger)
