@@ -63,14 +63,13 @@ def history_from_paths(
     before_ns: int,
     sessions_max: int = SESSIONS_MAX,
     columns: CsvColumns | None = None,
-    notes: list[str] | None = None,
 ) -> tuple[SessionBars, ...]:
     """The bars before `before_ns` (ns UTC) in the sources, by trade date, oldest first.
 
     A path is a market data file of any known format, a folder of them (every day in it), the log of a session or the
     folder of a run. `columns` declares CSV and Parquet files given by name. The last `sessions_max` trade dates that
     have bars are kept, and the one `before_ns` is in. A minute two sources have is taken from the one named first.
-    What was found and not used is told in `notes`, and by the `source` of the newest session: it stands in the log.
+    The `source` of the newest session also tells what was found and not used, so that it stands in the log.
 
     Raises:
         SourceUnreachable: a path that is not there.
@@ -91,10 +90,7 @@ def history_from_paths(
             f"{datetime.fromtimestamp(before_ns // NS_PER_S, UTC).isoformat()} ({'; '.join(told)}); "
             "name earlier files or logs, or leave --history out"
         )
-    told += gathered.notes()
-    if notes is not None:
-        notes += told
-    return _telling(gathered.sessions(), told)
+    return _telling(gathered.sessions(), [*told, *gathered.notes()])
 
 
 def _telling(sessions: tuple[SessionBars, ...], notes: Sequence[str]) -> tuple[SessionBars, ...]:
