@@ -1,98 +1,111 @@
-"""The demo: OBSERVE over a generated tape, then a replay that proves the log. No network, about a second.
+"""The demo: a whole trading day on the simulator in half a minute, with everything that can happen to a bot on one.
 
-    make demo                    or    .venv/bin/python tools/e2e_demo_scenario.py [--seed N] [--minutes N] [--out DIR]
+    make demo                    or    .venv/bin/python tools/e2e_demo_scenario.py [--seed N] [--out DIR]
 
-Everything it does is done by the commands a user has; this script only calls them one after the other.
+Warm-up, a drop of data quality, entries, stops, targets, time stops, a strategy that is throttled, a kill -9 and a
+restart, the kill switch and its clearing, the flatten before the close, and two proofs: the replay of the log is
+identical, and a day that was cut is equal to one that was not. No network. Every fill is a simulator's, and the day is
+tuned to show, not to earn (demo/config.toml, demo/strategies.toml). docs/reports.md tells how to read the picture.
+
+Everything it does is done by the commands a user has. Exit code 0 only if the day showed all of it.
 """
 
 import argparse
 import shutil
-import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
-from rich.console import Console
-from rich.table import Table
-
-from trading_bot.adapters.files.tape_generator import write_tape
-from trading_bot.domain.instruments import instrument_by_symbol
+from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-START_NS: Final = 1_795_617_000_000_000_000  # 2026-11-25T14:30:00Z, the open of an ordinary Wednesday
-PRICE_TICKS: Final = 24_000
+# Run by path: the modules beside this one are `tools.*`.
+sys.path.insert(0, str(ROOT))
+RUNS: Final = "out"  # folder for what the bots write, below --out; made new each time
+_MARKER: Final = ".written-by-make-demo"
 
 
 def main() -> int:
-    """Run the demo; 0 when the replay is identical."""
-    parser = argparse.ArgumentParser(description="OBSERVE over a generated tape, then replay it")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--minutes", type=int, default=120)
-    parser.add_argument("--out", type=Path, default=ROOT / "demo")
-    asked = parser.parse_args()
-    console = Console()
-    if asked.out.exists():
-        shutil.rmtree(asked.out)
-    asked.out.mkdir(parents=True)
-    tape = asked.out / "tape.csv.gz"
-    written = write_tape(
-        tape,
-        seed=asked.seed,
-        minutes=asked.minutes,
-        start_ns=START_NS,
-        instrument=instrument_by_symbol("MES"),
-        price_ticks=PRICE_TICKS,
-    )
-    console.print(f"tape:    {written.rows} rows, {asked.minutes} minutes from the open, seed {asked.seed} -> {tape}")
-    summary = _command("--mode", "OBSERVE", "--adapter", "files", "--input", str(tape), "--data-dir", str(asked.out))
-    replayed = _command("replay", summary["log_path"], "--data-dir", str(asked.out))
-    verified = _command("log", "verify", summary["log_path"], "--data-dir", str(asked.out))
-    _show(console, summary)
-    equal = replayed["ok"] and replayed["effects_digest"] == summary["effects_digest"]
-    same_state = replayed["state_digest"] == summary["state_digest"]
-    result = {
-        "replay_equal": equal and same_state,
-        "log_ok": verified["ok"],
-        "effects_digest": summary["effects_digest"],
-        "state_digest": summary["state_digest"],
-        "approvals": summary["approvals"],
-        "skips_by_reason": summary["skips_by_reason"],
-    }
-    (asked.out / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)))
-    console.print(f"log:     {summary['log_path']}")
-    console.print(f"summary: {asked.out / 'summary.json'}")
-    verdict = "identical, record by record" if result["replay_equal"] else f"DIFFERENT: {replayed['reason']}"
-    console.print(f"replay:  {replayed['records']} records, {replayed['effects']} effects: {verdict}")
-    return 0 if result["replay_equal"] and result["log_ok"] else 1
+    """Live the day and show it; 0 when everything was seen."""
+    from tools.demo_bot import DemoFailed
+
+    from trading_bot.domain.errors import BotError
+
+    asked = _parser().parse_args()
+    begin_s = time.monotonic()
+    try:
+        missing = _demo(asked.out, asked.seed)
+    except (DemoFailed, BotError) as error:
+        print(f"make demo: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = error.filename or asked.out
+        print(
+            f"make demo: --out {asked.out}: {where}: {error.strerror or error}; choose another --out", file=sys.stderr
+        )
+        return 1
+    print(f"took {time.monotonic() - begin_s:.0f} s")
+    if missing:
+        print(f"make demo: the day did not show: {', '.join(missing)}", file=sys.stderr)
+    return 1 if missing else 0
 
 
-def _command(*arguments: str) -> dict[str, Any]:
-    """The JSON document of one command of ours; its error ends the demo."""
-    done = subprocess.run(
-        [sys.executable, "-m", "trading_bot.cli", *arguments, "--json"], capture_output=True, check=False, cwd=ROOT
-    )
-    if done.returncode != 0:
-        sys.stderr.write(done.stderr.decode() + done.stdout.decode())
-        raise SystemExit(done.returncode)
-    document: dict[str, Any] = msgspec.json.decode(done.stdout)
-    return document
+def _parser() -> argparse.ArgumentParser:
+    from tools.demo_day import SEED
+
+    parser = argparse.ArgumentParser(description="A whole trading day on the simulator, with a proof of its log")
+    parser.add_argument("--seed", type=_seed, default=SEED, help="the market; another seed may not show everything")
+    parser.add_argument("--out", type=Path, default=ROOT / "demo", help="where summary.json, day.png and out/ go")
+    return parser
 
 
-def _show(console: Console, summary: dict[str, Any]) -> None:
-    facts = Table(title="One run in OBSERVE: nothing leaves", title_justify="left")
-    facts.add_column("what")
-    facts.add_column("value", justify="right")
-    for name in ("quotes", "trades", "decisions", "approvals", "orders", "fills", "position_qty", "dvs_min", "eqs_min"):
-        facts.add_row(name, f"{summary[name]:,}")
-    facts.add_row("events per second", f"{summary['events_per_s']:,.0f}")
-    console.print(facts)
-    skips = Table(title="Why not: skips by reason", title_justify="left")
-    skips.add_column("reason")
-    skips.add_column("episodes", justify="right")
-    for reason, count in summary["skips_by_reason"].items():
-        skips.add_row(reason, f"{count:,}")
-    console.print(skips)
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed; expected a whole number from 0 to 2^63 - 1")
+    return int(text)
+
+
+def _demo(out: Path, seed: int) -> list[str]:
+    import msgspec
+    from tools.demo_checks import checks, summary
+    from tools.demo_day import live_both
+
+    from trading_bot.cli_output import write_table
+    from trading_bot.reports.day_ledger import read_day, tables
+    from trading_bot.reports.day_picture import draw_day
+
+    runs = _fresh(out / RUNS)
+    day, proof = live_both(runs, seed, say=lambda line: print(line, flush=True))
+    log = Path(day.ended.document["log_path"])
+    ledger = read_day(log)
+    seen = checks(ledger, day, proof)
+    picture = draw_day(ledger, out / "day.png")
+    written = out / "summary.json"
+    written.write_bytes(msgspec.json.format(msgspec.json.encode(summary(ledger, day, proof, seen))) + b"\n")
+    print()
+    for table in tables(ledger):
+        write_table(table.title, table.columns, table.rows)
+    rows = [("yes" if check.seen else "NO", check.what, check.found) for check in seen]
+    write_table("What the day showed (times in New York; every fill is HYPOTHETICAL)", ("", "what", "found"), rows)
+    paths = [("picture", picture), ("summary", written), ("log", log), ("data", runs)]
+    write_table("Written", ("what", "where"), [(what, _short(path)) for what, path in paths])
+    return [check.what for check in seen if not check.seen]
+
+
+def _fresh(runs: Path) -> Path:
+    """An empty folder for this demo; what an earlier demo left there goes, what anybody else left does not."""
+    from tools.demo_bot import DemoFailed
+
+    if runs.is_dir() and not (runs / _MARKER).is_file() and any(runs.iterdir()):
+        raise DemoFailed(f"{runs} holds something that no demo wrote; move it away or choose another --out")
+    if runs.is_dir():
+        shutil.rmtree(runs)
+    runs.mkdir(parents=True)
+    (runs / _MARKER).touch()
+    return runs.resolve()
+
+
+def _short(path: Path) -> str:
+    return str(path.resolve().relative_to(Path.cwd()) if path.resolve().is_relative_to(Path.cwd()) else path.resolve())
 
 
 if __name__ == "__main__":
