@@ -101,8 +101,10 @@ def heading(page: Page, title: str, summary: str) -> None:
     date = datetime.strptime(str(ledger.trade_date), "%Y%m%d").replace(tzinfo=UTC) if ledger.trade_date else None
     day = f"{date:%A} {date.day} {date:%B %Y}" if date else "date unknown to the calendar"
     figure.text(LEFT, 0.957, title or f"{ledger.instrument}, {day}", size=18, weight="bold", va="center")
-    fits = min(1.0, (RIGHT - LEFT) / max(text_width(page, summary, 11), 1e-9))
-    figure.text(LEFT, 0.928, summary, size=11 * fits, color=MUTED, va="center")
+    size = 11.0
+    while size > 6.0 and text_width(page, summary, size) > RIGHT - LEFT:
+        size -= 0.25  # hinting rounds widths, so that they do not shrink in proportion
+    figure.text(LEFT, 0.928, summary, size=size, color=MUTED, va="center")
     kind = "  ·  HYPOTHETICAL FILLS" if ledger.hypothetical else ""
     figure.text(RIGHT, 0.957, f"{' + '.join(ledger.modes)}{kind}", size=11, weight="bold", ha="right", va="center")
     torn = f", {ledger.torn_bytes:,} torn bytes dropped" if ledger.torn_bytes else ""

@@ -69,7 +69,7 @@ _EXITS: Final = {
     "THESIS": _Mark("thesis gone", "D", AMBER, 34),
     "VOLATILITY": _Mark("volatility", "h", AMBER, 54),
     "QUALITY": _Mark("quality", "p", AMBER, 58),
-    "SESSION": _Mark("session", "d", BLACK, 60),
+    "SESSION": _Mark("session end", "d", BLACK, 60),
     "KILL": _Mark("kill", "*", BLACK, 110),
 }
 _PLURALS: Final = {"target": "targets", "stop": "stops", "trailing stop": "trailing stops", "time stop": "time stops"}
