@@ -6,11 +6,11 @@ from typing import Any
 from tests.core.worlds import OPEN_NS, documents
 from tests.engines.cases import candidate
 from trading_bot.core import opening
+from trading_bot.core.carried import Carried
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.trade import Entry, EntryTerms
-from trading_bot.core.carried import Carried
 from trading_bot.domain import events
 from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.events import Event

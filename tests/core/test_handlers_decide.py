@@ -169,7 +169,11 @@ class TestTheSafetyGate:
         verdict = only(results, events.SafetyVerdict)
         assert (verdict.verdict, verdict.failed) == ("safety_gate_blocked", (20,))
         decision = only(results, events.DecisionMade)
-        assert (decision.action, decision.reason, decision.mask) == ("SKIP", "SAFETY_GATE_DUPLICATE", 1 << GateReason.SAFETY_GATE)
+        assert (decision.action, decision.reason, decision.mask) == (
+            "SKIP",
+            "SAFETY_GATE_DUPLICATE",
+            1 << GateReason.SAFETY_GATE,
+        )
         assert not of(results, PlaceOrder)
         assert world.state.budgets.attempts_day == 1
 

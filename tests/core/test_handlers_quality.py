@@ -12,10 +12,10 @@ from tests.core.handler_world import START_NS, World, of, only
 from tests.core.worlds import documents
 from tests.engines.cases import candidate
 from trading_bot.config_files import load_config
+from trading_bot.core.carried import Carried
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Facts, Machine
 from trading_bot.core.opening import RunIdentity, process_started
-from trading_bot.core.carried import Carried
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, AskBroker, CancelOrder, EndRun, PlaceOrder
 from trading_bot.domain.reasons import GateReason

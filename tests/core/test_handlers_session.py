@@ -76,7 +76,11 @@ class TestFlatten:
     def test_it_is_journalled_as_a_skip_with_its_bit(self, world):
         records = world.advance(CLOSE_NS)
         decision = only(records, events.DecisionMade)
-        assert (decision.action, decision.reason, decision.mask) == ("SKIP", "SESSION_EXIT", 1 << GateReason.SESSION_EXIT)
+        assert (decision.action, decision.reason, decision.mask) == (
+            "SKIP",
+            "SESSION_EXIT",
+            1 << GateReason.SESSION_EXIT,
+        )
         assert decision.text == "SKIP SESSION_EXIT: 5 minutes to the close"
 
     @pytest.mark.parametrize("qty", [1, -1])

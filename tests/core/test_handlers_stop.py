@@ -7,7 +7,17 @@ from tests.core.handler_world import HELD, START_NS, World, of, only
 from tests.engines.cases import candidate
 from trading_bot.core.carried import Carried
 from trading_bot.domain import events
-from trading_bot.domain.effects import Alert, ArmTimer, AskBroker, CancelOrder, DisarmTimer, EndRun, LatchKillSwitch, PlaceExit, PlaceOrder
+from trading_bot.domain.effects import (
+    Alert,
+    ArmTimer,
+    AskBroker,
+    CancelOrder,
+    DisarmTimer,
+    EndRun,
+    LatchKillSwitch,
+    PlaceExit,
+    PlaceOrder,
+)
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.orders import Leg, OrderStatus, Side
 from trading_bot.domain.units import NS_PER_S
@@ -397,7 +407,8 @@ class TestAbandoned:
         kept = [type(result) for result in results].index(PlaceExit)
         assert not of(self.abandon(world, results, kept), PlaceExit)
         looked = world.quotes(world.now_ns + NS_PER_S, world.now_ns + 2 * NS_PER_S)
-        assert only(looked, PlaceExit).cause == "TIME"
+        left = of(looked, PlaceExit)[0]
+        assert (left.cause, left.limit_ticks is None) == ("TIME", False)
 
     def test_the_exit_of_a_kill_that_never_left_is_sent_again(self, world):
         world.hold(1)
