@@ -168,7 +168,8 @@ STALL = '[simulator]\nfaults = ["STALL 2026-11-25T20:50:00Z 1500"]\n'
 @pytest.mark.parametrize("killed", [False, True], ids=["the ladder alone", "the kill switch first"])
 def test_a_feed_that_stalls_from_15_50_is_flat_by_timers(tmp_path, eager, killed):
     """No record comes after 15:50. Shipped, ten seconds below .30 with a position pull the kill switch; with that
-    patience stretched beyond the close, the session's ladder has to do it alone."""
+    patience stretched beyond the close, the session's ladder has to do it alone.
+    """
     config = tmp_path / "stall.toml"
     patient = OPEN if killed else OPEN + "quality_exit_s = 3600.0\n"  # of [exits]
     config.write_text(patient + STALL + ("" if killed else "[quality]\nkill_after_s = 600\n"))

@@ -111,7 +111,8 @@ def check(world, facts, records):
         assert facts["log_space_ok"]
         assert facts["reconciled"]
         assert (facts["link_up"], facts["data_type"]) == (True, 1)
-        assert facts["position"][1]["qty"] == 0 and facts["position"][0]
+        known, position = facts["position"]
+        assert (known, position["qty"]) == (True, 0)
         assert facts["entries"] == []
         assert not facts["data_down"]
         assert facts["session_state"] == SessionState.ENTRIES.value

@@ -1,4 +1,4 @@
-"""What seldom happens and must not go wrong: late executions, the broker's other opinion, exits that come to nothing."""
+"""What seldom happens and must not go wrong: late fills, the broker's other opinion, exits that fail."""
 
 import msgspec
 import pytest

@@ -1,7 +1,7 @@
 """A position from its first fill to its outcome: exits, stops that tighten, protection, partial fills, what is learnt.
 
-Prices by hand: `World.hold(1)` buys at 24 001 with stop 23 993 (8 ticks) and target 24 013; a tick is 1.25 USD, a side of
-commission 1.25 USD.
+Prices by hand: `World.hold(1)` buys at 24 001 with stop 23 993 (8 ticks) and target 24 013; a tick is 1.25 USD, and
+so is a side of commission.
 """
 
 import msgspec
