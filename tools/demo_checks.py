@@ -117,7 +117,7 @@ def _proofs(ledger: DayLedger, day: Day, proof: Proof) -> Iterator[Check]:
         f"{report.get('records', 0):,} records, {report.get('effects', 0):,} effects {day.replayed.message}".rstrip(),
     )
     yield Check("the log is whole", day.verified.code == 0, day.verified.message or "checksums, numbers, seals, chain")
-    cut = f"cut at {clock(proof.cut_ns)}, {proof.tries} tr{'y' if proof.tries == 1 else 'ies'}"
+    cut = f"cut at about {clock(proof.cut_ns)}, {proof.tries} tr{'y' if proof.tries == 1 else 'ies'}"
     yield Check("the same day, cut and whole, is equal", proof.equal, cut)
 
 

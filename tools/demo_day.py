@@ -22,7 +22,7 @@ START: Final = "2026-11-25T14:20:00Z"  # ten minutes before the open of an ordin
 DURATION_S: Final = 24_600  # until 21:10Z, ten minutes after the close
 SPEED: Final = 900.0  # slow enough that another process can meet a position that stands for minutes
 SPEED_AFTERWARDS: Final = 6_000.0
-SPEED_OF_PROOF: Final = 6_000.0
+SPEED_OF_PROOF: Final = 2_000.0
 _WRITES_AFTER: Final = 0.8  # of the time that a command takes: by then it has said what it has to say
 CONFIG: Final = ROOT / "demo" / "config.toml"
 STRATEGIES: Final = ROOT / "demo" / "strategies.toml"
@@ -39,8 +39,8 @@ def _utc_ns(text: str) -> int:
 # In this market a position stands at both moments, for five and for eleven minutes.
 KILL_9_NS: Final = _utc_ns("2026-11-25T16:02:30+00:00")
 KILL_NS: Final = _utc_ns("2026-11-25T18:04:30+00:00")
-# Where the other bot is cut; a later one is tried where the cut hit between a decision and its effects.
-CUTS_NS: Final = tuple(_utc_ns(f"2026-11-25T{time}+00:00") for time in ("17:10:00", "15:25:00", "19:40:00"))
+# Where the other bot is cut, first while that position stands; the next one where a cut lost the effects of a decision.
+CUTS_NS: Final = tuple(_utc_ns(f"2026-11-25T{time}+00:00") for time in ("16:02:30", "17:10:00", "15:25:00"))
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +139,7 @@ def _prove(folder: Path, seed: int) -> Proof:
             bot.start()
             bot.wait_until(cut_ns)
             bot.kill_9()
+            bot.speed = None
             cut = bot.run()
         finally:
             bot.end()
