@@ -10,7 +10,7 @@ from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.engines import decision_v2
 from trading_bot.engines.session import SessionState
 
-# Specification 6.1: kill switch, link and recovery state, data and execution score, session, open position or working
+# Specification 6.1: kill switch, link and recovery state, breakers, data and execution score, session, open position or working
 # entry, frequency and fee budgets, capital tier, belief and stability, expected utility, sizing, safety gate.
 AUTHORITY = [
     "KILL_SWITCH",
@@ -19,6 +19,7 @@ AUTHORITY = [
     "LINK_DOWN",
     "ACCOUNT_UNKNOWN",
     "LOG_SPACE_LOW",
+    "BREAKER",
     "DATA_DOWN",
     "DVS_LOW",
     "EQS_LOW",
@@ -36,8 +37,10 @@ AUTHORITY = [
     "FREQUENCY_HOUR",
     "FREQUENCY_DAY",
     "ATTEMPTS_DAY",
+    "ORDER_EFFICIENCY",
     "FEES_DAY",
     "TIER",
+    "LEARNING_BLOCKED",
     "MISSING_REQUIRED_SIGNAL",
     "BELIEF_UNSTABLE",
     "COST_SHARE",
@@ -63,6 +66,7 @@ BLOCKED_BY = {
     # Without an account there is no budget, no tier and no size.
     "ACCOUNT_UNKNOWN": ({"equity_uusd": None}, ("FEES_DAY", "TIER", "STOP_TOO_WIDE", "SIZE_ZERO")),
     "LOG_SPACE_LOW": ({"log_space_ok": False}, ()),
+    "BREAKER": ({"breakers": ("LOSSES_IN_ROW",)}, ()),
     "DATA_DOWN": ({"data_down": True}, ()),
     "DVS_LOW": ({"dvs_c": 79}, ()),
     "EQS_LOW": ({"eqs_c": 74}, ()),
@@ -81,9 +85,11 @@ BLOCKED_BY = {
     "FREQUENCY_HOUR": ({"entries_last_hour": 15}, ()),
     "FREQUENCY_DAY": ({"entries_today": 40}, ()),
     "ATTEMPTS_DAY": ({"attempts_today": 200}, ()),
+    "ORDER_EFFICIENCY": ({"order_inefficient": True}, ()),
     # 97.50 are spent, 2.50 more would be the 100 exactly; a cent more is too much.
     "FEES_DAY": ({"fees_today_uusd": 97_510_000}, ()),
     "TIER": ({"equity_uusd": SMALL_EQUITY_UUSD, "template": 1}, ()),
+    "LEARNING_BLOCKED": ({"learning_blocked": ("K1",)}, ()),
     "MISSING_REQUIRED_SIGNAL": ({"missing": True}, ()),
     "BELIEF_UNSTABLE": ({"stability_e6": 300_001}, ()),
     "COST_SHARE": ({"cost_share_e6": 350_001}, ()),

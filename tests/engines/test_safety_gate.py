@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from trading_bot.domain.config import SafetyConfig
 from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
+from trading_bot.engines.breaker_table import Money
+from trading_bot.engines.position import Account, open_account
 from trading_bot.engines.safety_gate import Refused, SafetyFacts, SafetyGate
 from trading_bot.engines.session import SessionState
 
@@ -40,7 +42,22 @@ FACTS = {
     "ask_ticks": 24_001,
     "session_state": SessionState.ENTRIES,
     "last_entry": None,
+    "money": Money(account=open_account(10_000_000_000)),
+    "breakers": (),
+    "budgets": (),
 }
+
+
+def lost(usd, week_usd=0, peak_usd=10_000):
+    """An account of 10 000 that has lost `usd` today and `week_usd` earlier this week, with its peak at `peak_usd`."""
+    account = Account(
+        day_start_uusd=10_000_000_000,
+        week_start_uusd=10_000_000_000,
+        peak_uusd=peak_usd * 1_000_000,
+        gross_uusd=-round(usd * 1_000_000),
+        week_closed_uusd=-round(week_usd * 1_000_000),
+    )
+    return {"money": Money(account=account)}
 
 
 def gate(position_qty_max=1, open_risk_usd_max=15.0, order_qty_max=10):
@@ -73,7 +90,7 @@ def test_the_nominal_order_passes_with_its_bracket_and_its_end():
         target_price_ticks=24_013,
         expires_ns=NOW_NS + 10_000_000_000,
         risk_uusd=10_000_000,
-        checks_passed=13,
+        checks_passed=18,
     )
 
 
@@ -100,6 +117,15 @@ def test_the_bracket_of_a_sell_is_mirrored():
         pytest.param(8, {"stop_ticks": -8}, id="8 a stop on the wrong side"),
         pytest.param(9, {"open_risk_uusd": 5_000_001}, id="9 open risk, a micro-dollar over"),
         pytest.param(9, {"open_risk_uusd": None}, id="9 open risk unknown"),
+        # The order risks 10.00. 3 % of 10 000 are 300: what is lost today and this stop may not reach them.
+        pytest.param(11, lost(290), id="11 the day's loss would reach 3 %"),
+        pytest.param(12, lost(0, week_usd=990), id="12 the week's loss would reach 10 %"),
+        # 15 % of a peak of 11 753 are 1 762.95; 11 753 - 10 000 + 10 are 1 763.
+        pytest.param(13, lost(0, peak_usd=11_753), id="13 the drawdown would reach 15 %"),
+        pytest.param(14, {"breakers": ("LOSSES_IN_ROW",)}, id="14 a breaker"),
+        pytest.param(14, {"breakers": None}, id="14 breakers unknown"),
+        pytest.param(15, {"budgets": ("FREQUENCY_HOUR",)}, id="15 a budget"),
+        pytest.param(15, {"budgets": None}, id="15 budgets unknown"),
         pytest.param(16, {"limit_ticks": 24_022}, id="16 21 ticks above the touch"),
         pytest.param(16, {"limit_ticks": 23_980}, id="16 21 ticks below the touch"),
         pytest.param(16, {"side": Side.SELL, "limit_ticks": 24_021}, id="16 a sell is held to the bid"),
@@ -244,6 +270,9 @@ WORLDS = st.fixed_dictionaries(
         "bid_ticks": MAYBE,
         "ask_ticks": MAYBE,
         "session_state": st.sampled_from([SessionState.ENTRIES, SessionState.ENTRIES, *SessionState]),
+        "money": st.sampled_from([lost(0)["money"], lost(0)["money"], lost(287)["money"], None]),
+        "breakers": st.sampled_from([(), (), (), ("LOSSES_IN_ROW",), None]),
+        "budgets": st.sampled_from([(), (), (), ("FEES_DAY",), None]),
         "last_entry": st.none()
         | st.tuples(st.sampled_from(Side), st.integers(23_990, 24_010), st.integers(NOW_NS - 2 * 10**9, NOW_NS)),
     }
@@ -297,6 +326,9 @@ def within_limits(order, position_qty_max, open_risk_usd_max):
         and 1 <= order["stop_ticks"] <= 12
         and risk_usd <= 15
         and order["open_risk_uusd"] / 1e6 + risk_usd <= open_risk_usd_max
+        and order["money"] is not None
+        and risk_usd - order["money"].account.net_uusd / 1e6 < 300
+        and order["breakers"] == order["budgets"] == ()
         and abs(order["limit_ticks"] - touch) <= 20
         and 1 <= order["ask_ticks"] - order["bid_ticks"] <= 2
         and order["session_state"] is SessionState.ENTRIES
@@ -312,3 +344,15 @@ def test_an_approval_cannot_be_changed():
     order = ask({})
     with pytest.raises(AttributeError):
         order.qty = 100
+
+
+@pytest.mark.parametrize(
+    "money", [lost(289.99), lost(0, week_usd=989.99), lost(0, peak_usd=11_752), lost(-5_000)], ids=str
+)
+def test_losses_below_their_limits_pass(money):
+    """A cent less than reaches a halt; and a profit never refuses an order."""
+    assert failed(money) == ()
+
+
+def test_without_an_account_its_losses_are_unknown():
+    assert failed({"money": None}) == (11, 12, 13)
