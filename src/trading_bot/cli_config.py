@@ -193,7 +193,10 @@ def _template_described(loaded: Any, name: str) -> dict[str, Any]:
         tier_name: template_terms(template, instrument, loaded.config, min_euc_ticks=tier.min_euc_ticks)
         for tier_name, tier in tiers_of(name, template, loaded.config).items()
     }
-    return {**msgspec.to_builtins(template), "instrument": instrument.symbol, "tiers": msgspec.to_builtins(tiers)}
+    described: dict[str, Any] = msgspec.to_builtins(template)
+    # None says that [exits] decides: only what the template does differently is told.
+    described["exits"] = {key: value for key, value in described["exits"].items() if value not in (None, {})}
+    return {**described, "instrument": instrument.symbol, "tiers": msgspec.to_builtins(tiers)}
 
 
 def _signal_described(name: str) -> dict[str, Any]:

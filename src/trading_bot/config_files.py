@@ -62,9 +62,10 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `trading-bot` (run) was asked for; `wiring.run` builds the run from it.
 
-    `inputs` are files or folders, `history` what came before them, `date` (YYYY-MM-DD) chooses a day of a folder, `columns` declares the columns of CSV
-    files. `speed` None is as fast as it goes. `duration_s` is market time for sim and files, wall time for ibkr. `progress` is called with (done, total) in
-    bytes or records, and only when somebody is looking.
+    `inputs` are files or folders, `history` what came before them, `date` (YYYY-MM-DD) chooses a day of a folder,
+    `columns` declares the columns of CSV files. `speed` None is as fast as it goes. `duration_s` is market time for
+    sim and files, wall time for ibkr. `progress` is called with (done, total) in bytes or records, and only when
+    somebody is looking.
     """
 
     loaded: LoadedConfig

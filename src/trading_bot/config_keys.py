@@ -23,7 +23,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "decision.equity_assumed_usd": "equity where no account exists; the specification itself assumes it (6.5)",
         "log.segment_mib": "a quarter of a million ticks; two segments are mapped and prefaulted: it is memory too",
         "orders.stop_deadline_ms": "eighty answers of a broker; until then the position has no protection",
-        "orders.exit_check_ms": "a tenth of the shortest hold is less than two looks; the kernel itself sees levels",
+        "orders.exit_check_ms": "sixty looks in the shortest hold; target and stop do not wait for it",
         "safety.order_efficiency_messages_min": "below it a few entries cancelled unfilled would end the day",
         "signals.vpin_bucket_qty": "about 1/50 of a quiet hour of MES; to be fitted to the volume of each contract",
     }
@@ -77,9 +77,15 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _TYPE_TEXT: Final[Mapping[Any, str]] = types.MappingProxyType(
-    {int: "a whole number", float: "a number", str: "a text", tuple[str, ...]: "a list of texts"}
+    {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        tuple[str, ...]: "a list of texts",
+    }
 )
-_UNITS_UNSAID: Final = frozenset({"1", "name", "names"})
+_UNITS_UNSAID: Final = frozenset({"1", "bool", "name", "names", "texts"})
 
 
 def _plain(annotated: Any) -> Any:

@@ -14,6 +14,7 @@ import msgspec
 from trading_bot.config_keys import did_you_mean
 from trading_bot.domain.config import BotConfig, TierConfig
 from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.exit_config import TemplateExits
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.kernel import TEMPLATES_MAX
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
@@ -48,6 +49,7 @@ _NAME: Final = re.compile(r"[A-Z][A-Za-z0-9_]{0,15}")
 _MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _FIELDS: Final = TemplateConfig.__struct_fields__
 _TRIGGER_FIELDS: Final = TriggerConfig.__struct_fields__
+_EXIT_FIELDS: Final = TemplateExits.__struct_fields__
 
 
 class TemplateTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +124,7 @@ def read_strategies(
         if not _NAME.fullmatch(name):
             raise ConfigError(f"{where}: a template's name is a capital letter and up to 15 letters, digits or _")
         templates[name] = _template(where, table)
+        _refuse_thesis_above_entry(where, templates[name], config)
     reasons = [_why_unreachable(name, entry, instrument, config) for name, entry in templates.items() if entry.on]
     if any(reasons):
         raise ConfigError(
@@ -149,9 +152,11 @@ def _template(where: str, table: Any) -> TemplateConfig:
             _refuse_signal(where_trigger, trigger["signal"])
             _refuse_unreachable_threshold(where_trigger, trigger)
     _refuse_not_finite(where, table)
-    assumed = table.get("assumed", {})
-    if isinstance(assumed, Mapping):
-        _refuse_unknown(f"{where}.assumed", assumed, _FIELDS)
+    _refuse_unknown_reason(where, table, _FIELDS)
+    exits = table.get("exits", {})
+    if isinstance(exits, Mapping):
+        _refuse_unknown(f"{where}.exits", exits, _EXIT_FIELDS)
+        _refuse_unknown_reason(f"{where}.exits", exits, _EXIT_FIELDS)
     try:
         return msgspec.convert(table, TemplateConfig)
     except msgspec.ValidationError as error:
@@ -170,6 +175,24 @@ def _refuse_unknown(where: str, table: Mapping[str, Any], known: tuple[str, ...]
     for key in table:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key}{did_you_mean(key, known)} (known: {', '.join(known)})")
+
+
+def _refuse_unknown_reason(where: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    assumed = table.get("assumed", {})
+    if isinstance(assumed, Mapping):
+        _refuse_unknown(f"{where}.assumed", assumed, known)
+
+
+def _refuse_thesis_above_entry(where: str, template: TemplateConfig, config: BotConfig) -> None:
+    """A thesis that is gone at the belief that enters: the trade would be left without anything having changed."""
+    own = template.exits.thesis_belief
+    thesis = config.exits.thesis_belief if own is None else own
+    if thesis > template.belief_enter:
+        key = "exits.thesis_belief" if own is None else f"{where}.exits.thesis_belief"
+        raise ConfigError(
+            f"{where}.belief_enter ({template.belief_enter:g}) is below {key} ({thesis:g}): the trade would be left "
+            "as it is entered; raise the first or lower the second"
+        )
 
 
 def _refuse_signal(where: str, name: str) -> None:

@@ -229,6 +229,11 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
                     f"decision.tiers.{name}.max_risk_usd ({tier.max_risk_usd}) is above "
                     f"sizing.max_risk_usd ({self.sizing.max_risk_usd})"
                 )
+        if self.breakers.reduced_entries_per_hour > self.safety.entries_per_hour_max:
+            raise ValueError(
+                f"breakers.reduced_entries_per_hour ({self.breakers.reduced_entries_per_hour}) is above "
+                f"safety.entries_per_hour_max ({self.safety.entries_per_hour_max}): a reduction would allow more"
+            )
         if self.safety.position_qty_max > self.sizing.order_qty_max:
             raise ValueError(
                 f"safety.position_qty_max ({self.safety.position_qty_max}) is above "

@@ -1,17 +1,15 @@
 """When a template is throttled, quarantined, released and saved (specification 9), as configuration.
 
-[U] marks what the user fixed; `hysteresis_p`, `window_trades`, `evidence_days_max`, `bootstrap_paths` and `archive_*`
-are assumed (docs/learning.md, section 3); the rest is the specification's.
+[U] marks what the user fixed; what stands in `ASSUMED` is assumed (docs/learning.md, section 3); the rest is the
+specification's.
 """
 
 from itertools import pairwise
 from typing import Annotated, Final
 
-from msgspec import Meta
-
 from trading_bot.domain.config_section import Section, unit, within
 
-_PROBABILITY: Final = Meta(ge=0.001, le=0.999)
+_PROBABILITY: Final = within(0.001, 0.999)
 
 
 class LearningConfig(Section, frozen=True):
@@ -24,18 +22,20 @@ class LearningConfig(Section, frozen=True):
     throttle_n_min: Annotated[int, within(1, 1000), unit("trades", "fewer never throttle")] = 20
     throttle_light_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) below: throttle_light")] = 0.35
     throttle_heavy_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) below: throttle_heavy")] = 0.20
-    hysteresis_p: Annotated[float, Meta(ge=0, le=0.5), unit("1", "P above the threshold that takes it back")] = 0.10
-    throttle_light: Annotated[float, Meta(ge=1, le=10), unit("1", "factor on cost and minimum EUC")] = 1.2
-    throttle_heavy: Annotated[float, Meta(ge=1, le=10), unit("1", "factor on cost and minimum EUC")] = 1.5
+    hysteresis_p: Annotated[float, within(0, 0.5), unit("1", "P above the threshold that takes it back")] = 0.10
+    throttle_light: Annotated[float, within(1, 10), unit("1", "factor on cost and minimum EUC")] = 1.2
+    throttle_heavy: Annotated[float, within(1, 10), unit("1", "factor on cost and minimum EUC")] = 1.5
     quarantine_n_min: Annotated[int, within(1, 1000), unit("trades", "fewer never quarantine")] = 40
     quarantine_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) below: quarantine")] = 0.05
-    drawdown_percentile: Annotated[float, Meta(ge=50, lt=100), unit("%", "drawdown above: quarantine")] = 99.0
+    drawdown_percentile: Annotated[float, within(50, 99.9), unit("%", "drawdown above: quarantine")] = 99.0
     bootstrap_paths: Annotated[int, within(100, 10_000), unit("paths", "resampled to find the percentile")] = 500
     release_n_min: Annotated[int, within(1, 1000), unit("trades", "shadow trades before a release")] = 60
     release_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) of shadow trades above: release")] = 0.90
     archive_n_min: Annotated[int, within(1, 1000), unit("trades", "shadow trades before archiving")] = 120
     archive_p: Annotated[float, _PROBABILITY, unit("1", "P(expectancy > 0) of shadow trades below: archive")] = 0.05
-    confidence_max: Annotated[float, Meta(gt=0, lt=1), unit("1", "largest weight of evidence against the prior")] = 0.75
+    confidence_max: Annotated[float, within(0.01, 0.99), unit("1", "largest weight of evidence against the prior")] = (
+        0.75
+    )
     save_every_trades: Annotated[int, within(1, 1000), unit("trades", "[U] outcomes between saves")] = 10
 
     def __post_init__(self) -> None:

@@ -13,18 +13,21 @@ def exchange_config(config: SimulatorConfig, instrument: Instrument, seed: int) 
     if config.preset == "none":
         base = ExchangeConfig(
             queue_model=config.queue_model,
-            stop_trigger=config.stop_trigger,
             entry_latency_ns=round(config.entry_latency_ms * NS_PER_MS),
             response_latency_ns=round(config.response_latency_ms * NS_PER_MS),
             child_latency_ns=round(config.child_latency_ms * NS_PER_MS),
             stop_latency_ns=round(config.stop_latency_ms * NS_PER_MS),
+            beyond_touch_lots=config.beyond_touch_lots,
         )
     else:
         base = PRESETS[config.preset]
     return msgspec.structs.replace(
         base,
         fee_per_side_uusd=instrument.commission_round_trip_uusd // 2,
+        stop_trigger=config.stop_trigger,
+        partial_fills=config.partial_fills,
         reject_every=config.reject_every,
         reject_per_mille=config.reject_per_mille,
+        reject_exit_every=config.reject_exit_every,
         seed=seed,
     )
