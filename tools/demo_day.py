@@ -38,7 +38,7 @@ def _utc_ns(text: str) -> int:
 
 # In this market a position stands at both moments, for five and for eleven minutes.
 KILL_9_NS: Final = _utc_ns("2026-11-25T16:02:30+00:00")
-KILL_NS: Final = _utc_ns("2026-11-25T18:04:30+00:00")
+KILL_NS: Final = _utc_ns("2026-11-25T18:06:00+00:00")
 # Where the other bot is cut, first while that position stands; the next one where a cut lost the effects of a decision.
 CUTS_NS: Final = tuple(_utc_ns(f"2026-11-25T{time}+00:00") for time in ("16:02:30", "17:10:00", "15:25:00"))
 
