@@ -262,7 +262,8 @@ def _exchange(draws: Draws, seed: int) -> ExchangeConfig:
 
 def _config(draws: Draws, position_max: int) -> BotConfig:
     """Limits wide enough for hundreds of trades in most worlds, the shipped ones in the others."""
-    wide, equity = draws.chance(700), (4_000.0, 10_000.0, 50_000.0, 400_000.0)[draws.below(4)]
+    wide, patient = draws.chance(800), draws.chance(500)
+    equity = (50_000.0, 400_000.0, 2_000_000.0)[draws.below(3)] if wide else (4_000.0, 10_000.0, 50_000.0)[draws.below(3)]
     risk = 15.0 * position_max
     tier = {"templates": ["*"], "stop_ticks_max": 12, "max_risk_usd": risk, "min_euc_ticks": 0.25}
     safety: dict[str, Any] = {"position_qty_max": position_max, "open_risk_usd_max": risk}
@@ -296,6 +297,14 @@ def _config(draws: Draws, position_max: int) -> BotConfig:
             "fees_day_usd_max": 10_000.0,
         }
         values["breakers"] = {"losses_in_row_max": draws.between(3, 40), "losses_pause_min": draws.between(1, 20)}
+    if patient:
+        # Strategies without an edge are quarantined after 40 trades, rightly; here they go on.
+        values["learning"] = {
+            "quarantine_p": 0.001,
+            "throttle_heavy_p": 0.002,
+            "throttle_light_p": 0.2,
+            "drawdown_percentile": 99.9,
+        }
     return msgspec.convert(values, BotConfig)
 
 
