@@ -211,9 +211,10 @@ def _signal_described(name: str) -> dict[str, Any]:
 
 
 def _show_templates(loaded: Any) -> None:
-    rows = []
+    rows, exits = [], []
     for name in loaded.templates:
         values = _template_described(loaded, name)
+        exits += [(f"{name} {key}", _plain(value)) for key, value in values["exits"].items()]
         for tier, terms in values["tiers"].items() or {"": None}.items():
             length = f"{values['target_ticks']}/{values['stop_ticks']}"
             head = (name, values["title"], "on" if values["on"] else "off", length, values["hold_s"], tier)
@@ -228,11 +229,15 @@ def _show_templates(loaded: Any) -> None:
         ("name", "set-up", "", "T/S", "hold s", "tier", "break-even", "chance", "gap", "pays from belief", "enters at"),
         rows,
     )
+    if exits:
+        write_pairs("Exits that differ from [exits]", exits)
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list | tuple):
         return ", ".join(_plain(entry) for entry in value)
     if isinstance(value, dict):
