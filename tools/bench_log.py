@@ -15,6 +15,8 @@ from tools.bench_harness import Beside, Row, Sizes, interleave, median, ratio_of
 from tools.bench_kernel import percentile_rows
 from tools.bench_stream import TickFeed, documents, make_ticks
 
+from trading_bot._fast import ExchangeSim
+from trading_bot.adapters.sim.broker import SimBroker
 from trading_bot.core.event_log import EventLog, SyncThread, verify
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.replay import replay, session_logs
@@ -99,10 +101,13 @@ def _append_rows(records: list[bytes], gap_ns: int, rounds: int, *, syncs: bool)
 
 
 def record_run(folder: Path, feed: TickFeed) -> BotRunner:
-    """A finished OBSERVE run over a stretch of the stream, its log in `folder`."""
+    """A finished OBSERVE run over a stretch of the stream, filled by the simulator, its log in `folder`."""
+    exchange = ExchangeSim()
     runner = BotRunner(
         documents(),
         feed=feed,
+        broker=SimBroker(exchange, suppress=True, instrument_id=documents().instrument.id),
+        exchange=exchange,
         logs=FolderLogs(folder, run_id=BUILD, segment_bytes=_SEGMENT_BYTES, sync_s=0.05),
         identity=RunIdentity(run_id=BUILD, build=BUILD),
     )

@@ -4,15 +4,11 @@ import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from trading_bot.adapters.files import CsvColumns, open_files, read_columns
-from trading_bot.adapters.sim.faults import Fault, FaultKind
-from trading_bot.adapters.sim.history import sim_history
-from trading_bot.adapters.sim.market import SimFeed
-from trading_bot.adapters.sim.pace import PacedFeed
 from trading_bot.config_files import RunOptions
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import ConfigError, UsageError
@@ -20,6 +16,9 @@ from trading_bot.domain.events import HistoryLoaded
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.units import NS_PER_S
 from trading_bot.engines.session import SessionTable, overrides_from, parse_calendar
+
+if TYPE_CHECKING:
+    from trading_bot.adapters.sim.faults import Fault
 
 START_DEFAULT: Final = "2026-11-25T14:20:00Z"
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -109,6 +108,11 @@ def open_source(options: RunOptions, instrument: Instrument) -> Source:
 
 
 def _simulated(options: RunOptions, config: BotConfig, instrument: Instrument, table: SessionTable) -> Source:
+    # Imported here: a run over files should not pay for them at its start.
+    from trading_bot.adapters.sim.history import sim_history
+    from trading_bot.adapters.sim.market import SimFeed
+    from trading_bot.adapters.sim.pace import PacedFeed
+
     start_ns = parse_start(options.start or START_DEFAULT)
     duration_ns = None if options.duration_s is None else round(options.duration_s * NS_PER_S)
     if duration_ns is None:
@@ -139,12 +143,14 @@ def _simulated(options: RunOptions, config: BotConfig, instrument: Instrument, t
     )
 
 
-def parse_fault(text: str) -> Fault:
+def parse_fault(text: str) -> "Fault":
     """A fault as the configuration writes it: kind, time, seconds (0: one record), and a size where the kind has one.
 
     Raises:
         UsageError: not such a text.
     """
+    from trading_bot.adapters.sim.faults import Fault, FaultKind
+
     parts = text.split()
     try:
         if len(parts) not in _FAULT_PARTS:
