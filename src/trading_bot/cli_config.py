@@ -149,19 +149,25 @@ def _files(loaded: Any) -> dict[str, str | None]:
 
 def _described(loaded: Any, key: str) -> dict[str, Any]:
     from trading_bot.config_keys import KEYS
+    from trading_bot.domain.simulator_config import in_force
 
-    spec = KEYS[key]
+    spec, value, origin = KEYS[key], loaded.history[key][-1].value, loaded.origins[key]
+    assumed = loaded.config.assumed.get(key, "")
+    simulator = loaded.config.simulator
+    table, _, name = key.rpartition(".")
+    if table == "simulator" and name in (brought := in_force(simulator)):
+        value, origin, assumed = brought[name], f"preset {simulator.preset}", "docs/simulator.md, section 10"
     return {
         "key": key,
-        "value": loaded.history[key][-1].value,
-        "origin": loaded.origins[key],
+        "value": value,
+        "origin": origin,
         "unit": spec.unit,
         "bounds": spec.bounds,
         "low": spec.low,
         "high": spec.high,
         "choices": list(spec.choices),
         "fixed_by_user": spec.fixed_by_user,
-        "assumed": loaded.config.assumed.get(key, ""),
+        "assumed": assumed,
     }
 
 

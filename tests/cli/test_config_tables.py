@@ -59,3 +59,15 @@ def test_a_preset_beside_its_own_number_ends_with_2(run_main, tmp_path):
     code, _, err = run_main("config", "check", file)
     assert code == 2
     assert "simulator.entry_latency_ms (40.0) and simulator.preset (model) exclude each other" in err
+
+
+def test_show_gives_what_is_in_force_under_a_preset(run_main, tmp_path):
+    """docs/simulator.md, section 10: optimistic is 10, 10, 0, 0 ms in the optimistic queue."""
+    file = tmp_path / "bot.toml"
+    file.write_text('[simulator]\npreset = "optimistic"\n', encoding="utf-8")
+    _, out, _ = run_main("config", "show", "--config", file, "--json")
+    keys = json.loads(out)["keys"]
+    names = ("queue_model", "entry_latency_ms", "response_latency_ms", "child_latency_ms", "stop_latency_ms")
+    assert [keys[f"simulator.{name}"]["value"] for name in names] == ["optimistic", 10, 10, 0, 0]
+    assert {keys[f"simulator.{name}"]["origin"] for name in names} == {"preset optimistic"}
+    assert keys["simulator.stop_trigger"]["origin"] == "default"

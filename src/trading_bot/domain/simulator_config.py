@@ -1,11 +1,12 @@
 """The simulated exchange and market, as configuration (docs/simulator.md, section 10)."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from trading_bot.domain.config_section import Section, unit, within
-from trading_bot.domain.exchange import QueueModelName, StopTriggerName
+from trading_bot.domain.exchange import PRESETS, QueueModelName, StopTriggerName
+from trading_bot.domain.units import NS_PER_MS
 
 Preset = Literal["none", "optimistic", "model", "pessimistic"]
 
@@ -59,6 +60,17 @@ class SimulatorConfig(Section, frozen=True):
                     f"simulator.{name} ({getattr(self, name)}) and simulator.preset ({self.preset}) exclude each "
                     f"other: the preset brings its own {name}; take one of them away"
                 )
+
+
+def in_force(config: SimulatorConfig) -> dict[str, Any]:
+    """What a preset puts in the place of the table's own values, by field name; empty without one."""
+    if config.preset == "none":
+        return {}
+    row = PRESETS[config.preset]
+    return {
+        name: getattr(row, f"{name.removesuffix('_ms')}_ns") / NS_PER_MS if name.endswith("_ms") else getattr(row, name)
+        for name in PRESET_FIELDS
+    }
 
 
 ASSUMED: Final[dict[str, str]] = {
