@@ -1,6 +1,6 @@
-"""The sink of OBSERVE: nothing leaves.
+"""The sink that `BotRunner()` starts with, where no market is simulated: nothing leaves, and nothing fills.
 
-It acknowledges every entry and never fills one; entries end by their time to live.
+It acknowledges every entry; entries end by their time to live.
 """
 
 from collections import deque
