@@ -3,6 +3,7 @@
 #   make test      all tests (ARGS="-k name" narrows)          make features  feature ids and the tests behind them
 #   make bench     the benchmark table                         make check     lint + test + features
 #   make debug     the tests on checked, traced kernels        make clean     remove everything that was built
+#   make sim       whole runs by seed, every invariant watched (SEEDS=50 FIRST=0 JSON=out.json; docs/simulation.md)
 # PYTHON=/path/to/python picks the interpreter of a new .venv.
 
 .DEFAULT_GOAL := help
@@ -21,6 +22,9 @@ PY := $(VENV)/bin/python
 export PYTHONUTF8 = 1
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ARGS ?=
+SEEDS ?= 50
+FIRST ?= 0
+JSON ?=
 
 FAST := src/trading_bot/_fast
 KERNELS := $(wildcard $(FAST)/*.pyx $(FAST)/*.pxd $(FAST)/*.h)
@@ -35,11 +39,11 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench debug clean features check build FORCE lint-ruff lint-format \
+.PHONY: help demo test lint bench debug clean features check build sim FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
 help:
-	@sed -n '2,6s/^# *//p' Makefile
+	@sed -n '2,7s/^# *//p' Makefile
 
 build: build/.built
 	@:
@@ -52,6 +56,9 @@ test: build/.built
 
 bench: build/.built
 	$(PY) tools/bench.py $(ARGS)
+
+sim: build/.built
+	$(PY) tools/simulate.py --seeds $(SEEDS) --first $(FIRST) --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)
 
 features: build/.built
 	$(PY) tools/features.py --outcomes $(OUTCOMES) $(ARGS)
