@@ -21,7 +21,7 @@ from tests.sim.broker_kit import (
     summary,
 )
 from trading_bot._fast import ExchangeSim
-from trading_bot.adapters.sim.broker import SimBroker, handle_of, order_id_of
+from trading_bot.adapters.sim.broker import SimBroker
 from trading_bot.domain import events, trade_events
 from trading_bot.domain.exchange import ExchangeConfig, ExchangeFull
 from trading_bot.domain.orders import Leg, Side
@@ -255,17 +255,7 @@ def test_a_triggered_stop_is_told():
     assert trade_events.StopTriggered(ts_ns=ms(225), order_id=ID) in found
 
 
-# Handles, limits
-
-
-@pytest.mark.parametrize("order_id", [(0, 0), (1, 1023), (2**53 - 1, 1023), (17, 3)])
-def test_a_handle_names_its_order_and_fits(order_id):
-    assert order_id_of(handle_of(order_id)) == order_id
-    assert 0 <= handle_of(order_id) < 2**63
-
-
-def test_neighbouring_orders_have_different_handles():
-    assert handle_of((1, 1023)) + 1 == handle_of((2, 0))
+# Limits
 
 
 def direct(**settings):
@@ -284,8 +274,6 @@ def taken(broker, until):
 @pytest.mark.parametrize(
     ("order", "words"),
     [
-        (place(10, 101, order_id=(7, 1024)), "an index of 0..1023"),
-        (place(10, 101, order_id=(2**53, 0)), "a seq of 0..2"),
         (place(10, 101, instrument_id=2), "instrument 2: this exchange has 1"),
         (place(10, 101, qty=1001), "qty is 1001: expected 1 to 1000"),
         (place(10, 101, stop=106), "not beyond stop 106"),

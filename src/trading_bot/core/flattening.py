@@ -5,7 +5,7 @@ No entry gate, score or tick is asked (features EX13, SF07).
 
 from typing import Final
 
-from trading_bot.core.leaving import place_exit, touch
+from trading_bot.core.leaving import place_exit, place_stray_exit, touch
 from trading_bot.core.state import State
 from trading_bot.core.stopping import cancel_entries, end_if_idle
 from trading_bot.domain.effects import Alert, ArmTimer, AskBroker, CancelOrder, DisarmTimer, Effect, LatchKillSwitch
@@ -133,7 +133,7 @@ def _facts(state: State) -> FlattenFacts:
         answered_ns=state.answered_ns,
         working=len(state.entries) + (trade is not None and trade.target_resident),
         limit_working=trade is not None and trade.limit_sent_ns is not None and not trade.market_sent,
-        market_working=trade is not None and trade.market_sent,
+        market_working=state.stray_exit if trade is None else trade.market_sent,
         quoted=(bid_ticks if state.position.qty > 0 else ask_ticks) is not None,
     )
 
@@ -155,10 +155,9 @@ def _carry_out(state: State, ts_ns: int, action: FlattenAction) -> Results:
         case Command.CANCEL_EXITS:
             return [told, *_cancel_leg(state, ts_ns, Leg.EXIT, reason)]
         case Command.EXIT_LIMIT | Command.EXIT_MARKET:
+            market, cause = action.command is Command.EXIT_MARKET, _CAUSE[kind]
             if state.trade is None:
-                return [told, AskBroker(ts_ns=ts_ns, reason=reason)]
-            market = action.command is Command.EXIT_MARKET
-            cause = _CAUSE[kind]
+                return [told, *place_stray_exit(state, ts_ns, cause)]
             return [told, *place_exit(state, state.trade, ts_ns, cause, market=market, mask=1 << cause)]
         case Command.ASK_BROKER:
             return [told, AskBroker(ts_ns=ts_ns, reason=reason)]

@@ -2,7 +2,7 @@
 
 from trading_bot.core.state import State
 from trading_bot.core.trade import Trade
-from trading_bot.domain.effects import Effect, PlaceExit
+from trading_bot.domain.effects import AskBroker, Effect, PlaceExit
 from trading_bot.domain.events import Event
 from trading_bot.domain.trade_events import ExitDecided
 from trading_bot.engines import budgets
@@ -50,6 +50,21 @@ def place_exit(state: State, trade: Trade, ts_ns: int, cause: ExitCause, *, mark
             cause=cause.name,
         ),
     ]
+
+
+def place_stray_exit(state: State, ts_ns: int, cause: ExitCause) -> Results:
+    """Leave a position that no trade owns any more: an exit and another order filled, and this is what is left.
+
+    At the market, once at a time, under the id of an entry to the same side, whose bracket it cannot be part of.
+    """
+    side = exit_side(state.position.qty)
+    order_id = next((key for key, entry in reversed(state.final_entries.items()) if entry.order.side is side), None)
+    if order_id is None:
+        return [AskBroker(ts_ns=ts_ns, reason=cause.name)]
+    qty = abs(state.position.qty)
+    state.stray_exit = True
+    state.budgets = budgets.with_message(state.budgets)
+    return [PlaceExit(ts_ns=ts_ns, order_id=order_id, side=side, qty=qty, limit_ticks=None, cause=cause.name)]
 
 
 def touch(state: State) -> tuple[int | None, int | None]:

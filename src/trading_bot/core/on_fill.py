@@ -218,6 +218,7 @@ def _must_be_flat(state: State, ts_ns: int) -> Results:
 def _unknown_fill(state: State, event: OrderFilled) -> Results:
     """An execution that belongs to nothing we know: the position counts, and trading ends."""
     _book(state, event)
+    state.stray_exit = state.stray_exit and not (event.leg is Leg.EXIT and event.final)
     reason = f"{event.leg.value} of order {event.order_id} filled {event.qty}, which is not open here"
     ask = AskBroker(ts_ns=event.ts_ns, reason="UNKNOWN_FILL")
     return [ask, *pull_kill_switch(state, event.ts_ns, reason, "fill"), *drive(state, event.ts_ns)]

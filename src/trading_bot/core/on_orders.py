@@ -60,7 +60,8 @@ def order_cancelled(state: State, event: events.OrderCancelled, _seq: int) -> Re
         ]
     trade = _trade_of(state, event.order_id)
     if trade is None:
-        return []
+        _stray_exit_gone(state, event.leg)
+        return drive(state, event.ts_ns)
     return [*_leg_gone(state, trade, event.leg, event.ts_ns), *drive(state, event.ts_ns)]
 
 
@@ -77,6 +78,8 @@ def order_rejected(state: State, event: events.OrderRejected, _seq: int) -> Resu
         if event.leg is Leg.STOP and not trade.market_sent and state.position.qty != 0:
             cause = ExitCause.STOP
             results += place_exit(state, trade, ts_ns, cause, market=True, mask=1 << cause)
+    else:
+        _stray_exit_gone(state, event.leg)
     results += watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
     results += breaking.broker_error(state, ts_ns)
     return [*results, *drive(state, ts_ns), *end_if_idle(state, ts_ns)]
@@ -93,9 +96,15 @@ def stop_triggered(state: State, event: StopTriggered, _seq: int) -> Results:
 def request_refused(state: State, event: RequestRefused, _seq: int) -> Results:
     """Too late: what filled the order is told by its own record. An exit that was refused does not work."""
     trade = _trade_of(state, event.order_id)
-    if trade is not None and event.leg is Leg.EXIT:
+    if trade is None:
+        _stray_exit_gone(state, event.leg)
+    elif event.leg is Leg.EXIT:
         trade.forget_exit()
     return []
+
+
+def _stray_exit_gone(state: State, leg: Leg) -> None:
+    state.stray_exit = state.stray_exit and leg is not Leg.EXIT
 
 
 def _trade_of(state: State, order_id: ClientOrderId) -> Trade | None:

@@ -120,6 +120,7 @@ class State:
         self.position_known = True
         self.answered_ns: int | None = None
         self.trade: Trade | None = None
+        self.stray_exit = False  # an exit works for a position that no trade owns
         self.flatten: FlattenState | None = None
         self.flatten_due_ns: int | None = None
         self.account: Account | None = None
@@ -222,6 +223,7 @@ class State:
             "position": [self.position_known, msgspec.to_builtins(self.position)],
             "answered_ns": self.answered_ns,
             "trade": self._trade_facts(),
+            "stray_exit": self.stray_exit,
             "shadows": len(self.shadows),
             "flatten": msgspec.to_builtins(self.flatten),
             "ledger": msgspec.to_builtins(self.ledger()),

@@ -16,27 +16,8 @@ from trading_bot.domain.orders import ClientOrderId, Leg, Side
 from trading_bot.domain.units import TS_NEVER_NS
 
 REJECT_CODE: Final = 201  # "order rejected" of the IBKR API
-_INDEX_BITS: Final = 10
-_SEQ_MAX: Final = (1 << 63 - _INDEX_BITS) - 1
 _EXECUTED: Final = (AnswerKind.PARTIAL, AnswerKind.FILL)
 _LEGS: Final[dict[ExchangeLeg, Leg]] = {leg: Leg[leg.name] for leg in ExchangeLeg if leg is not ExchangeLeg.ALL}
-
-
-def handle_of(order_id: ClientOrderId) -> int:
-    """The exchange's number of an order: 53 bits of `seq`, 10 of the index within its cause.
-
-    Raises:
-        ValueError: a part that does not fit.
-    """
-    seq, index = order_id
-    if not (0 <= seq <= _SEQ_MAX and 0 <= index < 1 << _INDEX_BITS):
-        raise ValueError(f"order {order_id} has no handle: expected a seq of 0..2**53 - 1 and an index of 0..1023")
-    return seq << _INDEX_BITS | index
-
-
-def order_id_of(handle: int) -> ClientOrderId:
-    """The order a handle was made of."""
-    return handle >> _INDEX_BITS, handle & (1 << _INDEX_BITS) - 1
 
 
 class SimBroker:
@@ -58,6 +39,11 @@ class SimBroker:
         # As told so far. Every execution up to a question's arrival is delivered no later than its answer.
         self._position_qty = 0
         self._working: set[tuple[int, ExchangeLeg]] = set()
+        # The exchange numbers orders as they come: a restart, which shifts their ids, changes none of its draws.
+        self._order_ids: list[ClientOrderId] = []
+        self._handles: dict[ClientOrderId, int] = {}
+        self._sides: dict[int, Side] = {}
+        self._flip_exits: dict[ClientOrderId, int] = {}
 
     @property
     def next_due_ns(self) -> int:
@@ -89,19 +75,18 @@ class SimBroker:
             case effects.PlaceOrder():
                 self._place(effect)
             case effects.CancelOrder():
-                sim.cancel(handle_of(effect.order_id), ts_ns, ExchangeLeg[effect.leg.name])
+                self._cancel(effect)
             case effects.PlaceExit():
-                kind = OrderKind.MARKET if effect.limit_ticks is None else OrderKind.LIMIT
-                sim.exit(handle_of(effect.order_id), ts_ns, kind, effect.limit_ticks or 0, effect.qty)
+                self._exit(effect)
             case effects.ModifyStop():
                 if effect.price_ticks < 1:
                     raise ValueError(
                         f"stop of order {effect.order_id} to {effect.price_ticks}: expected 1 tick or more"
                     )
-                sim.modify(handle_of(effect.order_id), ts_ns, ExchangeLeg.STOP, price_ticks=effect.price_ticks)
+                sim.modify(self._handle(effect.order_id), ts_ns, ExchangeLeg.STOP, price_ticks=effect.price_ticks)
             case effects.PlaceShadow():
                 sim.place_shadow(
-                    handle_of(effect.order_id),
+                    self._handle(effect.order_id),
                     ts_ns,
                     _sign(effect.side),
                     OrderKind.MARKET if effect.limit_ticks is None else OrderKind.LIMIT,
@@ -120,8 +105,10 @@ class SimBroker:
         if order.instrument_id != self._instrument_id:
             mine = self._instrument_id
             raise ValueError(f"order {order.order_id} is of instrument {order.instrument_id}: this exchange has {mine}")
+        handle = self._handle(order.order_id)
+        self._sides[handle] = order.side
         self._exchange.place(
-            handle_of(order.order_id),
+            handle,
             effect.ts_ns,
             _sign(order.side),
             OrderKind.LIMIT,
@@ -130,6 +117,33 @@ class SimBroker:
             stop_price_ticks=order.stop_price_ticks,
             target_price_ticks=order.target_price_ticks,
         )
+
+    def _exit(self, effect: effects.PlaceExit) -> None:
+        """Into the bracket's group; what leaves a flip has the entry's own side and is an order without a group."""
+        handle = self._handle(effect.order_id)
+        kind, limit_ticks = OrderKind.MARKET if effect.limit_ticks is None else OrderKind.LIMIT, effect.limit_ticks or 0
+        if self._sides.get(handle) is not effect.side:
+            self._exchange.exit(handle, effect.ts_ns, kind, limit_ticks, effect.qty)
+            return
+        alone = self._flip_exits[effect.order_id] = self._number(effect.order_id)
+        self._exchange.place(alone, effect.ts_ns, _sign(effect.side), kind, effect.qty, limit_ticks=limit_ticks)
+
+    def _cancel(self, effect: effects.CancelOrder) -> None:
+        alone = self._flip_exits.get(effect.order_id) if effect.leg is Leg.EXIT else None
+        if alone is None:
+            self._exchange.cancel(self._handle(effect.order_id), effect.ts_ns, ExchangeLeg[effect.leg.name])
+        else:
+            self._exchange.cancel(alone, effect.ts_ns, ExchangeLeg.ENTRY)
+
+    def _handle(self, order_id: ClientOrderId) -> int:
+        """The exchange's number of an order."""
+        if order_id not in self._handles:
+            self._handles[order_id] = self._number(order_id)
+        return self._handles[order_id]
+
+    def _number(self, order_id: ClientOrderId) -> int:
+        self._order_ids.append(order_id)
+        return len(self._order_ids) - 1
 
     # Answers
 
@@ -175,7 +189,9 @@ class SimBroker:
 
     def _event(self, answer: Answer) -> Input | None:
         """Acknowledgements of children and exits tell nothing: WORKING says when they are in force."""
-        ts_ns, order_id, leg = answer.ts_ns, order_id_of(answer.handle), _LEGS[answer.leg]
+        ts_ns, order_id, leg = answer.ts_ns, self._order_ids[answer.handle], _LEGS[answer.leg]
+        if self._flip_exits.get(order_id) == answer.handle:
+            leg = Leg.EXIT
         match answer.kind:
             case AnswerKind.ACK:
                 if leg is not Leg.ENTRY:
@@ -215,7 +231,7 @@ class SimBroker:
                 return trade_events.RequestRefused(ts_ns=ts_ns, order_id=order_id, leg=leg)
 
     def _shadow_event(self, answer: Answer) -> Input | None:
-        ts_ns, order_id, leg = answer.ts_ns, order_id_of(answer.handle), _LEGS[answer.leg]
+        ts_ns, order_id, leg = answer.ts_ns, self._order_ids[answer.handle], _LEGS[answer.leg]
         if answer.kind is AnswerKind.FILL:
             return trade_events.ShadowFilled(
                 ts_ns=ts_ns,
