@@ -33,6 +33,7 @@ class EntryFacts(msgspec.Struct, kw_only=True):
     cancel_asked_ns: int | None = None
     ended_legs: dict[Leg, str] = msgspec.field(default_factory=dict)
     left_qty: int = 0
+    flip_ns: int | None = None
 
     @property
     def alive(self) -> bool:
@@ -57,7 +58,7 @@ class Facts:
         self.naked_since_ns: int | None = None
         self.naked_told_ns: int | None = None
         self.stop_ticks: int | None = None
-        self.flipped = False
+        self.flip_since_ns: int | None = None  # an exit and another order both filled, and it is not left yet
         self.kill_reason: str | None = None
         self.latched = False
         self.stopping = False
@@ -207,7 +208,10 @@ class Facts:
         self.fills += 1
         signed = record.qty if record.side is Side.BUY else -record.qty
         before, self.position = self.position, self.position + signed
-        self.flipped = before * self.position < 0
+        if before * self.position < 0 or (before == 0 and record.leg is not Leg.ENTRY):
+            self.flip_since_ns = record.ts_ns
+        elif self.position == 0:
+            self.flip_since_ns = None
         self.cash_ticks -= signed * record.price_ticks
         self.fees_uusd += record.commission_uusd
         entry = self.entries.get(record.order_id)
@@ -226,6 +230,7 @@ class Facts:
             self._signal(entry, OrderSignal.FILL if record.final else OrderSignal.PARTIAL_FILL)
         else:
             entry.left_qty += record.qty
+            entry.flip_ns = entry.flip_ns or self.flip_since_ns
             self.executed += record.final
         if self.position == 0:
             if self.naked_since_ns is not None:

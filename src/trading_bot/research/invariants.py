@@ -34,6 +34,7 @@ EQS_TABLE: Final = {
     "late_fill": (8, 900),
 }
 _SPARE_NS: Final = NS_PER_S
+_FLIP_NS: Final = 30 * NS_PER_S
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +72,19 @@ def position_is_the_sum_of_fills(moment: Moment) -> Iterator[str]:
         yield f"position {facts.position}, limit {limit}"
     if state.position_qty is None:
         yield "the position is unknown, although the broker answers truly"
-    elif state.position.qty and state.trade is None and not facts.flipped:
+    elif state.position.qty and state.trade is None and facts.flip_since_ns is None:
         yield f"position {state.position.qty} belongs to no trade"
+
+
+def a_flip_is_left_at_once(moment: Moment) -> Iterator[str]:
+    """Where an exit and another order both filled, what is left is flat within the time of two plans (8.3)."""
+    since_ns, now_ns = moment.facts.flip_since_ns, moment.event.ts_ns
+    if since_ns is None:
+        return
+    allowed_ns = _FLIP_NS + excused_ns(moment.world, since_ns, now_ns)
+    allowed_ns += 10 * NS_PER_S * sum(ts_ns >= since_ns for ts_ns in moment.facts.exit_rejects_ns)
+    if now_ns - since_ns > allowed_ns:
+        yield f"position {moment.facts.position} since the flip at {since_ns}"
 
 
 def exchange_agrees(moment: Moment) -> Iterator[str]:
@@ -115,7 +127,7 @@ def order_table_is_followed(moment: Moment) -> Iterator[str]:
             yield f"order {order_id} is {held.status} here, its records say {entry.status}"
         if entry.filled > entry.order.qty:
             yield f"order {order_id} for {entry.order.qty} filled {entry.filled}"
-        if entry.left_qty > entry.filled and not facts.flipped:
+        if entry.left_qty > entry.filled and entry.flip_ns is None:
             yield f"order {order_id}: {entry.filled} lots entered, {entry.left_qty} left"
     alive = {entry.order.order_id for entry in facts.alive_entries()}
     if alive != set(state.entries):
@@ -283,6 +295,7 @@ def deficit_e6(name: str, age_ns: int) -> int:
 
 INVARIANTS: Final[tuple[Callable[[Moment], Iterator[str]], ...]] = (
     position_is_the_sum_of_fills,
+    a_flip_is_left_at_once,
     exchange_agrees,
     money_adds_up,
     order_table_is_followed,

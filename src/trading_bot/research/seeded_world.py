@@ -263,7 +263,9 @@ def _exchange(draws: Draws, seed: int) -> ExchangeConfig:
 def _config(draws: Draws, position_max: int) -> BotConfig:
     """Limits wide enough for hundreds of trades in most worlds, the shipped ones in the others."""
     wide, patient = draws.chance(800), draws.chance(500)
-    equity = (50_000.0, 400_000.0, 2_000_000.0)[draws.below(3)] if wide else (4_000.0, 10_000.0, 50_000.0)[draws.below(3)]
+    equity = (
+        (50_000.0, 400_000.0, 2_000_000.0)[draws.below(3)] if wide else (4_000.0, 10_000.0, 50_000.0)[draws.below(3)]
+    )
     risk = 15.0 * position_max
     tier = {"templates": ["*"], "stop_ticks_max": 12, "max_risk_usd": risk, "min_euc_ticks": 0.25}
     safety: dict[str, Any] = {"position_qty_max": position_max, "open_risk_usd_max": risk}

@@ -146,7 +146,11 @@ def _simulated(world: World, table: SessionTable, folder: Path) -> SeedReport:
         if runner.killed is not None and runner.killed.happened:
             restarted = _restart(watch, runner, runner.killed.target, documents, table)
     except BotError as error:
-        watch.note("the_run_goes_through", watch.facts.timers and 0 or 0, f"{type(error).__name__}: {error}")
+        watch.note(
+            "the_run_goes_through",
+            runner.book.now_ns if runner.machine is not None else world.start_ns,
+            f"{type(error).__name__}: {error}",
+        )
     return _report(world, watch, runner, restarted)
 
 
@@ -173,9 +177,7 @@ def _restart(watch: Watch, whole: BotRunner, folder: Path, documents: RunDocumen
     world = watch.world
     exchange, broker = sink_of(world)
     now_ns = 0
-    recovered = recover_run(
-        folder, build=_BUILD, config_hash=documents.config_hash, broker=broker, exchange=exchange
-    )
+    recovered = recover_run(folder, build=_BUILD, config_hash=documents.config_hash, sink=lambda: (broker, exchange))
     now_ns = recovered.player.last_ts_ns
     given = sum(isinstance(record, _COMMANDS) for record in _messages(folder))
     commands = msgspec.structs.replace(world, operator=world.operator[given:])

@@ -53,7 +53,7 @@ class Watch:
         trade = machine.state.trade
         self._stop_before = None if trade is None else (trade.order_id, trade.stop_ticks)
         self._was_flat = self.facts.position == 0
-        self.facts.naked_told_ns, self.facts.flipped = None, False
+        self.facts.naked_told_ns = None
         self.facts.take(event)
 
     def result(self, number: int, record: Event | Effect, machine: Machine) -> None:
@@ -108,9 +108,7 @@ class Watch:
             self.counts[invariant] += 1
             if self.counts[invariant] <= KEPT_PER_INVARIANT:
                 self.violations.append(
-                    Violation(
-                        seed=self.world.seed, seq=self._event_seq, ts_ns=ts_ns, invariant=invariant, text=text
-                    )
+                    Violation(seed=self.world.seed, seq=self._event_seq, ts_ns=ts_ns, invariant=invariant, text=text)
                 )
 
 
