@@ -4,7 +4,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,7 @@ from trading_bot.domain.effects import Alert, Effect
 from trading_bot.domain.errors import DataCorrupt, Halted, UsageError
 from trading_bot.domain.events import DecisionMade, Event, Input, SafetyVerdict
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
+from trading_bot.domain.ports import Broker
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.summary import ReplayReport, RunSummary
 from trading_bot.engines.exchange_config import exchange_config
@@ -143,10 +144,10 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
     else:
         folder = found
         log_setup.bind_ids(run_id=folder.name)
-        recovered = _recover(folder, build, documents, sink)
+        recovered = _recover(folder, build, documents, lambda: _sink(row, options, documents.instrument))
+        sink = _Sink(recovered.broker, recovered.exchange)
         first_inputs += _after_recovery(desk, recovered)
         if not recovered.warm:
-            sink = _sink(row, options, documents.instrument)
             # Also the next log of a run cut between two sessions begins with it, so it is no history of the runner's.
             first_inputs = [*history, *_seen(folder, documents, recovered), *first_inputs]
             history = ()
@@ -181,8 +182,8 @@ def _seen(folder: Path, documents: RunDocuments, recovered: Recovered) -> list[e
 class _Sink(msgspec.Struct, frozen=True):
     """Where orders go, and the exchange that the kernel's loop matches for it."""
 
-    broker: SimBroker
-    exchange: ExchangeSim
+    broker: Broker
+    exchange: ExchangeSim | None
 
 
 def _sink(row: ModeRow, options: RunOptions, instrument: Instrument) -> _Sink:
@@ -200,10 +201,12 @@ def _refuse_halted(desk: OperatorDesk) -> None:
         )
 
 
-def _recover(folder: Path, build: str, documents: RunDocuments, sink: _Sink) -> Recovered:
-    recovered = recover_run(
-        folder, build=build, config_hash=documents.config_hash, broker=sink.broker, exchange=sink.exchange
-    )
+def _recover(folder: Path, build: str, documents: RunDocuments, new_sink: Callable[[], _Sink]) -> Recovered:
+    def pair() -> tuple[Broker, ExchangeSim | None]:
+        sink = new_sink()
+        return sink.broker, sink.exchange
+
+    recovered = recover_run(folder, build=build, config_hash=documents.config_hash, sink=pair)
     log_setup.get_logger().warning(
         "run_continued",
         run=folder.name,

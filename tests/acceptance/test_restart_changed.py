@@ -30,11 +30,6 @@ from trading_bot.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 
-not_yet = pytest.mark.xfail(
-    strict=True,
-    reason="recovery holds the whole log to one stand-in exchange, of the present configuration: exit 4, no way on",
-)
-
 
 def start(data_dir, *arguments, program=("-m", "trading_bot.cli")):
     done = subprocess.run(
@@ -80,7 +75,6 @@ def killed(tmp_path_factory):
     return data_dir
 
 
-@not_yet
 @pytest.mark.parametrize("change", CHANGED)
 def test_another_configuration_goes_on_and_again(killed, tmp_path, change):
     config = tmp_path / "changed.toml"
@@ -98,7 +92,6 @@ def test_another_configuration_goes_on_and_again(killed, tmp_path, change):
     assert restarts == ["facts", "full"]
 
 
-@not_yet
 def test_another_build_goes_on(killed, tmp_path):
     data_dir = tmp_path / "data"
     shutil.copytree(killed, data_dir)

@@ -211,8 +211,22 @@ class TestExits:
         records = world.quote(START_NS + NS_PER_S, bid=23_993)
         assert of(records, events.ExitDetected)
         assert not of(records, PlaceExit), "the resident stop does it"
-        records = world.quotes(START_NS + 2 * NS_PER_S, START_NS + 4 * NS_PER_S)
+        records = []
+        for second in (2, 3, 4):
+            records += world.quote(START_NS + second * NS_PER_S, bid=23_993)
         assert [left.cause for left in of(records, PlaceExit)][:1] == ["STOP"]
+
+    def test_a_touch_that_came_back_is_no_exit(self):
+        """Touched by the quote alone; two seconds later the price is on the good side: the stop works on, and so do we."""
+        world = steady()
+        world.hold(1)
+        world.quote(START_NS + NS_PER_S, bid=23_993)
+        world.quote(START_NS + 1_500 * NS_PER_MS, bid=23_996)
+        records = world.quotes(START_NS + 2 * NS_PER_S, START_NS + 6 * NS_PER_S)
+        assert not of(records, PlaceExit)
+        assert world.state.trade.stop_touched_ns is None
+        records = world.quote(START_NS + 7 * NS_PER_S, bid=23_993)
+        assert of(records, events.ExitDetected), "the next touch is seen again"
 
     def test_one_exit_at_a_time(self):
         """Time stop and thesis and stop together: one decision, one order, every cause in its mask."""

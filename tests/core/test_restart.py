@@ -217,7 +217,7 @@ def test_a_log_whose_effects_do_not_follow_is_not_continued(whole, tmp_path, mon
     gates = [row for row in decision_v2._GATES if row[0].name != "MISSING_REQUIRED_SIGNAL"]
     monkeypatch.setattr(decision_v2, "_GATES", (*gates, (decision_v2.GateReason.EUC_LOW, lambda *_: True)))
     with pytest.raises(ReplayDiverged):
-        recover_run(target, build=BUILD, config_hash=documents().config_hash, broker=ShadowBroker())
+        recover_run(target, build=BUILD, config_hash=documents().config_hash, sink=lambda: (ShadowBroker(), None))
 
 
 def test_until_stops_a_player(whole):

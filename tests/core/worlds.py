@@ -130,14 +130,13 @@ def new_run(folder: Path, feed: ListFeed, docs: RunDocuments, **options: Any) ->
 
 def resumed_run(folder: Path, feed: ListFeed, docs: RunDocuments, *, build: str = BUILD, **options: Any) -> BotRunner:
     """A runner that continues the run in `folder`."""
-    broker = ShadowBroker()
-    recovered = recover_run(folder, build=build, config_hash=docs.config_hash, broker=broker)
+    recovered = recover_run(folder, build=build, config_hash=docs.config_hash, sink=lambda: (ShadowBroker(), None))
     logs = FolderLogs(folder, run_id="test", segment_bytes=SEGMENT_BYTES, sync_s=0.05)
     return BotRunner(
         docs,
         feed=feed,
         logs=logs,
-        broker=broker if recovered.full else ShadowBroker(),
+        broker=recovered.broker,
         identity=RunIdentity(run_id="test", build=build),
         recovered=recovered,
         **options,

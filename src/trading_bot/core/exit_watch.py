@@ -47,6 +47,7 @@ def watch(state: State, ts_ns: int) -> Results:
     _mark(state, trade)
     results = breaking.mark(state, ts_ns)
     rules = rules_of(state, trade)
+    _forget_touch(state, trade, ts_ns, rules)
     # A flattening has its own plan; two authorities would send two exits.
     flattening = state.flatten is not None and not state.flatten.finished
     if not flattening:
@@ -71,6 +72,18 @@ def exit_found(state: State, ts_ns: int, exit_mask: int) -> Results:
     if exit_mask & ExitReason.TARGET and trade.target_touched_ns is None:
         trade.target_touched_ns = ts_ns
     return watch(state, ts_ns)
+
+
+def _forget_touch(state: State, trade: Trade, ts_ns: int, rules: ExitRules) -> None:
+    """A stop that was touched, did not trigger in its time, and has the price on its good side again was not hit."""
+    if trade.stop_touched_ns is None or ts_ns < trade.stop_touched_ns + rules.stop_grace_ns:
+        return
+    price_ticks = breaking.leave_ticks(state)
+    if price_ticks is None or trade.resident_stop_ticks is None or trade.sent_cause is not None:
+        return
+    if (price_ticks - trade.stop_ticks) * trade.sign > 0:
+        trade.stop_touched_ns = None
+        watch_in_kernel(state)
 
 
 def _leave(state: State, trade: Trade, inputs: ExitInputs, rules: ExitRules) -> Results:

@@ -52,9 +52,12 @@ class Player:
         counters: RunCounters | None = None,
         run_digest: EffectsDigest | None = None,
         on_message: Callable[[Event | Effect], None] | None = None,
-        exchange: ExchangeSim | None = None,
+        exchange: Callable[[events.RunStarted | events.ProcessStarted], ExchangeSim | None] | None = None,
     ) -> None:
-        """`build` names our kernel and core: effects are compared only with a log of the same build."""
+        """`build` names our kernel and core: effects are compared only with a log of the same build.
+
+        `exchange` gives what the kernel matches from a beginning on: a log's, or that of a process that began cold.
+        """
         self.build = build
         self.counters = counters or RunCounters()
         self.run_digest = run_digest or EffectsDigest()
@@ -200,15 +203,21 @@ class Player:
         self.compared = record.kernel_build == self.build
         documents = RunDocuments.unpack(record.documents, where=f"record {seq}")
         self.machine = Machine(documents, counters=self.counters, run_digest=self.run_digest)
-        self.machine.state.kernel.set_exchange(self._exchange)
+        self._set_exchange(record)
         if self.compared:
             self._apply(record, seq)
+
+    def _set_exchange(self, record: events.RunStarted | events.ProcessStarted) -> None:
+        if self._exchange is not None:
+            assert self.machine is not None
+            self.machine.state.kernel.set_exchange(self._exchange(record))
 
     def _restart_cold(self, record: events.ProcessStarted, seq: int) -> None:
         old = self._live(seq)
         self.compared = record.kernel_build == self.build
         documents = RunDocuments.unpack(record.documents, where=f"record {seq}")
         self.machine = old.restarted(documents, self.facts)
+        self._set_exchange(record)
         self._expected.clear()
         self._outcome = None
         self._apply(record, seq)

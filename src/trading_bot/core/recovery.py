@@ -1,7 +1,7 @@
 """Start-up is recovery: a run that did not end in an orderly way goes on where its log stops (architecture law 10)."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +45,8 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
     `warm`: kernel and broker are as the last log left them, also where that log ended and the next is to begin.
 
+    `broker` and `exchange` are where orders go: as the log left them when `warm`, else new.
+
     `log` is None when the run was cut between two session logs; `previous` is the session before the last log's.
     """
 
@@ -57,6 +59,8 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     feed_records: int
     ts_first_ns: int
     previous: Machine | None
+    broker: Broker
+    exchange: ExchangeSim | None
 
     def machine_before(self, documents: RunDocuments) -> Machine | None:
         """What the next session's log is begun from when the run was cut between two; None before the first.
@@ -111,12 +115,13 @@ def unfinished(run_folder: Path) -> bool:
 
 
 def recover_run(
-    run_folder: Path, *, build: str, config_hash: str, broker: Broker, exchange: ExchangeSim | None = None
+    run_folder: Path, *, build: str, config_hash: str, sink: Callable[[], tuple[Broker, ExchangeSim | None]]
 ) -> Recovered:
     """Replay the sessions of a run and open its last log for appending.
 
-    The broker, and the exchange that a simulated one has, are rebuilt from the market data, effects and answers in
-    the logs; answers it still owes are delivered afterwards.
+    `sink` makes a broker, and the exchange that a simulated one has. They are rebuilt from the market data, effects and
+    answers in the logs, where our own build and configuration wrote them; answers it still owes are delivered
+    afterwards.
 
     Raises:
         LogCorrupt: a damaged log.
@@ -132,6 +137,7 @@ def recover_run(
     feed_records = torn_bytes = ts_first_ns = 0
     player = Player(build=build, counters=counters, run_digest=run_digest)
     previous: Machine | None = None
+    stand_in = _StandIn(sink, build, config_hash)
     for log in logs:
         previous, facts = player.machine if player.compared else None, player.facts
         is_last = log is logs[-1]
@@ -141,8 +147,8 @@ def recover_run(
             build=build,
             counters=counters,
             run_digest=run_digest,
-            on_message=lambda record: _tell(broker, record),
-            exchange=exchange,
+            on_message=stand_in.tell,
+            exchange=stand_in.begin,
         )
         # Until the log's own STATE_CARRIED is read, what the session before it left is what is known.
         player.facts = facts
@@ -156,6 +162,7 @@ def recover_run(
     machine = player.machine
     warm = player.compared and machine is not None and machine.state.documents.config_hash == config_hash
     full = same and warm
+    broker, exchange = (stand_in.broker, stand_in.exchange) if warm else sink()
     return Recovered(
         log=None if not logs or player.ended is not None else EventLog.open_append(logs[-1]),
         player=player,
@@ -166,6 +173,8 @@ def recover_run(
         feed_records=feed_records,
         ts_first_ns=ts_first_ns,
         previous=previous,
+        broker=broker,
+        exchange=exchange,
     )
 
 
@@ -182,6 +191,32 @@ def _refuse_failed(log: Path, player: Player) -> None:
             f"{log}: the core failed here ({failed.error}). This log is not continued: "
             "move the run's folder away, keep it for the bug report, and start again",
         )
+
+
+class _StandIn:
+    """The broker beside the log. A process that began cold had a new one, and so has the log from there on.
+
+    What another build or configuration wrote is not told: that broker's exchange may have worked differently.
+    """
+
+    def __init__(self, sink: Callable[[], tuple[Broker, ExchangeSim | None]], build: str, config_hash: str) -> None:
+        self._sink = sink
+        self._ours = (build, config_hash)
+        self._writer: tuple[str, str] | None = None
+        self.broker, self.exchange = sink()
+
+    def begin(self, record: events.RunStarted | events.ProcessStarted) -> ExchangeSim | None:
+        """A log begins, or a process cold in it; the exchange for its kernel to match, None where nothing is told."""
+        writer = (record.kernel_build, record.config_hash)
+        if self._writer is not None and (isinstance(record, events.ProcessStarted) or writer != self._writer):
+            self.broker, self.exchange = self._sink()
+        self._writer = writer
+        return self.exchange if writer == self._ours else None
+
+    def tell(self, record: Event | Effect) -> None:
+        """A record was applied."""
+        if self._writer == self._ours:
+            _tell(self.broker, record)
 
 
 def _tell(broker: Broker, record: Event | Effect) -> None:
