@@ -39,7 +39,7 @@ def test_a_position_that_no_trade_owns_is_left_once():
     world.fill(Leg.EXIT, Side.SELL, 1, 24_000, left=1)
     assert world.state.trade is None
     results = world.fill(Leg.EXIT, Side.SELL, 1, 24_000)
-    assert only(results, LatchKillSwitch)
+    assert only(results, LatchKillSwitch).reason == "EXIT filled 1 of an order that is not open here", "no log number"
     exit_order = only(results, PlaceExit)
     assert (exit_order.order_id, exit_order.side, exit_order.qty, exit_order.limit_ticks) == (HELD, Side.BUY, 1, None)
     later = world.advance(world.now_ns + 40 * NS_PER_S)
@@ -70,3 +70,13 @@ def test_the_exchange_draws_alike_whatever_the_numbers_of_the_log():
         told.append([(one.ts_ns, one.qty) for one in desk.run(5000) if isinstance(one, trade_events.OrderFilled)])
     assert told[0]
     assert told[0] == told[1] == told[2]
+
+
+def test_a_child_that_comes_into_force_after_the_close_is_withdrawn():
+    """Seed 71: the exit filled before the bracket stood; its target worked on and opened a position later."""
+    world = World()
+    world.hold(1, protected=False)
+    world.fill(Leg.EXIT, Side.SELL, 1, 24_000)
+    for leg in (Leg.STOP, Leg.TARGET):
+        cancel = only(world.working(leg, 23_993), effects.CancelOrder)
+        assert (cancel.order_id, cancel.leg) == (HELD, leg)

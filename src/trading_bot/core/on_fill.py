@@ -219,6 +219,7 @@ def _unknown_fill(state: State, event: OrderFilled) -> Results:
     """An execution that belongs to nothing we know: the position counts, and trading ends."""
     _book(state, event)
     state.stray_exit = state.stray_exit and not (event.leg is Leg.EXIT and event.final)
-    reason = f"{event.leg.value} of order {event.order_id} filled {event.qty}, which is not open here"
+    # Without the order's number, which a restart shifts: the reason stands in effects, whose digests have to agree.
+    reason = f"{event.leg.value} filled {event.qty} of an order that is not open here"
     ask = AskBroker(ts_ns=event.ts_ns, reason="UNKNOWN_FILL")
     return [ask, *pull_kill_switch(state, event.ts_ns, reason, "fill"), *drive(state, event.ts_ns)]

@@ -8,7 +8,7 @@ from trading_bot.core.state import State
 from trading_bot.core.stopping import end_if_idle
 from trading_bot.core.trade import Trade
 from trading_bot.domain import events
-from trading_bot.domain.effects import Alert, ArmTimer, DisarmTimer, Effect
+from trading_bot.domain.effects import Alert, ArmTimer, CancelOrder, DisarmTimer, Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import ClientOrderId, Leg
 from trading_bot.domain.trade_events import OrderWorking, RequestRefused, StopResident, StopTriggered
@@ -36,7 +36,10 @@ def order_working(state: State, event: OrderWorking, _seq: int) -> Results:
         return _advance(state, event.ts_ns, event.order_id, OrderSignal.WORK)
     trade = _trade_of(state, event.order_id)
     if trade is None:
-        return []  # the position closed while this was under way
+        # The position closed while this was under way: alone it could open another.
+        if event.leg is Leg.EXIT and state.stray_exit:
+            return []
+        return [CancelOrder(ts_ns=event.ts_ns, order_id=event.order_id, reason="POSITION_CLOSED", leg=event.leg)]
     if event.leg is Leg.TARGET:
         trade.target_resident = True
     elif event.leg is Leg.STOP:
