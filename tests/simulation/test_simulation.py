@@ -23,9 +23,7 @@ def test_nothing_is_violated(seed):
 
 
 def test_the_same_seed_gives_the_same_report():
-    first, again = (
-        simulate.simulate_all([21], told=lambda _: None) for _ in range(2)
-    )
+    first, again = (simulate.simulate_all([21], told=lambda _: None) for _ in range(2))
     assert first.totals["trades"] > 0
     same = msgspec.structs.replace(again, wall_s=first.wall_s)
     assert msgspec.json.encode(first) == msgspec.json.encode(same)
