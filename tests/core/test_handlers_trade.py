@@ -217,7 +217,7 @@ class TestExits:
         assert [left.cause for left in of(records, PlaceExit)][:1] == ["STOP"]
 
     def test_a_touch_that_came_back_is_no_exit(self):
-        """Touched by the quote alone; two seconds later the price is on the good side: the stop works on, and so do we."""
+        """Touched by the quote alone; two seconds later the price is on the good side again: the stop works on."""
         world = steady()
         world.hold(1)
         world.quote(START_NS + NS_PER_S, bid=23_993)

@@ -10,8 +10,8 @@ from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.engines import decision_v2
 from trading_bot.engines.session import SessionState
 
-# Specification 6.1: kill switch, link and recovery state, breakers, data and execution score, session, open position or working
-# entry, frequency and fee budgets, capital tier, belief and stability, expected utility, sizing, safety gate.
+# Specification 6.1: kill switch, link and recovery state, breakers, data and execution score, session, open position or
+# working entry, frequency and fee budgets, capital tier, belief and stability, expected utility, sizing, safety gate.
 AUTHORITY = [
     "KILL_SWITCH",
     "STOPPING",
