@@ -98,6 +98,23 @@ def explain(
     write_pairs(key, [(name, _plain(value)) for name, value in answer.items() if value not in (None, "", [], {})])
 
 
+def _check_faults(path: Path, faults: tuple[str, ...]) -> None:
+    """Only the simulated market reads these texts, so that a slip in one would be found when a run starts.
+
+    Raises:
+        ConfigError: one is no fault.
+    """
+    if not faults:
+        return
+    from trading_bot.market_sources import parse_fault
+
+    for text in faults:
+        try:
+            parse_fault(text)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+
 @app.command()
 def check(
     ctx: typer.Context,
@@ -121,6 +138,7 @@ def check(
         _show_templates(loaded)
     else:
         loaded = _load(Common(data_dir=asked.data_dir, config=path, as_json=asked.as_json), None, None)
+        _check_faults(path, loaded.config.simulator.faults)
         rows = [_described(loaded, key) for key, origin in loaded.origins.items() if origin == f"file {path}"]
         if asked.as_json:
             write_json({"ok": True, "file": str(path), "kind": "configuration", "sets": rows})

@@ -71,3 +71,20 @@ def test_show_gives_what_is_in_force_under_a_preset(run_main, tmp_path):
     assert [keys[f"simulator.{name}"]["value"] for name in names] == ["optimistic", 10, 10, 0, 0]
     assert {keys[f"simulator.{name}"]["origin"] for name in names} == {"preset optimistic"}
     assert keys["simulator.stop_trigger"]["origin"] == "default"
+
+
+def test_a_fault_that_is_none_ends_with_2_before_any_run(run_main, tmp_path):
+    file = tmp_path / "bot.toml"
+    for fault, said in (
+        ("STAL 2026-11-25T15:10:00Z 12", "'STAL' is not a valid FaultKind"),
+        ("STALL 2026-11-25T15:10:00Z", "2 parts"),
+        ("STALL 2026-11-25T15:10:00Z soon", "'soon'"),
+    ):
+        file.write_text(f'[simulator]\nfaults = ["STALL 2026-11-25T15:00:00Z 5", "{fault}"]\n', encoding="utf-8")
+        code, _, err = run_main("config", "check", file)
+        assert code == 2
+        assert f"{file}: simulator.faults: '{fault}' is no fault" in err
+        assert said in err
+        assert "KIND TIME SECONDS [SIZE]" in err
+    file.write_text('[simulator]\nfaults = ["STALL 2026-11-25T15:00:00Z 5"]\n', encoding="utf-8")
+    assert run_main("config", "check", file)[0] == 0

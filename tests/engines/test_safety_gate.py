@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from trading_bot.domain.config import SafetyConfig
 from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
+from trading_bot.engines import safety_gate
 from trading_bot.engines.breaker_table import Money
 from trading_bot.engines.position import Account, open_account
 from trading_bot.engines.safety_gate import Refused, SafetyFacts, SafetyGate
@@ -99,51 +100,61 @@ def test_the_bracket_of_a_sell_is_mirrored():
     assert (order.stop_price_ticks, order.target_price_ticks) == (24_008, 23_988)
 
 
-@pytest.mark.parametrize(
-    ("number", "changes"),
-    [
-        pytest.param(1, {"killed": True}, id="1 kill switch"),
-        pytest.param(2, {"recovered": False}, id="2 recovery"),
-        pytest.param(3, {"link_up": False}, id="3 link"),
-        pytest.param(3, {"data_live": False}, id="3 data delayed or frozen"),
-        pytest.param(4, {"account_known": False}, id="4 account"),
-        pytest.param(5, {"instrument_id": 2}, id="5 another instrument"),
-        pytest.param(6, {"position_qty": 1}, id="6 position"),
-        pytest.param(6, {"position_qty": None}, id="6 position unknown"),
-        pytest.param(6, {"working_buy_qty": 1}, id="6 a working entry of the same side"),
-        pytest.param(7, {"qty": 0}, id="7 order of nothing"),
-        pytest.param(7, {"qty": -1}, id="7 order of less than nothing"),
-        pytest.param(8, {"stop_ticks": 0}, id="8 no stop"),
-        pytest.param(8, {"stop_ticks": -8}, id="8 a stop on the wrong side"),
-        pytest.param(9, {"open_risk_uusd": 5_000_001}, id="9 open risk, a micro-dollar over"),
-        pytest.param(9, {"open_risk_uusd": None}, id="9 open risk unknown"),
-        # The order risks 10.00. 3 % of 10 000 are 300: what is lost today and this stop may not reach them.
-        pytest.param(11, lost(290), id="11 the day's loss would reach 3 %"),
-        pytest.param(12, lost(0, week_usd=990), id="12 the week's loss would reach 10 %"),
-        # 15 % of a peak of 11 753 are 1 762.95; 11 753 - 10 000 + 10 are 1 763.
-        pytest.param(13, lost(0, peak_usd=11_753), id="13 the drawdown would reach 15 %"),
-        pytest.param(14, {"breakers": ("LOSSES_IN_ROW",)}, id="14 a breaker"),
-        pytest.param(14, {"breakers": None}, id="14 breakers unknown"),
-        pytest.param(15, {"budgets": ("FREQUENCY_HOUR",)}, id="15 a budget"),
-        pytest.param(15, {"budgets": None}, id="15 budgets unknown"),
-        pytest.param(16, {"limit_ticks": 24_022}, id="16 21 ticks above the touch"),
-        pytest.param(16, {"limit_ticks": 23_980}, id="16 21 ticks below the touch"),
-        pytest.param(16, {"side": Side.SELL, "limit_ticks": 24_021}, id="16 a sell is held to the bid"),
-        pytest.param(17, {"ask_ticks": 24_003}, id="17 spread of 3"),
-        pytest.param(17, {"ask_ticks": 24_000}, id="17 locked"),
-        pytest.param(17, {"ask_ticks": 23_999}, id="17 crossed"),
-        pytest.param(17, {"bid_ticks": None}, id="17 no bid"),
-        *(
-            pytest.param(18, {"session_state": state}, id=f"18 {state.value}")
-            for state in SessionState
-            if state is not SessionState.ENTRIES
-        ),
-        pytest.param(20, {"last_entry": (Side.BUY, 24_001, NOW_NS)}, id="20 the same in the same instant"),
-        pytest.param(20, {"last_entry": (Side.BUY, 24_001, NOW_NS - 999_999_999)}, id="20 a nanosecond early"),
-    ],
-)
+# What one check alone refuses, by its number in specification 8.1.
+ALONE = [
+    pytest.param(1, {"killed": True}, id="1 kill switch"),
+    pytest.param(2, {"recovered": False}, id="2 recovery"),
+    pytest.param(3, {"link_up": False}, id="3 link"),
+    pytest.param(3, {"data_live": False}, id="3 data delayed or frozen"),
+    pytest.param(4, {"account_known": False}, id="4 account"),
+    pytest.param(5, {"instrument_id": 2}, id="5 another instrument"),
+    pytest.param(6, {"position_qty": 1}, id="6 position"),
+    pytest.param(6, {"position_qty": None}, id="6 position unknown"),
+    pytest.param(6, {"working_buy_qty": 1}, id="6 a working entry of the same side"),
+    pytest.param(7, {"qty": 0}, id="7 order of nothing"),
+    pytest.param(7, {"qty": -1}, id="7 order of less than nothing"),
+    pytest.param(8, {"stop_ticks": 0}, id="8 no stop"),
+    pytest.param(8, {"stop_ticks": -8}, id="8 a stop on the wrong side"),
+    pytest.param(9, {"open_risk_uusd": 5_000_001}, id="9 open risk, a micro-dollar over"),
+    pytest.param(9, {"open_risk_uusd": None}, id="9 open risk unknown"),
+    # The order risks 10.00. 3 % of 10 000 are 300: what is lost today and this stop may not reach them.
+    pytest.param(11, lost(290), id="11 the day's loss would reach 3 %"),
+    pytest.param(12, lost(0, week_usd=990), id="12 the week's loss would reach 10 %"),
+    # 15 % of a peak of 11 753 are 1 762.95; 11 753 - 10 000 + 10 are 1 763.
+    pytest.param(13, lost(0, peak_usd=11_753), id="13 the drawdown would reach 15 %"),
+    pytest.param(14, {"breakers": ("LOSSES_IN_ROW",)}, id="14 a breaker"),
+    pytest.param(14, {"breakers": None}, id="14 breakers unknown"),
+    pytest.param(15, {"budgets": ("FREQUENCY_HOUR",)}, id="15 a budget"),
+    pytest.param(15, {"budgets": None}, id="15 budgets unknown"),
+    pytest.param(16, {"limit_ticks": 24_022}, id="16 21 ticks above the touch"),
+    pytest.param(16, {"limit_ticks": 23_980}, id="16 21 ticks below the touch"),
+    pytest.param(16, {"side": Side.SELL, "limit_ticks": 24_021}, id="16 a sell is held to the bid"),
+    pytest.param(17, {"ask_ticks": 24_003}, id="17 spread of 3"),
+    pytest.param(17, {"ask_ticks": 24_000}, id="17 locked"),
+    pytest.param(17, {"ask_ticks": 23_999}, id="17 crossed"),
+    pytest.param(17, {"bid_ticks": None}, id="17 no bid"),
+    *(
+        pytest.param(18, {"session_state": state}, id=f"18 {state.value}")
+        for state in SessionState
+        if state is not SessionState.ENTRIES
+    ),
+    pytest.param(20, {"last_entry": (Side.BUY, 24_001, NOW_NS)}, id="20 the same in the same instant"),
+    pytest.param(20, {"last_entry": (Side.BUY, 24_001, NOW_NS - 999_999_999)}, id="20 a nanosecond early"),
+]
+
+
+@pytest.mark.parametrize(("number", "changes"), ALONE)
 def test_a_check_refuses_alone_and_by_its_number(number, changes):
     assert failed(changes) == (number,)
+
+
+@pytest.mark.parametrize("row", range(len(safety_gate._CHECKS)), ids=lambda row: safety_gate._CHECKS[row][0].name)
+def test_a_removed_check_is_noticed(row, monkeypatch):
+    """The cases above hold every row: without it, the orders that it alone refused pass."""
+    number = int(safety_gate._CHECKS[row][0])
+    monkeypatch.setattr(safety_gate, "_CHECKS", safety_gate._CHECKS[:row] + safety_gate._CHECKS[row + 1 :])
+    passed = {case.values[0] for case in ALONE if failed(case.values[1]) == ()}
+    assert passed == {number}
 
 
 @pytest.mark.parametrize(
