@@ -37,6 +37,7 @@ class Outcome(IntFlag):
     EXIT = 4
     GAP = 8
     LOG_FULL = 16
+    BAR = 32
     PENDING = 256
 
 
@@ -65,6 +66,15 @@ class TriggerRow(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
+class MapKnot(msgspec.Struct, frozen=True):
+    """What a belief has meant: one point of a calibration map. `p_target + p_stop <= 1`, mark at the time stop."""
+
+    belief: float
+    p_target: float
+    p_stop: float
+    mark_ticks: float
+
+
 class TemplateRow(msgspec.Struct, frozen=True, kw_only=True):
     """One strategy template, compiled. Ticks, nanoseconds, z-values."""
 
@@ -86,6 +96,8 @@ class TemplateRow(msgspec.Struct, frozen=True, kw_only=True):
     rearm_ns: int
     weights: tuple[WeightRow, ...]
     triggers: tuple[TriggerRow, ...]
+    rv_reference: float = 0.0  # ticks/sqrt(s) at which target and stop are as given; 0: they never scale
+    maps: tuple[tuple[MapKnot, ...], ...] = ((), (), ())  # by volatility bucket: low, normal, high; empty: uncalibrated
 
 
 class KernelConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +122,8 @@ class KernelConfig(msgspec.Struct, frozen=True, kw_only=True):
     age_dead_ns: int
     age_outside_rth_factor: int
     templates: tuple[TemplateRow, ...]
+    stability_max_e6: int = 300_000
+    cost_share_max_e6: int = 350_000
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -130,6 +144,23 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     euc_e6: int
     required_e6: int
     cost_share_e6: int
-    slippage_e6: int
+    slippage_e6: int  # of a stop
     target_ticks: int
     stop_ticks: int
+    p_stop_e6: int = 0
+    p_time_e6: int = 0
+    mark_e6: int = 0
+    entry_slippage_e6: int = 0
+    scale_e6: int = 0
+    volatility: int = 0  # bucket: 0 low, 1 normal, 2 high
+    fitted: bool = False  # from a calibration map; else UNCALIBRATED
+    verdict: int = 0  # docs/kernel.md, section 8
+
+
+class Verdict(IntFlag):
+    """What a candidate's own terms say against it (docs/kernel.md, section 8)."""
+
+    MISSING = 1
+    UNSTABLE = 2
+    COST_SHARE = 4
+    EUC_LOW = 8

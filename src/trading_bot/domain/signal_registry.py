@@ -2,19 +2,24 @@
 
 Terms: `C, O, H, L, Vb` close, open, high, low and volume of the 60 s bar just closed; `X[i]` is X of the i-th bar before it; `N, V` notional
 and volume since the anchor; `n` bars since the anchor (this one included); `S5, S14, S30` sums of TR over the last 5, 14, 30 bars;
-`w(dt, tau)`, `s(x)`, None and all rules of arithmetic: docs/kernel.md. Sums run from the oldest bar to the newest.
+`vz` is 3.0 * vol_z; "None if any is" means that a signal named in the formula without a value leaves this one without; sessions of bars,
+`ts_open`, `rth_open`: docs/kernel.md, section 4; `w(dt, tau)`, `s(x)`, None and all rules of arithmetic: docs/kernel.md. Sums run from the oldest bar to the newest.
 """
 
 from typing import Final, Literal
 
 import msgspec
 
-Cadence = Literal["bar", "tick", "grid", "second"]
+Cadence = Literal["bar", "tick", "grid", "second", "fed"]
 Parity = Literal["odd", "even"]
 
 
 class SignalSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One signal. `number` is its row in section 3.1 of the specification, 0 for order flow; `scale` is k of s(x/k), 0 where the value enters as it is."""
+    """One signal.
+
+    `number` is its row in section 3.1 of the specification, 0 for others; `scale` is k of s(x/k), 0 where the value enters as it is.
+    A `category` carries no weight: it may only be a trigger.
+    """
 
     id: int
     name: str
@@ -28,6 +33,7 @@ class SignalSpec(msgspec.Struct, frozen=True, kw_only=True):
     warm_up: str
     formula: str
     source: str
+    category: bool = False
 
 
 _SPEC_31: Final = "specification 3.1"
@@ -36,9 +42,21 @@ _CONT: Final = "Cont, Kukanov, Stoikov (2014), The Price Impact of Order Book Ev
 _INF: Final = None
 
 
-def _bar(number: int, name: str, parity: Parity, low: float, high: float, warm_up: str, formula: str) -> SignalSpec:
+def _bar(
+    number: int,
+    name: str,
+    parity: Parity,
+    low: float,
+    high: float,
+    warm_up: str,
+    formula: str,
+    *,
+    signal_id: int | None = None,
+    source: str = _SPEC_31,
+    category: bool = False,
+) -> SignalSpec:
     return SignalSpec(
-        id=number - 1,
+        id=number - 1 if signal_id is None else signal_id,
         name=name,
         number=number,
         cadence="bar",
@@ -49,7 +67,8 @@ def _bar(number: int, name: str, parity: Parity, low: float, high: float, warm_u
         scale=0.0,
         warm_up=warm_up,
         formula=formula,
-        source=_SPEC_31,
+        source=source,
+        category=category,
     )
 
 
@@ -101,6 +120,32 @@ _RV: Final = (
     "At each grid point g: sqrt(S * w(g - last change ts, tau) / 4.0 / tau_s). tau = {tau} s."
 )
 
+_FAILED: Final = (
+    "for k = 0..{back} (bars back), lo = lowest low and hi = highest high of the {window} bars before bar k: a failed break down if lo - L[k] >= {depth} and C > lo, "
+    "a failed break up if H[k] - hi >= {depth} and C < hi. For each side the smallest such k counts. down = lo - L[k] or 0, up = H[k] - hi or 0; "
+    "0.0 if both are above 0, else clamp((down - up) / 16.0, -1, 1)."
+)
+
+
+def _fed(signal_id: int, name: str, parity: Parity, formula: str, source: str) -> SignalSpec:
+    return SignalSpec(
+        id=signal_id,
+        name=name,
+        number=0,
+        cadence="fed",
+        parity=parity,
+        unit="1",
+        low=-1.0 if parity == "odd" else 0.0,
+        high=1.0,
+        scale=0.0,
+        warm_up="once the core has given it",
+        formula=formula,
+        source=source,
+    )
+
+
+_CONTEXT: Final = "the value times the conviction of the newest message that the configuration maps to this slot, while it is not older than its time to live; None otherwise."
+
 SIGNALS: Final[tuple[SignalSpec, ...]] = (
     _bar(
         1, "vwap_z", "odd", -1.0, 1.0, "n >= 60",
@@ -136,6 +181,15 @@ SIGNALS: Final[tuple[SignalSpec, ...]] = (
     ),
     _bar(8, "close_location_value", "odd", -1.0, 1.0, "1 bar", "((C - L) - (H - C)) / (H - L), 0.0 when H == L."),
     _bar(
+        9, "gap_from_prev_close_n", "odd", -1.0, 1.0, "a prior session and a bar of this one",
+        "F the open of this session's first bar, P the close of the prior session's last, sd its deviation; None if there is none or sd == 0.0, "
+        "and in bars outside the session; clamp((F - P) / sd, -2, 2)/2.",
+    ),
+    _bar(
+        10, "distance_from_poc_proxy", "odd", -1.0, 1.0, "a prior session",
+        "Np, Vp, sd of the prior session; None if there is none, Vp == 0 or sd == 0.0; clamp(((C*Vp - Np) / Vp) / sd, -3, 3)/3.",
+    ),
+    _bar(
         11, "micro_trend_5", "odd", -1.0, 1.0, "n >= 6 and 14 bars of TR",
         "0.0 if S14 == 0 else clamp((C - C[5]) / ((S14/14) * sqrt(5.0)), -1, 1).",
     ),
@@ -149,12 +203,71 @@ SIGNALS: Final[tuple[SignalSpec, ...]] = (
         "num = k*Vb - sum x; den = sqrt(k*(sum x*x) - (sum x)*(sum x)) (integers to the end, 128 bits, then double); None if den == 0.0 else clamp(num/den, -3, 3)/3.",
     ),
     _bar(
+        14, "vol_slope_20", "even", -1.0, 1.0, "n >= 20",
+        "the last 20 bars, weights u = 2*j - 19, j = 0 oldest .. 19 newest; T = sum Vb, Q = sum u*Vb (integers); 0.0 if T == 0 else "
+        "clamp((20.0 * (2.0*Q / 2660.0)) / (T / 20.0), -1, 1).",
+    ),
+    _bar(
+        15, "effort_vs_result", "even", -1.0, 1.0, "n >= 101",
+        "over the 100 bars before this one: mV, mB twice the median (sum of the two middle values) of Vb and of abs(C - O); None if mV == 0 or mB == 0; "
+        "s(2*Vb / mV - 2*abs(C - O) / mB).",
+    ),
+    _bar(
+        16, "range_expansion_on_volume", "even", 0.0, 1.0, "30 bars of TR and vol_z",
+        "r = 0.0 if S30 == 0 else TR / (S30/30); None if vol_z is; (min(r, 2.0) * max(vz, 0.0)) / 6.0.",
+    ),
+    _bar(17, "climax_bar_flag", "even", 0.0, 1.0, "14 bars of TR and vol_z", "1.0 if 7*TR > S14 and vz > 2.0 else 0.0; None if vol_z is."),
+    _bar(18, "quiet_bar_flag", "even", 0.0, 1.0, "14 bars of TR and vol_z", "1.0 if 28*TR < S14 and vz < -1.0 else 0.0; None if vol_z is."),
+    _bar(
+        19, "consecutive_high_vol_bars", "even", 0.0, 1.0, "vol_z",
+        "the number of bars in a row up to this one with vz > 1.0; a bar with another vz or none, an anchor and a bar refused for vol_z end the run; None if vol_z is; min(run, 5)/5.0.",
+    ),
+    _bar(
+        20, "participation_expansion_index", "even", 0.0, 1.0, "30 bars of TR, vol_z and effort_vs_result",
+        "r = 0.0 if S30 == 0 else TR / (S30/30); None if any is; sigma(((vz + r) - 1.0) - effort_vs_result).",
+    ),
+    _bar(
+        21, "session_phase", "even", 0.0, 6.0, "a session row with RTH",
+        "d = ts_open - rth_open, m = rth_close - rth_open; 0.0 if d < 0; 1.0, 2.0, 3.0, 4.0, 5.0 for the first of 60, 120, 240, 330, 390 with d*390 < that*m; else 6.0. "
+        "None without a row or RTH.", category=True,
+    ),
+    _bar(
+        22, "opening_range_break", "odd", -1.0, 1.0, "15 min of the session, 10 bars of them, and 14 bars of TR",
+        "A = rth_open if anchors are RTH's else the row's open; hi, lo over this row's bars with A <= ts_open < A + 15 min; None if they are fewer than 10, if ts_open < A + 15 min, "
+        "and outside the session; d = C - hi if C > hi, C - lo if C < lo, else 0; 0.0 if S14 == 0 else clamp(d / (S14/14), -1, 1).",
+    ),
+    _bar(23, "lunch_void_gate", "even", 0.0, 1.0, "session_phase and quiet_bar_flag", "1.0 if session_phase == 3.0 and quiet_bar_flag == 1.0 else 0.0; None if any is."),
+    _bar(
+        24, "close_magnet_index", "even", 0.0, 1.0, "in the last hour vwap_z and vol_z, else 1 bar",
+        "if rth_close - 1 h <= ts_open < rth_close: None if any is, sigma(-(3.0 * abs(vwap_z)) + vz); else 0.0.",
+    ),
+    _bar(
         25, "spread_tickiness", "even", 0.0, 1.0, "a quote during the bar",
         "t = (sum (ask - bid)*dt) / (sum dt) over the bar's minute; clamp((t - 1.0)/2.0, 0, 1); None when no time had a quote.",
+    ),
+    _bar(
+        26, "slippage_risk", "even", 0.0, 1.0, "1 bar",
+        "q = expected slippage (docs/kernel.md, section 8) at the bar's end, with atr_14_n of this bar and the quote then; min(q / 6.0, 1.0).",
+    ),
+    _bar(
+        27, "friction_regime_index", "even", 0.0, 1.0, "14 bars of TR",
+        "1.0 if S14 == 0 else clamp((c + q) / (S14/14), 0, 1), c the round-trip commission in ticks, q as in slippage_risk.",
     ),
     SignalSpec(
         id=27, name="dvs", number=28, cadence="tick", parity="even", unit="1", low=0.0, high=1.0, scale=0.0, warm_up="start",
         formula="data score in hundredths / 100.", source="specification 4",
+    ),
+    _bar(
+        0, "noise", "even", 0.0, 1.0, "n >= 21",
+        "P = sum of abs(C[i] - C[i+1]) for i = 0..19; 1.0 if P == 0 else 1.0 - abs(C - C[20]) / P.", signal_id=28, source="specification 3.1, below the table",
+    ),
+    _bar(
+        0, "failed_break", "odd", -1.0, 1.0, "n >= 64",
+        _FAILED.format(back=3, window=60, depth=4), signal_id=29, source="specification 6.4, K2",
+    ),
+    _bar(
+        0, "sweep_reversal", "odd", -1.0, 1.0, "n >= 23",
+        _FAILED.format(back=2, window=20, depth=6), signal_id=30, source="specification 6.4, K3",
     ),
     _flow(32, "spread_ticks", "even", "ticks", 2.0, "first quote", "ask - bid."),
     _flow(
@@ -209,11 +322,20 @@ SIGNALS: Final[tuple[SignalSpec, ...]] = (
         52, "stream_age_ms", "even", "ms", 1000.0, "first frame",
         "(t - ts of the last quote, trade or rejected record) / 1000000.0.", low=0.0,
     ),
+    _fed(
+        53, "level_bias", "odd",
+        "docs/levels.md: weight of the nearest live level below the close minus that of the nearest above, each fading with its distance.",
+        "features DG13",
+    ),
+    _fed(54, "context_1", "odd", _CONTEXT, "features SG10"),
+    _fed(55, "context_2", "odd", _CONTEXT, "features SG10"),
+    _fed(56, "context_3", "even", _CONTEXT, "features SG10"),
+    _fed(57, "context_4", "even", _CONTEXT, "features SG10"),
 )  # fmt: skip
 
 SIGNAL_BY_NAME: Final[dict[str, SignalSpec]] = {spec.name: spec for spec in SIGNALS}
 SIGNAL_BY_ID: Final[dict[int, SignalSpec]] = {spec.id: spec for spec in SIGNALS}
-SIGNAL_SLOTS: Final = 56  # ids run below this; 0..27 follow the specification's numbering, 32.. are order flow
+SIGNAL_SLOTS: Final = 64  # ids run below this; 0..27 follow the specification's numbering, ..31 are bar signals too, 32.. order flow, 53.. fed by the core
 
 assert len(SIGNAL_BY_NAME) == len(SIGNAL_BY_ID) == len(SIGNALS)
 assert max(SIGNAL_BY_ID) < SIGNAL_SLOTS
