@@ -120,6 +120,23 @@ def replay(
     raise typer.Exit(cli_replay.replay(asked, log, until))
 
 
+@app.command()
+def explain(
+    ctx: typer.Context,
+    log: options.Log,
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="A decision (its number) or an order (say 1230-0).")],
+    *,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Why a decision was made, and what became of its order, each step with its record."""
+    from trading_bot import cli_explain
+
+    asked = common(ctx, data_dir, config, as_json=as_json)
+    raise typer.Exit(cli_explain.explain(asked, log, wanted))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code (specification, section 13).
 

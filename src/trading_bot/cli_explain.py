@@ -1,0 +1,112 @@
+"""`trading-bot explain LOG ID`: a decision by its number, an order by its name, from the tick to the fill."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from trading_bot.build_digest import build_digest
+from trading_bot.cli_log import log_folder
+from trading_bot.cli_options import Common
+from trading_bot.cli_output import write_json, write_pairs, write_table
+from trading_bot.domain.units import iso_from_ns
+from trading_bot.reports.belief_parts import BeliefParts
+from trading_bot.reports.explain import Explanation
+from trading_bot.reports.explain import explain as explain_story
+from trading_bot.reports.explain_story import find_story
+
+
+def explain(common: Common, log: Path, wanted: str) -> int:
+    """Print what is behind a decision or an order."""
+    folder = log_folder(common, log)
+    found = explain_story(find_story(folder, wanted), build=build_digest())
+    if common.as_json:
+        write_json(found)
+        return 0
+    _print_decision(found)
+    if found.belief is not None:
+        _print_belief(found.belief)
+    if found.terms is not None:
+        write_pairs("Terms (ticks, probabilities)", [(name, _number(value)) for name, value in found.terms.items()])
+    _print_gates(found)
+    if found.inputs is not None:
+        write_pairs("What the gates saw", [(name, _number(value)) for name, value in found.inputs.items()])
+    _print_steps(found)
+    if found.note:
+        typer.echo(found.note, err=True)
+    return 0
+
+
+def _print_decision(found: Explanation) -> None:
+    made = found.decision
+    pairs = [
+        ("log", found.log),
+        ("time", iso_from_ns(found.ts_ns)),
+        ("decision", f"record {found.decision_seq}, about the outcome in record {found.outcome_seq}"),
+        ("text", made["text"]),
+    ]
+    if found.order_ref is not None:
+        pairs.append(("order", found.order_ref))
+    pairs += [(f"tick {row['seq']}", _tick(row)) for row in found.ticks]
+    write_pairs(f"{made['template']} {'long' if made['side'] > 0 else 'short'}: {made['action']}", pairs)
+
+
+def _tick(row: dict[str, Any]) -> str:
+    shown = {name: value for name, value in row.items() if name not in {"seq", "kind", "class", "instrument", "ts_ns"}}
+    return f"{iso_from_ns(row['ts_ns'])} {row['kind']} " + " ".join(f"{name}={value}" for name, value in shown.items())
+
+
+def _print_belief(belief: BeliefParts) -> None:
+    rows = [
+        (part.signal, _number(part.value), part.unit, _number(part.entered), part.weight, _number(part.product))
+        for part in belief.signals
+    ]
+    write_table(
+        "Belief: the signals, for the side of the decision",
+        ("signal", "value", "unit", "enters as", "weight", "product"),
+        rows,
+    )
+    write_pairs(
+        "Belief: the sum",
+        [
+            ("now", _number(belief.now)),
+            ("smoothed", _number(belief.smoothed)),
+            ("z", _number(belief.z)),
+            ("L", _number(belief.belief)),
+            ("stability", _number(belief.stability)),
+        ],
+    )
+    triggers = [
+        (part.signal, part.of, _number(part.value), _number(part.low), _number(part.high), _verdict(part.passes))
+        for part in belief.triggers
+    ]
+    if triggers:
+        write_table("Triggers", ("signal", "of", "value", "min", "max", "verdict"), triggers)
+
+
+def _print_gates(found: Explanation) -> None:
+    blocking = [row["gate"] for row in found.gates if row["blocks"]]
+    passed = len(found.gates) - len(blocking)
+    write_pairs(
+        "Gates, in the order of authority",
+        [("blocking", ", ".join(blocking) or "none"), ("passed", f"{passed} of {len(found.gates)}")],
+    )
+
+
+def _print_steps(found: Explanation) -> None:
+    rows = []
+    for step in found.steps:
+        rest = {name: value for name, value in step.items() if name not in {"seq", "cause_seq", "what", "ts_ns"}}
+        text = " ".join(f"{name}={value}" for name, value in rest.items() if value not in (None, "", [], {}))
+        rows.append((step["seq"], step["cause_seq"], iso_from_ns(step["ts_ns"]), step["what"], text))
+    write_table("Records", ("seq", "cause", "time", "what", "with"), rows)
+
+
+def _verdict(passes: bool | None) -> str:
+    return "unknown" if passes is None else "passes" if passes else "fails"
+
+
+def _number(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
