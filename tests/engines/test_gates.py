@@ -10,8 +10,9 @@ from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.engines import decision_v2
 from trading_bot.engines.session import SessionState
 
-# Specification 6.1: kill switch, link and recovery state, breakers, data and execution score, session, open position or
-# working entry, frequency and fee budgets, capital tier, belief and stability, expected utility, sizing, safety gate.
+# Specification 6.1: kill switch, link and recovery state, breakers, data and execution score, session and event blackout,
+# lockouts, open position or working entry, frequency and fee budgets, capital tier, belief and stability, expected
+# utility, sizing, safety gate.
 AUTHORITY = [
     "KILL_SWITCH",
     "STOPPING",
@@ -31,8 +32,15 @@ AUTHORITY = [
     "SESSION_CLOSE_BUFFER",
     "SESSION_EXIT",
     "SESSION_TOO_SHORT",
+    "EVENT_CALENDAR_STALE",
+    "EVENT_BLACKOUT",
+    "LOCKOUT_VOLATILITY",
+    "LOCKOUT_EXECUTION",
+    "LOCKOUT_CONTEXT",
     "POSITION_OPEN",
     "WORKING_ENTRY",
+    "REENTRY_COOLDOWN",
+    "SETUP_USED",
     "FREQUENCY_MINUTE",
     "FREQUENCY_HOUR",
     "FREQUENCY_DAY",
@@ -41,6 +49,8 @@ AUTHORITY = [
     "FEES_DAY",
     "TIER",
     "LEARNING_BLOCKED",
+    "UNCALIBRATED",
+    "VETO",
     "MISSING_REQUIRED_SIGNAL",
     "BELIEF_UNSTABLE",
     "COST_SHARE",
@@ -79,8 +89,15 @@ BLOCKED_BY = {
     "SESSION_EXIT": ({"session_state": SessionState.FLATTEN}, ()),
     # One nanosecond less than half the hold is left.
     "SESSION_TOO_SHORT": ({"flatten_ns": NOW_NS + HOLD_S * SECOND_NS // 2 - 1}, ()),
+    "EVENT_CALENDAR_STALE": ({"event_calendar_stale": "checked 8 days ago"}, ()),
+    "EVENT_BLACKOUT": ({"event": "FOMC"}, ()),
+    "LOCKOUT_VOLATILITY": ({"lockout_volatility": True}, ()),
+    "LOCKOUT_EXECUTION": ({"lockout_execution": True}, ()),
+    "LOCKOUT_CONTEXT": ({"lockout_context": ("news",)}, ()),
     "POSITION_OPEN": ({"position_qty": -1}, ()),
     "WORKING_ENTRY": ({"working_entries": 1}, ()),
+    "REENTRY_COOLDOWN": ({"cooling": ((0, 1),)}, ()),
+    "SETUP_USED": ({"setups_used": ((0, 1, 1),)}, ()),
     "FREQUENCY_MINUTE": ({"entries_last_minute": 2}, ()),
     "FREQUENCY_HOUR": ({"entries_last_hour": 15}, ()),
     "FREQUENCY_DAY": ({"entries_today": 40}, ()),
@@ -90,6 +107,7 @@ BLOCKED_BY = {
     "FEES_DAY": ({"fees_today_uusd": 97_510_000}, ()),
     "TIER": ({"equity_uusd": SMALL_EQUITY_UUSD, "template": 1}, ()),
     "LEARNING_BLOCKED": ({"learning_blocked": ("K1",)}, ()),
+    "VETO": ({"vetoes": (("K1", "K5"),)}, ()),
     "MISSING_REQUIRED_SIGNAL": ({"missing": True}, ()),
     "BELIEF_UNSTABLE": ({"stability_e6": 300_001}, ()),
     "COST_SHARE": ({"cost_share_e6": 350_001}, ()),

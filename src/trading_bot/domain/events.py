@@ -270,7 +270,10 @@ class OutcomeReached(Derived, frozen=True, gc=False, kw_only=True, tag="OUTCOME_
 
 
 class DecisionMade(Derived, frozen=True, gc=False, kw_only=True, tag="DECISION_MADE"):
-    """One decision about one candidate episode, under one reason. `mask` has a bit per failing gate (`GateReason`)."""
+    """One decision about one candidate episode, under one reason. `mask` has a bit per failing gate (`GateReason`).
+
+    `modifiers` are the active additions to the required utility, such as `LUNCH +0.50`.
+    """
 
     action: str
     reason: str
@@ -279,6 +282,18 @@ class DecisionMade(Derived, frozen=True, gc=False, kw_only=True, tag="DECISION_M
     side: int
     episode: int
     text: str
+    modifiers: tuple[str, ...] = ()
+
+
+class LockoutChanged(Derived, frozen=True, gc=False, kw_only=True, tag="LOCKOUT_CHANGED"):
+    """A lockout was tripped, prolonged or ended (specification 8.4).
+
+    `until_ns` is when it ends by itself, 0 once it has ended.
+    """
+
+    lockout: str
+    until_ns: int
+    reason: str
 
 
 class SafetyVerdict(Derived, frozen=True, gc=False, kw_only=True, tag="SAFETY_VERDICT"):

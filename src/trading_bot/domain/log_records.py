@@ -42,6 +42,7 @@ LogRecord = (
     | trade_events.ShadowEnded
     | events.OutcomeReached
     | events.DecisionMade
+    | events.LockoutChanged
     | events.SafetyVerdict
     | events.SessionChanged
     | events.SessionExitFlatten

@@ -27,6 +27,12 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `breakers` are those that stop entries; `halved`, `euc_factor_e6` and `entries_per_hour_max` are what a reduction
     leaves (None: the usual budget). `learning_blocked` are templates whose evidence forbids entries.
+
+    `lockouts` are the names of active ones by gate; `lockout_context` those an outside source asked for. `event` names
+    the scheduled event whose window this is. `cooling` holds (template, side) after an exit, `setups_used` (template,
+    side, episode) of entries that filled, `vetoes` (template's name, veto's name). `modifiers` are additions to the
+    required utility that hold for every candidate, (name, millionths of a tick); `holds` is the side each template
+    holds now, 0 for none.
     """
 
     ts_ns: int
@@ -56,12 +62,23 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     entries_per_hour_max: int | None = None
     order_inefficient: bool = False
     learning_blocked: tuple[str, ...] = ()
+    event_calendar_stale: str = ""
+    event: str = ""
+    lockout_volatility: bool = False
+    lockout_execution: bool = False
+    lockout_context: tuple[str, ...] = ()
+    cooling: tuple[tuple[int, int], ...] = ()
+    setups_used: tuple[tuple[int, int, int], ...] = ()
+    vetoes: tuple[tuple[str, str], ...] = ()
+    modifiers: tuple[tuple[str, int], ...] = ()
+    holds: tuple[int, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One answer about one candidate.
 
-    `mask` has bit `GateReason` set for every gate that said no; `qty` is 0 unless ENTER.
+    `mask` has bit `GateReason` set for every gate that said no; `qty` is 0 unless ENTER. `modifiers` are the active
+    additions to the required utility, as text.
     """
 
     action: Action
@@ -69,6 +86,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     mask: int
     qty: int
     text: str
+    modifiers: tuple[str, ...] = ()
 
 
 class _Case(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -235,6 +253,11 @@ def _euc_low(_engine: DecisionEngineV2, case: _Case) -> bool:
     return candidate.edge_e6 - candidate.uncertainty_e6 < needed_e6
 
 
+def _setup_used(_engine: DecisionEngineV2, case: _Case) -> bool:
+    candidate = case.candidate
+    return (candidate.template, candidate.side, candidate.episode) in case.inputs.setups_used
+
+
 def _no_quote(_engine: DecisionEngineV2, case: _Case) -> bool:
     bid_ticks, ask_ticks = case.inputs.bid_ticks, case.inputs.ask_ticks
     return bid_ticks is None or ask_ticks is None or bid_ticks >= ask_ticks
@@ -255,8 +278,18 @@ _GATES: Final[tuple[tuple[GateReason, _Gate], ...]] = (
     (GateReason.DVS_LOW, DecisionEngineV2._dvs),  # noqa: SLF001
     (GateReason.EQS_LOW, DecisionEngineV2._eqs),  # noqa: SLF001
     (GateReason.SESSION_TOO_SHORT, DecisionEngineV2._too_short),  # noqa: SLF001
+    (GateReason.EVENT_CALENDAR_STALE, lambda _, case: bool(case.inputs.event_calendar_stale)),
+    (GateReason.EVENT_BLACKOUT, lambda _, case: bool(case.inputs.event)),
+    (GateReason.LOCKOUT_VOLATILITY, lambda _, case: case.inputs.lockout_volatility),
+    (GateReason.LOCKOUT_EXECUTION, lambda _, case: case.inputs.lockout_execution),
+    (GateReason.LOCKOUT_CONTEXT, lambda _, case: bool(case.inputs.lockout_context)),
     (GateReason.POSITION_OPEN, lambda _, case: case.inputs.position_qty != 0),
     (GateReason.WORKING_ENTRY, lambda _, case: case.inputs.working_entries > 0),
+    (
+        GateReason.REENTRY_COOLDOWN,
+        lambda _, case: (case.candidate.template, case.candidate.side) in case.inputs.cooling,
+    ),
+    (GateReason.SETUP_USED, _setup_used),
     (GateReason.FREQUENCY_MINUTE, DecisionEngineV2._minute),  # noqa: SLF001
     (GateReason.FREQUENCY_HOUR, DecisionEngineV2._hour),  # noqa: SLF001
     (GateReason.FREQUENCY_DAY, DecisionEngineV2._day),  # noqa: SLF001
@@ -265,6 +298,7 @@ _GATES: Final[tuple[tuple[GateReason, _Gate], ...]] = (
     (GateReason.FEES_DAY, DecisionEngineV2._fees),  # noqa: SLF001
     (GateReason.TIER, DecisionEngineV2._tier),  # noqa: SLF001
     (GateReason.LEARNING_BLOCKED, lambda _, case: case.name in case.inputs.learning_blocked),
+    (GateReason.VETO, lambda _, case: any(name == case.name for name, _veto in case.inputs.vetoes)),
     (GateReason.MISSING_REQUIRED_SIGNAL, lambda _, case: case.candidate.missing),
     (GateReason.BELIEF_UNSTABLE, DecisionEngineV2._unstable),  # noqa: SLF001
     (GateReason.COST_SHARE, DecisionEngineV2._cost_share),  # noqa: SLF001
