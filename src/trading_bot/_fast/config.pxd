@@ -2,7 +2,7 @@
 """A KernelConfig as C numbers; `plan.pyx` fills and checks them once, after that they never change."""
 from libc.stdint cimport int64_t
 
-from trading_bot._fast.state cimport SIGNALS, TEMPLATES, TRIGGERS, WEIGHTS
+from trading_bot._fast.state cimport KNOTS, SIGNALS, TEMPLATES, TRIGGERS, VOLATILITIES, WEIGHTS
 
 cdef enum:                    # domain.kernel.Cadence
     ON_TICK = 0
@@ -30,6 +30,16 @@ cdef struct Trigger:
     double low               # -inf where there is none
     double high
 
+cdef struct Knot:             # domain.kernel.MapKnot
+    double belief
+    double p_target
+    double p_stop
+    double mark_ticks
+
+cdef struct CalibrationMap:
+    int knots                 # 0: uncalibrated
+    Knot knot[KNOTS]
+
 cdef struct Template:
     int cadence
     bint passive
@@ -43,7 +53,9 @@ cdef struct Template:
     double z_enter
     double z_hold
     double applicability
-    double total_weight
+    double rv_reference      # 0.0: target and stop never scale
+    double total_weight      # 0.0: no weights, never evaluated
+    CalibrationMap map[VOLATILITIES]
     Weights bar_odd          # each in the template's order
     Weights bar_even
     Weights flow_odd
@@ -62,6 +74,8 @@ cdef struct Config:
     double slippage_cap_ticks
     double first_hour_factor
     double last_hour_factor
+    int64_t stability_max_e6
+    int64_t cost_share_max_e6
     int64_t dvs_entry_c
     int64_t dvs_hold_c
     int64_t dvs_kill_c

@@ -12,8 +12,9 @@ from trading_bot._fast.bars cimport Scratch, take_history
 from trading_bot._fast.config cimport Config
 from trading_bot._fast.decay cimport GRID_NS
 from trading_bot._fast.exchange_match cimport EXCHANGE_OVERFLOW
+from trading_bot._fast.plan cimport first_control
 from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
-from trading_bot._fast.refusals cimport finite, raise_answers_lost, raise_bad_record, template_index
+from trading_bot._fast.refusals cimport finite, not_negative, raise_answers_lost, raise_bad_record, template_index
 from trading_bot._fast.state cimport (
     BUCKETS, LAYOUT_VERSION, Bar, Bars, CandidateRow, Control, Flow, History, Quality, Report, Session,
     TemplateState,
@@ -21,7 +22,7 @@ from trading_bot._fast.state cimport (
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
 from trading_bot._fast.templates cimport arrange, sum_bar_parts
 from trading_bot._fast.views cimport (
-    bars_of, beliefs_of, candidates_of, flags_of, penalties_of, signal_of, signals_of,
+    bars_of, beliefs_of, candidates_of, flags_of, penalties_of, signal_of, signals_of, terms_of,
 )
 
 cdef enum:                    # what ends a call besides outcomes
@@ -65,23 +66,12 @@ cdef class HotPath:
         self.kernel.groups = &self.groups
         self.set_writer(writer)
         reset_state(&self.kernel)
-        self._first_control(config)
+        first_control(&self.st.control, config)
         arrange(&self.groups, self.kernel.config, self.st)
 
     def __dealloc__(self):
         free(self.st)
         free(self.kernel.scratch)
-
-    def _first_control(self, config):
-        cdef Control* control = &self.st.control
-        control.commission_ticks = config.commission_ticks
-        control.min_euc_ticks = config.min_euc_ticks
-        control.eqs_c = 100
-        for index, row in enumerate(config.templates):
-            control.throttle[index] = 1.0
-            control.sigma_p[index] = row.sigma_p
-            if row.enabled:
-                control.on_mask |= <uint64_t>1 << <int>index
 
     def set_writer(self, LogWriter writer):
         """Where records go from now on; None: nowhere."""
@@ -274,6 +264,11 @@ cdef class HotPath:
         self.st.control.commission_ticks = finite(commission_ticks, "commission_ticks")
         self.st.control.min_euc_ticks = finite(min_euc_ticks, "min_euc_ticks")
 
+    def set_slippage_factors(self, double entry, double stop):
+        """Fitted factors on the expected slippage of entries and stops; 1.0 until there are any."""
+        self.st.control.entry_factor = not_negative(entry, "entry")
+        self.st.control.stop_factor = not_negative(stop, "stop")
+
     def set_eqs(self, int64_t eqs_c):
         """Execution quality in hundredths, 0..100."""
         if not 0 <= eqs_c <= 100:
@@ -348,6 +343,10 @@ cdef class HotPath:
     def candidates(self):
         """Candidates of the latest call, by template index."""
         return candidates_of(self.st)
+
+    def terms(self, int64_t index, int64_t side, double belief, int64_t ts_ns):
+        """The candidate a side (+1, -1) of template `index` would be with this belief (0..1, neither end)."""
+        return terms_of(self.st, self.kernel.config, template_index(self.kernel.config, index), side, belief, ts_ns)
 
     def book(self):
         """(bid_ticks, bid_qty, ask_ticks, ask_qty), None before the first quote."""

@@ -3,15 +3,17 @@
 from hashlib import sha256
 from math import inf, isfinite
 
-from libc.stdint cimport INT64_MIN, int64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 import msgspec
 
-from trading_bot._fast.config cimport Config, SessionRow, Template, Trigger, Weights
+from trading_bot._fast.config cimport CalibrationMap, Config, Knot, SessionRow, Template, Trigger, Weights
 from trading_bot._fast.quality cimport penalty_of_bits
-from trading_bot._fast.state cimport BAR_SIGNALS, DVS, SIGNALS, TEMPLATES, TRIGGERS, WEIGHTS
+from trading_bot._fast.state cimport (
+    BAR_SIGNALS, DVS, KNOTS, SIGNALS, TEMPLATES, TRIGGERS, VOLATILITIES, WEIGHTS, Control,
+)
 from trading_bot.domain.kernel import SESSION_COLUMNS, TargetRule
 from trading_bot.domain.signal_registry import SIGNAL_BY_ID
 
@@ -53,6 +55,8 @@ cdef class Plan:
         to.slippage_cap_ticks = _number(source.slippage_cap_ticks, "slippage_cap_ticks", 0.0)
         to.first_hour_factor = _number(source.first_hour_factor, "first_hour_factor", 0.0)
         to.last_hour_factor = _number(source.last_hour_factor, "last_hour_factor", 0.0)
+        to.stability_max_e6 = _number(source.stability_max_e6, "stability_max_e6", 0, 10**12)
+        to.cost_share_max_e6 = _number(source.cost_share_max_e6, "cost_share_max_e6", 0, 10**12)
         to.dvs_kill_c = _number(source.dvs_kill_c, "dvs_kill_c", 0, 100)
         to.dvs_hold_c = _number(source.dvs_hold_c, "dvs_hold_c", to.dvs_kill_c, 100)
         to.dvs_entry_c = _number(source.dvs_entry_c, "dvs_entry_c", to.dvs_hold_c, 100)
@@ -91,6 +95,20 @@ cdef class Plan:
             self.config.odd[number] = spec.parity == "odd"
 
 
+cdef int first_control(Control* to, object source) except -1:
+    to.commission_ticks = source.commission_ticks
+    to.min_euc_ticks = source.min_euc_ticks
+    to.entry_factor = 1.0
+    to.stop_factor = 1.0
+    to.eqs_c = 100
+    for index, row in enumerate(source.templates):
+        to.throttle[index] = 1.0
+        to.sigma_p[index] = row.sigma_p
+        if row.enabled:
+            to.on_mask |= <uint64_t>1 << <int>index
+    return 0
+
+
 cdef int _fill_template(Template* to, object row) except -1:
     name = row.name
     to.cadence = _number(row.cadence, f"cadence of template {name}", 0, 2)
@@ -108,16 +126,37 @@ cdef int _fill_template(Template* to, object row) except -1:
     _number(row.sigma_p, f"sigma_p of template {name}")
     if len(row.weights) > WEIGHTS or len(row.triggers) > TRIGGERS:
         raise ValueError(f"template {name} has more than {WEIGHTS} weights or {TRIGGERS} triggers; split it")
+    to.rv_reference = _number(row.rv_reference, f"rv_reference of template {name}", 0.0)
+    if len(row.maps) != VOLATILITIES:
+        raise ValueError(f"template {name} has {len(row.maps)} maps: expected one per volatility bucket, {VOLATILITIES}")
+    for index, knots in enumerate(row.maps):
+        _fill_map(&to.map[index], knots, f"map {index} of template {name}")
     total = 0.0
     for weight in row.weights:
         _add_weight(to, weight, name)
         total += abs(weight.weight)
-    if total == 0.0:
-        raise ValueError(f"template {name} has no weight other than 0: a belief needs at least one")
+    if total == 0.0 and row.weights:
+        raise ValueError(f"template {name} has no weight other than 0: leave the weights out, or give one that counts")
     to.total_weight = total
     for trigger in row.triggers:
         _add_trigger(&to.trigger[to.triggers], trigger, name)
         to.triggers += 1
+    return 0
+
+
+cdef int _fill_map(CalibrationMap* to, object knots, str where) except -1:
+    if knots and not 2 <= len(knots) <= KNOTS:
+        raise ValueError(f"{where} has {len(knots)} knots: expected none, or 2 to {KNOTS}")
+    before = 0.0
+    for index, knot in enumerate(knots):
+        to.knot[index].belief = _number(knot.belief, f"belief of knot {index} of {where}", 0.0, 1.0)
+        to.knot[index].p_target = _number(knot.p_target, f"p_target of knot {index} of {where}", 0.0, 1.0)
+        to.knot[index].p_stop = _number(knot.p_stop, f"p_stop of knot {index} of {where}", 0.0, 1.0)
+        to.knot[index].mark_ticks = _number(knot.mark_ticks, f"mark_ticks of knot {index} of {where}")
+        if index and knot.belief <= before:
+            raise ValueError(f"knot {index} of {where} has belief {knot.belief} after {before}: beliefs must ascend")
+        before = knot.belief
+    to.knots = len(knots)
     return 0
 
 

@@ -14,6 +14,12 @@ cdef inline double finite(double value, str name) except? -1.0:
     return value
 
 
+cdef inline double not_negative(double value, str name) except? -1.0:
+    if value < 0.0:
+        raise ValueError(f"{name} is {value}: expected a number from 0 to 1000000")
+    return finite(value, name)
+
+
 cdef inline int template_index(const Config* config, int64_t index) except -1:
     if index < 0 or index >= config.templates:
         raise ValueError(f"no template {index}: this kernel has {config.templates}")

@@ -7,11 +7,13 @@ ticks. A change here changes the layout digest (hotpath.pyx) through LAYOUT_VERS
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
-    LAYOUT_VERSION = 1
+    LAYOUT_VERSION = 2
     TEMPLATES = 32
     WEIGHTS = 24
     TRIGGERS = 8
-    SIGNALS = 56              # SIGNAL_SLOTS of the registry
+    VOLATILITIES = 3          # buckets of a calibration map: low, normal, high
+    KNOTS = 8
+    SIGNALS = 64              # SIGNAL_SLOTS of the registry
     BAR_SIGNALS = 28          # ids below this are bar signals, dvs excepted
     PERIODS = 3
     BAR_RING = 128
@@ -185,9 +187,11 @@ cdef struct TemplateState:        # starts afresh at a PRICE_GAP
     int64_t evaluated_ns
     int64_t missing               # at the last evaluation
     int64_t side                  # the one that holds: +1, -1, 0
-    int64_t fired[2]              # ever; long, short
-    int64_t fired_ns[2]
+    int64_t looked[2]             # ever; long, short
+    int64_t looked_ns[2]          # the last look
     int64_t fired_here[2]         # in this episode
+    int64_t fired_verdict[2]      # of the last firing
+    int64_t fired_masked[2]       # the template was masked then
     int64_t episode[2]
 
 cdef struct Control:
@@ -197,6 +201,8 @@ cdef struct Control:
     double sigma_p[TEMPLATES]
     double commission_ticks
     double min_euc_ticks
+    double entry_factor           # on expected slippage
+    double stop_factor
     int64_t eqs_c
     int64_t usual_gap_ns[BUCKETS]
     int64_t position
@@ -224,6 +230,14 @@ cdef struct CandidateRow:         # fields of domain.kernel.Candidate, in its or
     int64_t slippage_e6
     int64_t target_ticks
     int64_t stop_ticks
+    int64_t p_stop_e6
+    int64_t p_time_e6
+    int64_t mark_e6
+    int64_t entry_slippage_e6
+    int64_t scale_e6
+    int64_t volatility
+    int64_t fitted
+    int64_t verdict
 
 cdef struct Report:               # what the latest call found: an answer, not part of a snapshot
     int64_t candidates

@@ -11,7 +11,7 @@ cdef enum:
     CADENCES = 3
     CHANGES = 64              # place of bar signal i's change since the last bar: CHANGES + i
     PLACES = 96
-    NOTHING = 55              # SIGNALS - 1, a place no signal has: its value is 0.0
+    NOTHING = 63              # SIGNALS - 1, a place no signal has: its value is 0.0
 
 cdef struct Member:           # a template that is on, with what an evaluation reads side by side
     TemplateState* state

@@ -4,7 +4,7 @@ from libc.math cimport NAN, frexp
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from trading_bot._fast.candidates cimport fire
+from trading_bot._fast.candidates cimport draft, report
 from trading_bot._fast.config cimport Template, Trigger, Weights
 from trading_bot._fast.decay cimport (
     Pair, Term, TriggerPair, decay, div, sides_that_pass, sides_that_reach, smooth_pair, squash, squash_times, sum_terms,
@@ -13,7 +13,7 @@ from trading_bot._fast.decay cimport (
 from trading_bot._fast.signals cimport read_signals
 from trading_bot._fast.state cimport (
     ABSORPTION, BAR_SIGNALS, DVS, INTENSITY_IMB, KYLE_LAMBDA, MOM_1S, MOM_5S, MOM_30S, RV_30S, RV_300S, SIGNALS,
-    SPREAD_TICKS, SWEEP_TICKS, TRADE_IMB_1S, TRADE_IMB_5S, TRADE_IMB_30S, VPIN, Bars, TemplateState,
+    SPREAD_TICKS, SWEEP_TICKS, TRADE_IMB_1S, TRADE_IMB_5S, TRADE_IMB_30S, VPIN, Bars, CandidateRow, TemplateState,
 )
 
 # Ids of bar signals; dvs has its id among them.
@@ -159,22 +159,29 @@ cdef inline int evaluate_member(
 
 
 cdef int hold(State* st, const Config* config, int index, int side, int64_t t) noexcept nogil:
-    """A side holds: episodes and firing."""
+    """A side holds: episodes, looking and firing."""
     cdef const Template* row = &config.template_row[index]
     cdef TemplateState* ts = &st.template_state[index]
+    cdef CandidateRow candidate
     cdef int at = 0 if side > 0 else 1
+    cdef bint masked = not (st.control.entry_mask >> index) & 1
     if side != ts.side:
         ts.side = side
         ts.episode[at] += 1
         ts.fired_here[at] = 0
-    if ts.fired[at] and t - ts.fired_ns[at] < row.rearm_ns:
+    if ts.looked[at] and t - ts.looked_ns[at] < row.rearm_ns:
         return 0
-    if ts.fired_here[at] and not (st.control.entry_mask >> index) & 1:
+    if ts.fired_here[at] and masked:
         return 0
-    ts.fired[at] = 1
-    ts.fired_ns[at] = t
+    ts.looked[at] = 1
+    ts.looked_ns[at] = t
+    draft(&candidate, st, config, index, side, z_of(row, ts, side), t)
+    if ts.fired_here[at] and candidate.verdict and candidate.verdict == ts.fired_verdict[at] and not ts.fired_masked[at]:
+        return 0                                    # the same refusal again
     ts.fired_here[at] = 1
-    fire(st, config, index, side, z_of(row, ts, side), t)
+    ts.fired_verdict[at] = candidate.verdict
+    ts.fired_masked[at] = masked
+    report(&st.report, &candidate)
     return CANDIDATE_FIRED
 
 
@@ -206,7 +213,8 @@ cdef void arrange(Groups* groups, const Config* config, State* st) noexcept nogi
     for i in range(64):
         groups.last_raw[i] = NAN                    # equal to nothing
     for i in range(config.templates):
-        if (st.control.on_mask >> i) & 1:
+        # Without weights there is nothing to evaluate: such a template lives from HotPath.terms alone.
+        if (st.control.on_mask >> i) & 1 and config.template_row[i].total_weight > 0.0:
             group = &groups.group[config.template_row[i].cadence]
             member = &group.member[group.members]
             member.index = i

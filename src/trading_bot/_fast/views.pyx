@@ -2,6 +2,7 @@
 """What HotPath answers when Python asks: built when asked for, never on a quiet tick."""
 from libc.stdint cimport int64_t, uint64_t
 
+from trading_bot._fast.candidates cimport draft_given
 from trading_bot._fast.quality cimport (
     CROSSED, DELAY_LONG, DELAY_SHORT, DELAYED, LOCKED, OUTSIDE, REGRESSION, REJECTED, penalty_of_bits,
 )
@@ -50,7 +51,25 @@ cdef object _candidate(const CandidateRow* row):
         slippage_e6=row.slippage_e6,
         target_ticks=row.target_ticks,
         stop_ticks=row.stop_ticks,
+        p_stop_e6=row.p_stop_e6,
+        p_time_e6=row.p_time_e6,
+        mark_e6=row.mark_e6,
+        entry_slippage_e6=row.entry_slippage_e6,
+        scale_e6=row.scale_e6,
+        volatility=row.volatility,
+        fitted=row.fitted != 0,
+        verdict=row.verdict,
     )
+
+
+cdef object terms_of(const State* st, const Config* config, int index, int64_t side, double belief, int64_t ts_ns):
+    cdef CandidateRow row
+    if side != 1 and side != -1:
+        raise ValueError(f"side is {side}: expected 1 for long or -1 for short")
+    if not 0.0 < belief < 1.0:
+        raise ValueError(f"belief is {belief}: expected a number between 0 and 1, neither of them")
+    draft_given(&row, st, config, index, <int>side, belief, ts_ns)
+    return _candidate(&row)
 
 
 cdef object signal_of(const State* st, int64_t signal_id):
