@@ -7,6 +7,7 @@ from trading_bot.engines import breakers, quality
 from trading_bot.engines.quality import Band
 from trading_bot.engines.session import SessionState
 
+LIVE_MODE: Final = "LIVE"  # real money: entries need calibrated terms (specification 6.2)
 LIVE_DATA: Final = 1  # kinds of market data as `LinkStatus.data_type` has them; 0 is not known yet
 DELAYED_DATA: Final = frozenset({2, 3, 4})
 

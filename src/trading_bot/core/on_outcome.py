@@ -6,7 +6,7 @@ Candidates become decisions, decisions pass the safety gate, approvals become or
 from typing import Final
 
 from trading_bot.core import breaking, learning_desk
-from trading_bot.core.control import LIVE_DATA
+from trading_bot.core.control import LIVE_DATA, LIVE_MODE
 from trading_bot.core.exit_watch import exit_found, watch
 from trading_bot.core.on_session import DATA_DOWN_CLEAR_TIMER, ENTRY_TTL_TIMER, watch_quality
 from trading_bot.core.state import State
@@ -138,6 +138,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         entries_per_hour_max=reduced.entries_per_hour_max,
         order_inefficient=_inefficient(state, limits, ts_ns),
         learning_blocked=tuple(name for name in state.documents.templates if not state.learning.entries_allowed(name)),
+        calibration_required=state.mode == LIVE_MODE,
     )
 
 
@@ -215,7 +216,7 @@ def _terms(state: State, candidate: Candidate, inputs: DecisionInputs) -> EntryT
         hold_ns=template.hold_s * NS_PER_S,
         touch_ticks=bid_ticks if long is passive else ask_ticks,
         spread_ticks=ask_ticks - bid_ticks,
-        slippage_e6=0 if passive else candidate.slippage_e6,
+        slippage_e6=candidate.entry_slippage_e6,
         stop_slippage_e6=candidate.slippage_e6,
         belief_e6=candidate.belief_e6,
         euc_e6=candidate.euc_e6,

@@ -26,7 +26,8 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The world at the moment of a decision. None is unknown and blocks.
 
     `breakers` are those that stop entries; `halved`, `euc_factor_e6` and `entries_per_hour_max` are what a reduction
-    leaves (None: the usual budget). `learning_blocked` are templates whose evidence forbids entries.
+    leaves (None: the usual budget). `learning_blocked` are templates whose evidence forbids entries;
+    with `calibration_required` (LIVE) a candidate needs terms from a fitted map.
 
     `lockouts` are the names of active ones by gate; `lockout_context` those an outside source asked for. `event` names
     the scheduled event whose window this is. `cooling` holds (template, side) after an exit, `setups_used` (template,
@@ -62,6 +63,7 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     entries_per_hour_max: int | None = None
     order_inefficient: bool = False
     learning_blocked: tuple[str, ...] = ()
+    calibration_required: bool = False
     event_calendar_stale: str = ""
     event: str = ""
     lockout_volatility: bool = False
@@ -258,6 +260,12 @@ def _setup_used(_engine: DecisionEngineV2, case: _Case) -> bool:
     return (candidate.template, candidate.side, candidate.episode) in case.inputs.setups_used
 
 
+def _uncalibrated(_engine: DecisionEngineV2, case: _Case) -> bool:
+    # A missing candidate has no terms that a map could have given; MISSING_REQUIRED_SIGNAL is its reason.
+    candidate = case.candidate
+    return case.inputs.calibration_required and not candidate.fitted and not candidate.missing
+
+
 def _no_quote(_engine: DecisionEngineV2, case: _Case) -> bool:
     bid_ticks, ask_ticks = case.inputs.bid_ticks, case.inputs.ask_ticks
     return bid_ticks is None or ask_ticks is None or bid_ticks >= ask_ticks
@@ -298,6 +306,7 @@ _GATES: Final[tuple[tuple[GateReason, _Gate], ...]] = (
     (GateReason.FEES_DAY, DecisionEngineV2._fees),  # noqa: SLF001
     (GateReason.TIER, DecisionEngineV2._tier),  # noqa: SLF001
     (GateReason.LEARNING_BLOCKED, lambda _, case: case.name in case.inputs.learning_blocked),
+    (GateReason.UNCALIBRATED, _uncalibrated),
     (GateReason.VETO, lambda _, case: any(name == case.name for name, _veto in case.inputs.vetoes)),
     (GateReason.MISSING_REQUIRED_SIGNAL, lambda _, case: case.candidate.missing),
     (GateReason.BELIEF_UNSTABLE, DecisionEngineV2._unstable),  # noqa: SLF001
@@ -332,8 +341,9 @@ def _text(name: str, candidate: Candidate, action: Action, reason: str, qty: int
         value / _E6 for value in (candidate.edge_e6, candidate.uncertainty_e6, candidate.cost_e6, candidate.required_e6)
     )
     head = f"{name} {side} {action.value}" + (f" {qty}" if action is Action.ENTER else f" {reason}")
+    source = "" if candidate.fitted else " UNCALIBRATED"
     return (
-        f"{head}: p {candidate.p_e6 / _E6:.3f} UNCALIBRATED, edge {edge:.2f} - uncertainty {uncertainty:.2f} "
+        f"{head}: p {candidate.p_e6 / _E6:.3f}{source}, edge {edge:.2f} - uncertainty {uncertainty:.2f} "
         f"against {need:.2f} needed (cost {cost:.2f}) ticks, target {candidate.target_ticks} "
         f"stop {candidate.stop_ticks}, "
         f"stability {candidate.stability_e6 / _E6:.2f}"
