@@ -243,7 +243,7 @@ class TestTheWorldOfADecision:
         ages = (0, NS_PER_MIN - 1, NS_PER_MIN, NS_PER_HOUR - 1, NS_PER_HOUR)
         limits = budgets.limits_of(world.state.config.safety)
         for age in reversed(ages):
-            world.state.budgets = budgets.with_entry(world.state.budgets, limits, now_ns - age)
+            world.state.budgets = budgets.with_entry(world.state.budgets, limits, now_ns - age, 1)
         inputs = on_outcome.decision_inputs(world.state, now_ns, 100)
         assert (inputs.entries_last_minute, inputs.entries_last_hour, inputs.entries_today) == (2, 4, 5)
 

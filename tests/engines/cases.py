@@ -9,6 +9,7 @@ from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.kernel import Candidate
 from trading_bot.domain.templates import TemplateConfig
 from trading_bot.engines.decision_v2 import DecisionEngineV2, DecisionInputs
+from trading_bot.engines.entry_size import KellyFacts, SizeFacts
 from trading_bot.engines.session import SessionState
 
 SECOND_NS = 1_000_000_000
@@ -35,6 +36,7 @@ CANDIDATE: dict[str, Any] = {
     "slippage_e6": 500_000,
     "target_ticks": 12,
     "stop_ticks": 8,
+    "fitted": True,
 }
 
 INPUTS: dict[str, Any] = {
@@ -59,6 +61,12 @@ INPUTS: dict[str, Any] = {
     "equity_uusd": 10_000_000_000,
     "bid_ticks": 24_000,
     "ask_ticks": 24_001,
+    # A margin of a dollar and trades that prove an edge: what a case is about is then the limit it names.
+    "size": SizeFacts(
+        margin_used_uusd=0,
+        margin_per_contract_uusd=1_000_000,
+        kelly=(KellyFacts(trades=200, wins=150, won_uusd=3_000_000_000, lost_uusd=500_000_000),) * 3,
+    ),
 }
 
 
@@ -92,6 +100,9 @@ def template(**changes: Any) -> TemplateConfig:
 
 
 def engine(symbol: str = "MES", config: dict[str, Any] | None = None) -> DecisionEngineV2:
-    """The engine with templates K1 (0), K4 (1), S1 (2) and the numbers of the specification."""
+    """The engine with templates K1 (0), K4 (1), S1 (2) and the numbers of the specification; a tier allows 10 lots."""
     templates = {"K1": template(), "K4": template(), "S1": template()}
-    return DecisionEngineV2(msgspec.convert(config or {}, BotConfig), templates, INSTRUMENTS[symbol])
+    built = msgspec.convert(config or {}, BotConfig)
+    tiers = {name: msgspec.structs.replace(tier, contracts_max=10) for name, tier in built.decision.tiers.items()}
+    decision = msgspec.structs.replace(built.decision, tiers=tiers)
+    return DecisionEngineV2(msgspec.structs.replace(built, decision=decision), templates, INSTRUMENTS[symbol])

@@ -107,7 +107,7 @@ BLOCKED_BY = {
     "FEES_DAY": ({"fees_today_uusd": 97_510_000}, ()),
     "TIER": ({"equity_uusd": SMALL_EQUITY_UUSD, "template": 1}, ()),
     "LEARNING_BLOCKED": ({"learning_blocked": ("K1",)}, ()),
-    "UNCALIBRATED": ({"calibration_required": True, "missing": False}, ()),
+    "UNCALIBRATED": ({"advice_binds": True, "missing": False}, ()),
     "VETO": ({"vetoes": (("K1", "K5"),)}, ()),
     "MISSING_REQUIRED_SIGNAL": ({"missing": True}, ()),
     "BELIEF_UNSTABLE": ({"stability_e6": 300_001}, ()),

@@ -29,7 +29,7 @@ def judged(budgets, limits=SCALPER, at=NOW, equity=EQUITY):
 def entered(times, limits=SCALPER, budgets=None):
     budgets = budgets or Budgets()
     for at in times:
-        budgets = b.with_entry(budgets, limits, at)
+        budgets = b.with_entry(budgets, limits, at, 1)
     return budgets
 
 
@@ -134,7 +134,7 @@ def test_bounded_memory_answers_like_all_of_it(gaps, later, limits):
     for gap in gaps:
         at += gap
         times.append(at)
-        budgets = b.with_entry(budgets, limits, at)
+        budgets = b.with_entry(budgets, limits, at, 1)
         assert len(budgets.entries_ns) <= limits.entries_hour
     at += later
     found = judged(budgets, limits, at).blocked
@@ -150,7 +150,7 @@ def test_the_freeing_time_is_the_first_that_frees(gaps):
     budgets, at = Budgets(), NOW
     for gap in gaps:
         at += gap
-        budgets = b.with_entry(budgets, SCALPER, at)
+        budgets = b.with_entry(budgets, SCALPER, at, 1)
     limits = msgspec.structs.replace(SCALPER, entries_day=1_000)
     answer = judged(budgets, limits, at)
     if answer.blocked:

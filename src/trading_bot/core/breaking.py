@@ -12,7 +12,7 @@ from trading_bot.domain.events import Event
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.domain.trade_events import BreakerChanged
 from trading_bot.domain.units import TS_NEVER_NS
-from trading_bot.engines import breakers
+from trading_bot.engines import breakers, budgets
 from trading_bot.engines.breaker_table import DayBounds, Money, Response, day_bounds
 from trading_bot.engines.breakers import Change, Transition
 from trading_bot.engines.flatten import FlattenKind
@@ -80,7 +80,8 @@ def mark(state: State, ts_ns: int) -> Results:
 
 
 def trade_closed(state: State, ts_ns: int, net_uusd: int) -> Results:
-    """Count wins and losses in a row."""
+    """Count wins and losses in a row; after a loss no entry is larger than the one before (specification 6.6)."""
+    state.budgets = budgets.with_result(state.budgets, net_uusd)
     return settle(state, ts_ns, breakers.trade_closed(state.breakers, state.config.breakers, ts_ns, net_uusd))
 
 

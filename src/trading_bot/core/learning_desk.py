@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from trading_bot.core.entry_facts import kelly_rows
 from trading_bot.core.state import Shadow, State
 from trading_bot.core.trade import EntryTerms
 from trading_bot.domain import events
@@ -47,6 +48,7 @@ def refresh_throttles(state: State) -> None:
         allowed = state.learning.entries_allowed(name)
         state.kernel.set_throttle(index, state.learning.throttle(name) if allowed else heaviest)
         state.kernel.set_sigma_p(index, state.learning.sigma_p(name))
+    state.kelly = kelly_rows(state)
 
 
 def follow_shadow(state: State, ts_ns: int, intent: EntryIntent, terms: EntryTerms) -> Results:

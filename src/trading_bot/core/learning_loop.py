@@ -247,6 +247,11 @@ class LearningLoop:
         ]
         return min(whole_uusd, (sum(key) + pseudo * whole_uusd) // (len(key) + pseudo))
 
+    def results_uusd(self, template: str) -> tuple[int, ...]:
+        """Net results of the trades in the template's evidence, oldest first, in micro-dollars."""
+        row = self._find(template)
+        return tuple(_nets(row.real)) if row else ()
+
     def evidence(self, template: str) -> Evidence:
         """What a look would find now; changes nothing."""
         row = self._find(template)

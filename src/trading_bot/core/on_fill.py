@@ -69,7 +69,7 @@ def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     if first:
         state.budgets = budgets.with_execution(state.budgets)
         limits = budgets.limits_of(state.config.safety)
-        state.budgets = budgets.with_entry(state.budgets, limits, ts_ns)
+        state.budgets = budgets.with_entry(state.budgets, limits, ts_ns, entry.order.qty)
         if ts_ns > entry.order.expires_ns:
             state.deficits = (*state.deficits, EqsDeficit("late_fill", ts_ns))
     trade = state.trade

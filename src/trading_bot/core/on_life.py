@@ -97,6 +97,7 @@ def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> 
     trade_date = state.day.trade_date if state.day else 0
     state.set_ledger(state.ledger().opened(trade_date, event.equity_uusd, assumed=event.assumed))
     assert state.account is not None
+    state.margin_used_uusd = max(event.equity_uusd - event.margin_free_uusd, 0)
     state.equity_uusd = state.account.equity_uusd(0)
     tier = state.config.decision.tiers[state.decisions.tier_name(state.equity_uusd)]
     state.kernel.set_costs(commission_ticks(state.instrument), tier.min_euc_ticks)

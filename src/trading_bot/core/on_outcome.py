@@ -7,6 +7,7 @@ from typing import Final
 
 from trading_bot.core import breaking, learning_desk
 from trading_bot.core.control import LIVE_DATA, LIVE_MODE
+from trading_bot.core.entry_facts import size_facts
 from trading_bot.core.exit_watch import exit_found, watch
 from trading_bot.core.on_session import DATA_DOWN_CLEAR_TIMER, ENTRY_TTL_TIMER, watch_quality
 from trading_bot.core.state import State
@@ -137,8 +138,9 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         euc_factor_e6=reduced.euc_factor_e6,
         entries_per_hour_max=reduced.entries_per_hour_max,
         order_inefficient=_inefficient(state, limits, ts_ns),
+        size=size_facts(state),
         learning_blocked=tuple(name for name in state.documents.templates if not state.learning.entries_allowed(name)),
-        calibration_required=state.mode == LIVE_MODE,
+        advice_binds=state.mode == LIVE_MODE,
     )
 
 
@@ -305,5 +307,6 @@ def _journal(state: State, ts_ns: int, candidate: Candidate, decision: Decision)
             side=candidate.side,
             episode=candidate.episode,
             text=decision.text,
+            live=decision.live,
         )
     ]

@@ -19,6 +19,7 @@ from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets
 from trading_bot.engines.decision_v2 import DecisionEngineV2
+from trading_bot.engines.entry_size import KellyFacts
 from trading_bot.engines.exits import ExitRules, exit_rules
 from trading_bot.engines.flatten import FlattenState
 from trading_bot.engines.kernel_config import compile_kernel_config
@@ -104,6 +105,7 @@ class State:
         self.link_up = False
         self.data_type = 0
         self.equity_uusd: int | None = None
+        self.margin_used_uusd: int | None = None
         self.reconciled = False
         self.log_space_ok = True
         self.data_down = False
@@ -131,6 +133,7 @@ class State:
         self.last_entry: tuple[Side, int, int] | None = None
         self.journal: dict[tuple[int, int], tuple[int, str]] = {}
         self.entry_mask = 0
+        self.kelly: tuple[KellyFacts, ...] = ()  # derived from the learning state whenever that changes
         self.last_results: tuple[Event | Effect, ...] = ()
 
     @property
@@ -202,6 +205,7 @@ class State:
             "link_up": self.link_up,
             "data_type": self.data_type,
             "equity_uusd": self.equity_uusd,
+            "margin_used_uusd": self.margin_used_uusd,
             "reconciled": self.reconciled,
             "log_space_ok": self.log_space_ok,
             "data_down": self.data_down,

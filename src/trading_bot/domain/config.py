@@ -18,7 +18,7 @@ from trading_bot.domain.simulator_config import SimulatorConfig
 
 Mode = Literal["OBSERVE", "PAPER", "LIVE", "BACKTEST", "SIM"]
 Adapter = Literal["ibkr", "sim", "files"]
-TierName = Literal["S", "A", "B"]
+TierName = str
 
 
 class RunConfig(Section, frozen=True):
@@ -101,6 +101,7 @@ class TierConfig(Section, frozen=True):
     stop_ticks_max: Annotated[int, within(1, 12), unit("ticks", "widest stop")]
     max_risk_usd: Annotated[float, within(0, 1000), unit("USD", "largest risk of one trade")]
     min_euc_ticks: Annotated[float, within(0, 100), unit("ticks", "smallest expected utility above costs")]
+    contracts_max: Annotated[int, within(1, 10), unit("contracts", "largest position the tier allows")] = 1
 
 
 def _default_tiers() -> dict[TierName, TierConfig]:
@@ -128,12 +129,17 @@ class DecisionConfig(Section, frozen=True):
     tiers: dict[TierName, TierConfig] = msgspec.field(default_factory=_default_tiers)
 
     def __post_init__(self) -> None:
-        if set(self.tiers) != {"S", "A", "B"}:
-            raise ValueError(f"decision.tiers needs exactly S, A and B, found {sorted(self.tiers)}")
+        if missing := {"S", "A", "B"} - set(self.tiers):
+            raise ValueError(f"decision.tiers needs S, A and B, found {sorted(self.tiers)}: add {sorted(missing)}")
         floors = [self.tiers[name].equity_usd_min for name in ("S", "A", "B")]
         if floors[0] != 0 or not floors[0] < floors[1] < floors[2]:
             raise ValueError(
                 f"decision.tiers: equity_usd_min must start at 0 and rise from S to A to B, found {floors}"
+            )
+        above = {name: tier.equity_usd_min for name, tier in self.tiers.items() if name not in {"S", "A", "B"}}
+        if any(floor <= floors[2] for floor in above.values()) or len(set(above.values())) < len(above):
+            raise ValueError(
+                f"decision.tiers: further tiers start above B ({floors[2]}), each elsewhere; found {above}"
             )
 
 
@@ -146,6 +152,22 @@ class SizingConfig(Section, frozen=True):
     order_qty_max: Annotated[int, within(1, 10), unit("contracts", "[U] largest order without a person's word")] = 10
     margin_headroom_pct_min: Annotated[float, within(20, 100), unit("%", "[U] free margin after the order")] = 20.0
     kelly_fraction_max: Annotated[float, within(0, 0.5), unit("1", "of the Kelly size, from 100 trades on")] = 0.5
+    vix_name: Annotated[str, unit("name", "the context value that scales size; without it nothing is scaled")] = "vix"
+    vix_levels: Annotated[
+        tuple[float, ...], unit("points", "from each of these on the size is multiplied by the factor of its place")
+    ] = (20.0, 30.0, 40.0, 50.0)
+    vix_factors: Annotated[
+        tuple[float, ...], unit("1", "one lot stays one lot above 0; binding in LIVE, advice elsewhere")
+    ] = (0.8, 0.5, 0.25, 0.0)
+
+    def __post_init__(self) -> None:
+        levels, factors = self.vix_levels, self.vix_factors
+        falling = all(0 <= low <= high <= 1 for low, high in zip(factors[1:], factors[:-1], strict=True))
+        if len(levels) != len(factors) or sorted(set(levels)) != list(levels) or not falling:
+            raise ValueError(
+                f"sizing.vix_levels must rise, and sizing.vix_factors have as many numbers from 1 down to 0; "
+                f"found {levels} and {factors}"
+            )
 
 
 class SafetyConfig(Section, frozen=True):

@@ -272,7 +272,8 @@ class OutcomeReached(Derived, frozen=True, gc=False, kw_only=True, tag="OUTCOME_
 class DecisionMade(Derived, frozen=True, gc=False, kw_only=True, tag="DECISION_MADE"):
     """One decision about one candidate episode, under one reason. `mask` has a bit per failing gate (`GateReason`).
 
-    `modifiers` are the active additions to the required utility, such as `LUNCH +0.50`.
+    `modifiers` are the active additions to the required utility, such as `LUNCH +0.50`. `live` is the reason with which
+    LIVE would have refused what enters here (specification 8.5).
     """
 
     action: str
@@ -283,6 +284,7 @@ class DecisionMade(Derived, frozen=True, gc=False, kw_only=True, tag="DECISION_M
     episode: int
     text: str
     modifiers: tuple[str, ...] = ()
+    live: str = ""
 
 
 class LockoutChanged(Derived, frozen=True, gc=False, kw_only=True, tag="LOCKOUT_CHANGED"):

@@ -25,6 +25,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     prices, so that recorded ES can be replayed as MES. `commission_round_trip_uusd` covers entry and exit of one
     contract and holds until the broker's own commission reports replace it. `months` are the listed delivery months by
     their letters, empty where nothing expires. `research_only` instruments are refused in PAPER and LIVE.
+    `margin_assumed_uusd` is the margin of one contract until the broker's what-if answer replaces it (assumed: about
+    half of the exchange's overnight requirement of 2025, which brokers ask for within the day; 0: unknown, no entries).
     """
 
     symbol: str
@@ -40,6 +42,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     commission_round_trip_uusd: int
     months: str
     research_only: bool = False
+    margin_assumed_uusd: int = 0
 
     @property
     def tick_size_points(self) -> float:
@@ -52,7 +55,14 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def _future(
-    symbol: str, number: int, name: str, underlying: str, exchange: str, tick_size_e9: int, multiplier: float
+    symbol: str,
+    number: int,
+    name: str,
+    underlying: str,
+    exchange: str,
+    tick_size_e9: int,
+    multiplier: float,
+    margin_usd: int,
 ) -> Instrument:
     return Instrument(
         symbol=symbol,
@@ -67,18 +77,19 @@ def _future(
         tick_value_uusd=round(tick_size_e9 * multiplier / 1_000),
         commission_round_trip_uusd=2_500_000,
         months="HMUZ",
+        margin_assumed_uusd=margin_usd * 1_000_000,
     )
 
 
 _ROWS: Final = (
-    _future("MES", 1, "Micro E-mini S&P 500", "SPX", "CME", 250_000_000, 5.0),
-    _future("ES", 2, "E-mini S&P 500", "SPX", "CME", 250_000_000, 50.0),
-    _future("MNQ", 3, "Micro E-mini Nasdaq-100", "NDX", "CME", 250_000_000, 2.0),
-    _future("NQ", 4, "E-mini Nasdaq-100", "NDX", "CME", 250_000_000, 20.0),
-    _future("M2K", 5, "Micro E-mini Russell 2000", "RUT", "CME", 100_000_000, 5.0),
-    _future("RTY", 6, "E-mini Russell 2000", "RUT", "CME", 100_000_000, 50.0),
-    _future("MYM", 7, "Micro E-mini Dow", "DJI", "CBOT", 1_000_000_000, 0.5),
-    _future("YM", 8, "E-mini Dow", "DJI", "CBOT", 1_000_000_000, 5.0),
+    _future("MES", 1, "Micro E-mini S&P 500", "SPX", "CME", 250_000_000, 5.0, 1_300),
+    _future("ES", 2, "E-mini S&P 500", "SPX", "CME", 250_000_000, 50.0, 13_000),
+    _future("MNQ", 3, "Micro E-mini Nasdaq-100", "NDX", "CME", 250_000_000, 2.0, 1_900),
+    _future("NQ", 4, "E-mini Nasdaq-100", "NDX", "CME", 250_000_000, 20.0, 19_000),
+    _future("M2K", 5, "Micro E-mini Russell 2000", "RUT", "CME", 100_000_000, 5.0, 500),
+    _future("RTY", 6, "E-mini Russell 2000", "RUT", "CME", 100_000_000, 50.0, 5_000),
+    _future("MYM", 7, "Micro E-mini Dow", "DJI", "CBOT", 1_000_000_000, 0.5, 800),
+    _future("YM", 8, "E-mini Dow", "DJI", "CBOT", 1_000_000_000, 5.0, 8_000),
     # One "contract" of SPY is a round lot of 100 shares; the commission is assumed.
     Instrument(
         symbol="SPY",
@@ -94,6 +105,7 @@ _ROWS: Final = (
         commission_round_trip_uusd=2_500_000,
         months="",
         research_only=True,
+        margin_assumed_uusd=4_250_000_000,  # a quarter of 100 shares at 170 dollars, their price on the recorded days
     ),
 )
 

@@ -48,6 +48,8 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was used.
 
     `entries_ns` are the newest entries, as many as the hour allows, oldest first; the other fields are of this session.
+    `last_entry_qty` is the size of the newest filled entry, `last_trade_lost` whether the newest closed trade earned
+    less than its costs: after a loss nothing grows (specification 6.6).
     """
 
     entries_ns: tuple[int, ...] = ()
@@ -56,6 +58,8 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     messages_day: int = 0
     executed_day: int = 0
     fees_day_uusd: int = 0
+    last_entry_qty: int | None = None
+    last_trade_lost: bool = False
 
 
 class BudgetVerdict(msgspec.Struct, frozen=True, gc=False):
@@ -96,16 +100,24 @@ def with_execution(budgets: Budgets) -> Budgets:
     return msgspec.structs.replace(budgets, executed_day=budgets.executed_day + 1)
 
 
-def with_entry(budgets: Budgets, limits: BudgetLimits, ts_ns: int) -> Budgets:
-    """After the first fill of an entry (`with_execution` is called for it as well).
+def with_entry(budgets: Budgets, limits: BudgetLimits, ts_ns: int, qty: int) -> Budgets:
+    """After the first fill of an entry of `qty` contracts (`with_execution` is called for it as well).
 
     More entries than the hour allows cannot change an answer, so only that many are remembered. `limits` are the
     configured ones, not those a breaker tightened for a while: their hour is remembered whole.
     """
     kept = max(limits.entries_hour, limits.entries_minute, 1)
     return msgspec.structs.replace(
-        budgets, entries_ns=(*budgets.entries_ns, ts_ns)[-kept:], entries_day=budgets.entries_day + 1
+        budgets,
+        entries_ns=(*budgets.entries_ns, ts_ns)[-kept:],
+        entries_day=budgets.entries_day + 1,
+        last_entry_qty=qty,
     )
+
+
+def with_result(budgets: Budgets, net_uusd: int) -> Budgets:
+    """After a closed trade."""
+    return msgspec.structs.replace(budgets, last_trade_lost=net_uusd < 0)
 
 
 def with_fee(budgets: Budgets, fee_uusd: int) -> Budgets:

@@ -16,6 +16,7 @@ from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.domain.templates import TemplateConfig
 from trading_bot.domain.units import UUSD_PER_USD
 from trading_bot.engines import sizing
+from trading_bot.engines.entry_size import NOTHING, EntrySizer, Sized, SizeFacts
 from trading_bot.engines.session import SessionState
 
 _QUARTER_POINT_E9: Final = 250_000_000
@@ -26,14 +27,14 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The world at the moment of a decision. None is unknown and blocks.
 
     `breakers` are those that stop entries; `halved`, `euc_factor_e6` and `entries_per_hour_max` are what a reduction
-    leaves (None: the usual budget). `learning_blocked` are templates whose evidence forbids entries;
-    with `calibration_required` (LIVE) a candidate needs terms from a fitted map.
+    leaves (None: the usual budget). `learning_blocked` are templates whose evidence forbids entries.
 
-    `lockouts` are the names of active ones by gate; `lockout_context` those an outside source asked for. `event` names
-    the scheduled event whose window this is. `cooling` holds (template, side) after an exit, `setups_used` (template,
-    side, episode) of entries that filled, `vetoes` (template's name, veto's name). `modifiers` are additions to the
-    required utility that hold for every candidate, (name, millionths of a tick); `holds` is the side each template
-    holds now, 0 for none.
+    `size` is what the number of contracts depends on; `advice_binds`: this is LIVE, where what is advice elsewhere
+    binds (specification 8.5): a fitted map, the Kelly ceiling, the volatility factors. `lockouts` are the names of active ones by gate; `lockout_context` those an outside
+    source asked for. `event` names the scheduled event whose window this is. `cooling` holds (template, side) after an
+    exit, `setups_used` (template, side, episode) of entries that filled, `vetoes` (template's name, veto's name).
+    `modifiers` are additions to the required utility that hold for every candidate, (name, millionths of a tick);
+    `holds` is the side each template holds now, 0 for none.
     """
 
     ts_ns: int
@@ -63,7 +64,8 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     entries_per_hour_max: int | None = None
     order_inefficient: bool = False
     learning_blocked: tuple[str, ...] = ()
-    calibration_required: bool = False
+    size: SizeFacts | None = None
+    advice_binds: bool = False
     event_calendar_stale: str = ""
     event: str = ""
     lockout_volatility: bool = False
@@ -80,7 +82,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One answer about one candidate.
 
     `mask` has bit `GateReason` set for every gate that said no; `qty` is 0 unless ENTER. `modifiers` are the active
-    additions to the required utility, as text.
+    additions to the required utility, as text. `live` is the reason with which LIVE would have refused what enters
+    here, empty when it would not.
     """
 
     action: Action
@@ -89,6 +92,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     qty: int
     text: str
     modifiers: tuple[str, ...] = ()
+    live: str = ""
 
 
 class _Case(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -99,8 +103,13 @@ class _Case(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     template: TemplateConfig
     name: str
     tier: TierConfig | None
-    qty: int
+    sized: Sized
     rival: GateReason | None
+
+    @property
+    def qty(self) -> int:
+        """Contracts this run may trade."""
+        return self.sized.qty
 
 
 class DecisionEngineV2:
@@ -119,6 +128,7 @@ class DecisionEngineV2:
         # The user's signature takes dollars per 0.25 points, whatever the instrument's own grid is.
         self._tick_size_points = Decimal(instrument.tick_size_e9) / 1_000_000_000
         self._quarter_value_usd = tick_value_usd * _QUARTER_POINT_E9 / instrument.tick_size_e9
+        self._sizer = EntrySizer(config, instrument, self._contracts)
 
     def compute_position_size(
         self,
@@ -143,6 +153,16 @@ class DecisionEngineV2:
             stop_ticks_max=limits.stop_ticks_max,
         )
 
+    def _contracts(self, equity_usd: Decimal, max_risk_usd: float, stop_ticks: int, max_contracts: int) -> int:
+        return self.compute_position_size(
+            equity_usd,
+            max_risk_usd,
+            stop_ticks,
+            self._quarter_value_usd,
+            self._tick_size_points,
+            max_contracts=max_contracts,
+        )
+
     def tier_name(self, equity_uusd: int) -> TierName:
         """The capital tier of an equity in micro-dollars."""
         name: TierName = "S"
@@ -159,8 +179,11 @@ class DecisionEngineV2:
         """
         name, template = self._templates[candidate.template]
         tier = None if inputs.equity_uusd is None else self.tier_constraints[self.tier_name(inputs.equity_uusd)]
-        qty = self._qty(candidate, inputs, tier)
-        case = _Case(inputs=inputs, candidate=candidate, template=template, name=name, tier=tier, qty=qty, rival=rival)
+        sized = self._sized(candidate, inputs, tier)
+        qty = sized.qty
+        case = _Case(
+            inputs=inputs, candidate=candidate, template=template, name=name, tier=tier, sized=sized, rival=rival
+        )
         mask, first = 0, None
         for reason, blocks in _GATES:
             if blocks(self, case):
@@ -173,28 +196,31 @@ class DecisionEngineV2:
             first = reason if first is None or reason < first else first
         action = Action.ENTER if first is None else Action.SKIP
         label = "ENTER" if first is None else first.name
+        live = _refused_live(case) if first is None and not inputs.advice_binds else ""
         return Decision(
             action=action,
             reason=label,
             mask=mask,
             qty=qty if first is None else 0,
-            text=_text(name, candidate, action, label, qty),
+            text=_text(name, candidate, action, label, qty) + (f"; LIVE would have refused: {live}" if live else ""),
+            live=live,
         )
 
-    def _qty(self, candidate: Candidate, inputs: DecisionInputs, tier: TierConfig | None) -> int:
-        if candidate.missing or tier is None or inputs.equity_uusd is None or candidate.stop_ticks <= 0:
-            return 0
-        limits = self._config
-        qty = self.compute_position_size(
-            Decimal(inputs.equity_uusd) / UUSD_PER_USD,
-            min(tier.max_risk_usd, limits.sizing.max_risk_usd),
-            candidate.stop_ticks,
-            self._quarter_value_usd,
-            self._tick_size_points,
-            max_contracts=min(limits.safety.position_qty_max, limits.sizing.order_qty_max),
+    def _sized(self, candidate: Candidate, inputs: DecisionInputs, tier: TierConfig | None) -> Sized:
+        if candidate.missing or candidate.stop_ticks <= 0 or None in (tier, inputs.equity_uusd, inputs.size):
+            return NOTHING
+        assert tier is not None
+        assert inputs.equity_uusd is not None
+        assert inputs.size is not None
+        return self._sizer.size(
+            candidate,
+            tier,
+            inputs.equity_uusd,
+            inputs.size,
+            halved=inputs.halved,
+            binding_advice=inputs.advice_binds,
+            pseudo_trades=self._config.decision.pseudo_trades,
         )
-        # One contract cannot be halved; the rate and the EUC are tightened instead (specification 8.2).
-        return qty // 2 if inputs.halved and qty >= 2 else qty
 
     # Gates: True blocks. Each is one row of _GATES.
 
@@ -255,6 +281,13 @@ def _euc_low(_engine: DecisionEngineV2, case: _Case) -> bool:
     return candidate.edge_e6 - candidate.uncertainty_e6 < needed_e6
 
 
+def _refused_live(case: _Case) -> str:
+    """Why LIVE would not enter what enters here: what is advice elsewhere (specification 8.5)."""
+    if not case.candidate.fitted:
+        return GateReason.UNCALIBRATED.name
+    return GateReason.SIZE_ZERO.name if case.sized.live_qty == 0 else ""
+
+
 def _setup_used(_engine: DecisionEngineV2, case: _Case) -> bool:
     candidate = case.candidate
     return (candidate.template, candidate.side, candidate.episode) in case.inputs.setups_used
@@ -263,7 +296,7 @@ def _setup_used(_engine: DecisionEngineV2, case: _Case) -> bool:
 def _uncalibrated(_engine: DecisionEngineV2, case: _Case) -> bool:
     # A missing candidate has no terms that a map could have given; MISSING_REQUIRED_SIGNAL is its reason.
     candidate = case.candidate
-    return case.inputs.calibration_required and not candidate.fitted and not candidate.missing
+    return case.inputs.advice_binds and not candidate.fitted and not candidate.missing
 
 
 def _no_quote(_engine: DecisionEngineV2, case: _Case) -> bool:

@@ -103,6 +103,7 @@ class SizingInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     win_uusd: int
     loss_uusd: int
     kelly_trades_min: int = KELLY_TRADES_MIN
+    kelly_fraction_e6: int = 500_000
     kelly_unproven_contracts_max: int = 1
     """Cap while there are fewer than `kelly_trades_min` trades: no evidence, no growth."""
     last_contracts_today: int | None = None
@@ -118,7 +119,11 @@ class SizingInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ValueError(f"{name}: found {value}, expected 0 or more")
-        for name, most in (("win_rate_shrunk_ppm", _PPM), ("margin_headroom_min_bps", _BPS)):
+        for name, most in (
+            ("win_rate_shrunk_ppm", _PPM),
+            ("margin_headroom_min_bps", _BPS),
+            ("kelly_fraction_e6", _PPM // 2),
+        ):
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{name}: found {getattr(self, name)}, expected 0 to {most}")
 
@@ -169,10 +174,13 @@ def _margin_contracts(inputs: SizingInputs) -> int:
 
 def _kelly_contracts(inputs: SizingInputs) -> int:
     # Kelly for a win W and a loss L per contract: f = p - (1 - p) L / W of equity at risk, so f * equity / L contracts;
-    # half of it. Over the common denominator W it stays in integers.
+    # a fraction of it (half). Over the common denominator W it stays in integers.
     p_ppm = inputs.win_rate_shrunk_ppm
     edge = p_ppm * inputs.win_uusd - (_PPM - p_ppm) * inputs.loss_uusd
-    return inputs.equity_uusd * edge // (2 * _PPM * inputs.win_uusd * inputs.loss_uusd) if edge > 0 else 0
+    if edge <= 0:
+        return 0
+    share = inputs.kelly_fraction_e6 * edge
+    return inputs.equity_uusd * share // (_PPM * _PPM * inputs.win_uusd * inputs.loss_uusd)
 
 
 def _risk_uusd(stop_nano: int, tick_value: Number, tick_size: Number) -> int:

@@ -1,7 +1,9 @@
 """What the trades so far say about bad days: VaR, expected shortfall and the chance of ruin, by bootstrap (RK17).
 
 Whole days are drawn with replacement, each with its trades in their order, so that losses which come in runs stay in
-runs. Nothing here decides: it is read by people and by the checks before more capital. Method: Efron and Tibshirani (1993), An Introduction to the Bootstrap; block resampling: Kuensch (1989).
+runs. Nothing here decides: it is read by people and by the checks before more capital.
+
+Method: Efron and Tibshirani (1993), An Introduction to the Bootstrap; block resampling: Kuensch (1989).
 """
 
 import random

@@ -1,0 +1,31 @@
+"""What the size of an entry depends on, gathered from the state (specification 6.6)."""
+
+from trading_bot.core.state import State
+from trading_bot.engines.entry_size import KellyFacts, SizeFacts
+
+
+def size_facts(state: State) -> SizeFacts:
+    """The facts of now. Margin in use is as of the newest account snapshot: the bot holds nothing when it asks."""
+    return SizeFacts(
+        margin_used_uusd=state.margin_used_uusd,
+        margin_per_contract_uusd=state.instrument.margin_assumed_uusd or None,
+        open_risk_uusd=sum(entry.order.risk_uusd for entry in state.entries.values()),
+        last_entry_qty=state.budgets.last_entry_qty,
+        last_trade_lost=state.budgets.last_trade_lost,
+        kelly=state.kelly,
+    )
+
+
+def kelly_rows(state: State) -> tuple[KellyFacts, ...]:
+    """One row per template, in the order of their kernel indices."""
+    return tuple(_kelly(state.learning.results_uusd(name)) for name in state.documents.templates)
+
+
+def _kelly(results_uusd: tuple[int, ...]) -> KellyFacts:
+    won = [net_uusd for net_uusd in results_uusd if net_uusd > 0]
+    return KellyFacts(
+        trades=len(results_uusd),
+        wins=len(won),
+        won_uusd=sum(won),
+        lost_uusd=-sum(net_uusd for net_uusd in results_uusd if net_uusd <= 0),
+    )
