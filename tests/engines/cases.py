@@ -36,7 +36,6 @@ CANDIDATE: dict[str, Any] = {
     "slippage_e6": 500_000,
     "target_ticks": 12,
     "stop_ticks": 8,
-    "fitted": True,
 }
 
 INPUTS: dict[str, Any] = {

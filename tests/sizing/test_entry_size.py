@@ -83,7 +83,7 @@ facts = st.builds(
 )
 def test_no_cap_is_ever_exceeded(facts, equity_usd, stop_ticks, halved, live):
     inputs = cases.inputs(equity_uusd=equity_usd * USD, size=facts, halved=halved, advice_binds=live)
-    qty = ENGINE.decide(cases.candidate(stop_ticks=stop_ticks), inputs).qty
+    qty = ENGINE.decide(cases.candidate(stop_ticks=stop_ticks, fitted=True), inputs).qty
     if qty == 0:
         return
     name = max((tier for tier in TIERS if TIERS[tier]["equity_usd_min"] <= equity_usd), key=list(TIERS).index)
@@ -109,8 +109,8 @@ def test_no_cap_is_ever_exceeded(facts, equity_usd, stop_ticks, halved, live):
 @given(facts=facts, equity_usd=st.integers(1_000, 200_000), stop_ticks=st.integers(1, 12))
 def test_advice_never_lets_more_lots_trade_than_live_would_but_for_the_first(facts, equity_usd, stop_ticks):
     asked = {"equity_uusd": equity_usd * USD, "size": facts}
-    paper = ENGINE.decide(cases.candidate(stop_ticks=stop_ticks), cases.inputs(**asked))
-    live = ENGINE.decide(cases.candidate(stop_ticks=stop_ticks), cases.inputs(**asked, advice_binds=True))
+    paper = ENGINE.decide(cases.candidate(stop_ticks=stop_ticks, fitted=True), cases.inputs(**asked))
+    live = ENGINE.decide(cases.candidate(stop_ticks=stop_ticks, fitted=True), cases.inputs(**asked, advice_binds=True))
     assert paper.qty <= max(live.qty, 1)
     assert (paper.live == "SIZE_ZERO") == (paper.qty > 0 and live.qty == 0)
 
@@ -128,8 +128,8 @@ def test_volatility_scales_the_size_in_live(vix, qty):
         kelly=(PROVEN,),
     )
     asked = {"equity_uusd": 100_000 * USD, "size": size}
-    assert ENGINE.decide(cases.candidate(), cases.inputs(**asked, advice_binds=True)).qty == qty
-    paper = ENGINE.decide(cases.candidate(), cases.inputs(**asked))
+    assert ENGINE.decide(cases.candidate(fitted=True), cases.inputs(**asked, advice_binds=True)).qty == qty
+    paper = ENGINE.decide(cases.candidate(fitted=True), cases.inputs(**asked))
     assert paper.qty == max(qty, 1)
     assert paper.live == ("SIZE_ZERO" if qty == 0 else "")
 
@@ -137,7 +137,7 @@ def test_volatility_scales_the_size_in_live(vix, qty):
 def test_one_lot_stays_one_lot_while_the_factor_is_above_zero():
     size = SizeFacts(margin_used_uusd=0, margin_per_contract_uusd=USD, vix_e6=45 * USD, kelly=(PROVEN,))
     asked = {"equity_uusd": 10_000 * USD, "size": size, "advice_binds": True}
-    assert ENGINE.decide(cases.candidate(), cases.inputs(**asked)).qty == 1
+    assert ENGINE.decide(cases.candidate(fitted=True), cases.inputs(**asked)).qty == 1
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_kelly_is_worked_out_from_the_templates_own_trades(fraction, qty):
     size = SizeFacts(margin_used_uusd=0, margin_per_contract_uusd=USD, kelly=(kelly,))
     asked = {"equity_uusd": 30_000 * USD, "size": size, "advice_binds": True}
     engine = large_engine(kelly_fraction_max=fraction)
-    assert engine.decide(cases.candidate(p_e6=600_000, stop_ticks=2), cases.inputs(**asked)).qty == qty
+    assert engine.decide(cases.candidate(p_e6=600_000, stop_ticks=2, fitted=True), cases.inputs(**asked)).qty == qty
 
 
 def test_below_the_margin_nothing_is_entered():
@@ -162,7 +162,7 @@ def test_below_the_margin_nothing_is_entered():
     size = SizeFacts(margin_used_uusd=0, margin_per_contract_uusd=1_300 * USD, kelly=(PROVEN,))
     for equity_usd, reason in ((1_625, "ENTER"), (1_624, "SIZE_ZERO")):
         asked = {"equity_uusd": equity_usd * USD, "size": size}
-        assert ENGINE.decide(cases.candidate(), cases.inputs(**asked)).reason == reason
+        assert ENGINE.decide(cases.candidate(fitted=True), cases.inputs(**asked)).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -204,4 +204,4 @@ def test_volatility_factors_that_rise_are_refused(vix):
 def test_each_cap_alone(changes, qty):
     size = SizeFacts(**{"margin_used_uusd": 0, "margin_per_contract_uusd": USD, "kelly": (PROVEN,)} | changes)
     asked = {"equity_uusd": 100_000 * USD, "size": size, "advice_binds": True}
-    assert ENGINE.decide(cases.candidate(), cases.inputs(**asked)).qty == qty
+    assert ENGINE.decide(cases.candidate(fitted=True), cases.inputs(**asked)).qty == qty

@@ -29,12 +29,12 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `breakers` are those that stop entries; `halved`, `euc_factor_e6` and `entries_per_hour_max` are what a reduction
     leaves (None: the usual budget). `learning_blocked` are templates whose evidence forbids entries.
 
-    `size` is what the number of contracts depends on; `advice_binds`: this is LIVE, where what is advice elsewhere
-    binds (specification 8.5): a fitted map, the Kelly ceiling, the volatility factors. `lockouts` are the names of active ones by gate; `lockout_context` those an outside
-    source asked for. `event` names the scheduled event whose window this is. `cooling` holds (template, side) after an
-    exit, `setups_used` (template, side, episode) of entries that filled, `vetoes` (template's name, veto's name).
-    `modifiers` are additions to the required utility that hold for every candidate, (name, millionths of a tick);
-    `holds` is the side each template holds now, 0 for none.
+    `size` is what the number of contracts depends on. `advice_binds`: this is LIVE, where what is advice elsewhere
+    binds (specification 8.5): a fitted map, the Kelly ceiling, the volatility factors. `lockouts` are the names of
+    active ones by gate; `lockout_context` those an outside source asked for. `event` names the scheduled event whose
+    window this is. `cooling` holds (template, side) after an exit, `setups_used` (template, side, episode) of entries
+    that filled, `vetoes` (template's name, veto's name). `modifiers` are additions to the required utility that hold
+    for every candidate, (name, millionths of a tick); `holds` is the side each template holds now, 0 for none.
     """
 
     ts_ns: int
@@ -202,7 +202,7 @@ class DecisionEngineV2:
             reason=label,
             mask=mask,
             qty=qty if first is None else 0,
-            text=_text(name, candidate, action, label, qty) + (f"; LIVE would have refused: {live}" if live else ""),
+            text=_text(name, candidate, action, label, qty) + _said_live(live),
             live=live,
         )
 
@@ -279,6 +279,11 @@ def _euc_low(_engine: DecisionEngineV2, case: _Case) -> bool:
     # Above its cost a candidate needs the smallest utility, throttled; a reduction multiplies that.
     needed_e6 = candidate.required_e6 + (factor_e6 - _E6) * (candidate.required_e6 - candidate.cost_e6) // _E6
     return candidate.edge_e6 - candidate.uncertainty_e6 < needed_e6
+
+
+def _said_live(live: str) -> str:
+    """For the line of text, which says UNCALIBRATED already."""
+    return f"; LIVE would have refused: {live}" if live not in {"", GateReason.UNCALIBRATED.name} else ""
 
 
 def _refused_live(case: _Case) -> str:
