@@ -246,10 +246,10 @@ class TestSyncThread:
         told = []
         thread = SyncThread(log, period_s=0.001, on_failure=told.append)
 
-        def broken(_):
+        def broken(*_):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        monkeypatch.setattr(event_log.os, "fdatasync", broken)
+        monkeypatch.setattr(event_log.SegmentFile, "sync", broken)
         thread.start()
         for each in thread._threads:
             each.join(10)

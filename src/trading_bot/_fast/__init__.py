@@ -3,7 +3,8 @@
 try:
     from trading_bot._fast.exchange import ExchangeSim
     from trading_bot._fast.hotpath import HotPath
-    from trading_bot._fast.logwriter import LogFull, LogWriter, Segment
+    from trading_bot._fast.logsegment import Segment
+    from trading_bot._fast.logwriter import LogFull, LogWriter
 except ModuleNotFoundError as missing:
     # Only our own extension: a missing dependency keeps its own message.
     if missing.name is None or not missing.name.startswith("trading_bot._fast."):

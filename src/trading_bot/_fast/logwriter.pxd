@@ -6,6 +6,7 @@ One thread appends, one other thread at a time prepares and takes away segments.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from trading_bot._fast.logsegment cimport SegmentSlot
 from trading_bot._fast.records cimport TickRecord
 
 cdef enum LogResult:
@@ -13,29 +14,14 @@ cdef enum LogResult:
     LOG_FULL = 1              # nothing was written: no room here and no segment prepared
     LOG_BAD_RECORD = 2        # nothing was written: not one of the 64-byte kinds
 
-cdef struct SegmentSlot:
-    uint8_t* base
-    uint64_t size_bytes
-    uint64_t used_bytes       # end of the last record; final once the segment is retired
-    uint64_t first_seq
-    uint64_t last_seq         # first_seq - 1 while it holds no record
-    uint64_t index
-    SegmentSlot* older        # chain of retired segments, newest first
-
-cdef class Segment:
-    cdef SegmentSlot slot
-    cdef Py_buffer view
-    cdef bint held
-    cdef object owner
-
 cdef class LogWriter:
     cdef uint8_t* base
-    cdef uint64_t position
+    cdef uint64_t position        # atomic; 0 for a moment while `current` changes
     cdef uint64_t tick_limit      # ticks stop here, so that messages (exits) still find room on a full disk
     cdef uint64_t message_limit
     cdef uint64_t next_seq        # number the next record gets; the first record of a log is 1
     cdef uint32_t config_tag      # first four bytes of the configuration's hash, on every message
-    cdef SegmentSlot* current
+    cdef SegmentSlot* current     # atomic
     cdef SegmentSlot* prepared    # atomic
     cdef SegmentSlot* retired     # atomic
     cdef dict segments            # index -> Segment: keeps the mappings alive

@@ -4,10 +4,12 @@
 Appending stores into a mapped segment: no GIL, no allocation, no system call, no lock. Files, sealing and disk space are the
 shell's work (core/event_log.py); docs/event-log.md is the format.
 """
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from trading_bot._fast.logsegment cimport Segment, SegmentSlot
 from trading_bot._fast.records cimport (
     CLASS_EFFECT,
     CLASS_INPUT,
@@ -41,13 +43,10 @@ cdef enum:
     FOOTER_BYTES = 64             # the seal, always kept free
     MESSAGE_HEADER_BYTES = 48
     RESERVE_MAX_BYTES = 65536
-    SEGMENT_MIN_BYTES = 65536
-    PAGE_BYTES = 4096
 
 FRAME_START_BYTES = HEAD_BYTES
 RECORDS_START_BYTES = START_BYTES
 SEAL_BYTES = FOOTER_BYTES
-SEGMENT_BYTES_MIN = SEGMENT_MIN_BYTES
 
 tb_crc32c_init()
 cdef uint32_t AFTER_LENGTH_64 = tb_record_crc_start()
@@ -57,71 +56,16 @@ class LogFull(BotError):
     """The log has no room: the segment is full and no next one could be prepared. Nothing was written."""
 
 
-cdef class Segment:
-    """A writable buffer that holds, or will hold, one segment.
-
-    `buffer` must be zero from RECORDS_START_BYTES on and must carry the header's constant fields (core/log_segments.py).
-    """
-
-    def __init__(self, buffer, index: int):
-        PyObject_GetBuffer(buffer, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-        self.held = True
-        self.owner = buffer
-        if self.view.len < SEGMENT_MIN_BYTES or self.view.len % ALIGN:
-            raise UsageError(
-                f"segment {index} has {self.view.len} bytes; a segment is a multiple of {ALIGN} bytes and at least {SEGMENT_MIN_BYTES}"
-            )
-        self.slot.base = <uint8_t*>self.view.buf
-        self.slot.size_bytes = <uint64_t>self.view.len
-        self.slot.used_bytes = START_BYTES
-        self.slot.index = index
-
-    def __dealloc__(self):
-        if self.held:
-            PyBuffer_Release(&self.view)
-
-    @property
-    def buffer(self):
-        return self.owner
-
-    @property
-    def index(self) -> int:
-        return self.slot.index
-
-    @property
-    def first_seq(self) -> int:
-        return self.slot.first_seq
-
-    @property
-    def last_seq(self) -> int:
-        return self.slot.last_seq
-
-    @property
-    def used_bytes(self) -> int:
-        return self.slot.used_bytes
-
-    @property
-    def size_bytes(self) -> int:
-        return self.slot.size_bytes
-
-    def prefault(self, used_bytes: int) -> None:
-        """Writes one zero into every page after `used_bytes`, so that the hot thread meets no first-touch fault.
-
-        Everything from `used_bytes` on must be zero already. Releases the GIL.
-        """
-        cdef uint64_t offset = (<uint64_t>used_bytes + PAGE_BYTES - 1) & ~<uint64_t>(PAGE_BYTES - 1)
-        cdef volatile uint8_t* base = <volatile uint8_t*>self.slot.base
-        with nogil:
-            while offset < self.slot.size_bytes:
-                base[offset] = 0
-                offset += PAGE_BYTES
-
-    def release(self) -> None:
-        """Gives the buffer back; the segment must not be the writer's any more."""
-        if self.held:
-            self.held = False
-            PyBuffer_Release(&self.view)
-        self.owner = None
+cdef object append_one(LogWriter writer, const uint8_t* record, Py_ssize_t size):
+    cdef int code
+    if size != RECORD_BYTES:
+        raise ValueError(f"a record has {RECORD_BYTES} bytes, this buffer has {size}")
+    code = writer.append_tick(<const TickRecord*>record)
+    if code == LOG_BAD_RECORD:
+        raise ValueError(f"record kind {record[16]} is not a 64-byte market record; messages go through append_message")
+    if code == LOG_FULL:
+        raise LogFull(writer.full_text("a tick"))
+    return writer.next_seq - 1
 
 
 cdef class LogWriter:
@@ -141,10 +85,12 @@ cdef class LogWriter:
         if reserve > RESERVE_MAX_BYTES:
             reserve = RESERVE_MAX_BYTES
         self.base = slot.base
-        self.position = position
         self.message_limit = slot.size_bytes - FOOTER_BYTES
         self.tick_limit = self.message_limit - reserve
-        self.current = slot
+        # In this order, so that `written` never joins one segment to another one's position.
+        tb_store_u64(&self.position, 0)
+        tb_exchange(<void**>&self.current, slot)
+        tb_store_u64(&self.position, position)
 
     cdef bint switch_segment(self) noexcept nogil:
         """Makes the prepared segment the current one; False when there is none."""
@@ -186,7 +132,7 @@ cdef class LogWriter:
         head.cls = CLASS_INPUT
         head.crc = tb_record_crc(frame, AFTER_LENGTH_64)
         tb_store_length(frame, RECORD_BYTES)
-        self.position += RECORD_BYTES
+        tb_store_u64(&self.position, self.position + RECORD_BYTES)
         tb_store_u64(&self.next_seq, seq + 1)
         return LOG_OK
 
@@ -218,7 +164,7 @@ cdef class LogWriter:
         memset(frame + MESSAGE_HEADER_BYTES + payload_length, 0, length - MESSAGE_HEADER_BYTES - payload_length)
         head.crc = tb_frame_crc(frame, <uint32_t>length)
         tb_store_length(frame, <uint32_t>length)
-        self.position += length
+        tb_store_u64(&self.position, self.position + length)
         tb_store_u64(&self.next_seq, self.next_seq + 1)
         return LOG_OK
 
@@ -241,23 +187,35 @@ cdef class LogWriter:
         return self.position
 
     @property
+    def written(self) -> tuple:
+        """(index of the segment being written, end of its last record), of one moment; (0, 0) when there is none."""
+        cdef SegmentSlot* slot
+        cdef uint64_t position
+        while True:
+            slot = <SegmentSlot*>tb_load_pointer(<void**>&self.current)
+            if slot is NULL:
+                return 0, 0
+            position = tb_load_u64(&self.position)
+            if position and slot is tb_load_pointer(<void**>&self.current):
+                return slot.index, position
+
+    @property
     def has_prepared(self) -> bool:
         return tb_load_pointer(<void**>&self.prepared) is not NULL
 
-    def append_record(self, const uint8_t[::1] record) -> int:
+    def append_record(self, record) -> int:
         """Appends one 64-byte record (`TICK_RECORD` or `REJECTED_RECORD` layout) and returns its seq.
 
         crc, length, seq and cls are filled in here. Raises LogFull, or ValueError for anything but one market record.
         """
-        cdef int code
-        if record.shape[0] != RECORD_BYTES:
-            raise ValueError(f"a record has {RECORD_BYTES} bytes, this buffer has {record.shape[0]}")
-        code = self.append_tick(<const TickRecord*>&record[0])
-        if code == LOG_BAD_RECORD:
-            raise ValueError(f"record kind {record[16]} is not a 64-byte market record; messages go through append_message")
-        if code == LOG_FULL:
-            raise LogFull(self.full_text("a tick"))
-        return self.next_seq - 1
+        cdef Py_buffer view
+        if PyBytes_CheckExact(record):  # the usual case, and half the cost of asking for a buffer
+            return append_one(self, <const uint8_t*>PyBytes_AS_STRING(record), PyBytes_GET_SIZE(record))
+        PyObject_GetBuffer(record, &view, PyBUF_SIMPLE)
+        try:
+            return append_one(self, <const uint8_t*>view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
 
     def append_ticks(self, const uint8_t[::1] records) -> int:
         """Appends records of 64 bytes each without the GIL; returns how many were appended, fewer than given when the log is full."""
@@ -286,21 +244,20 @@ cdef class LogWriter:
         `cls` 0..3 (FrameClass), `ts_ns` receive time, `cause_seq` 0 for an input. Raises LogFull when there is no room even
         in the reserve, UsageError when the payload could not fit an empty segment.
         """
-        cdef const uint8_t[::1] view = payload
-        cdef const uint8_t* data = NULL
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(payload)
         if not 0 <= cls <= CLASS_EFFECT:
             raise ValueError(f"frame class {cls} is unknown; expected 0..{CLASS_EFFECT}")
         if not 0 <= cause_seq < self.next_seq:
             raise ValueError(f"cause_seq {cause_seq} is not an earlier record; the last one is {self.next_seq - 1}")
-        if self.current is not NULL and <uint64_t>view.shape[0] > self.message_limit - START_BYTES - MESSAGE_HEADER_BYTES:
+        if self.current is not NULL and <uint64_t>size > self.message_limit - START_BYTES - MESSAGE_HEADER_BYTES:
             raise UsageError(
-                f"a message of {view.shape[0]} bytes does not fit a segment of {self.current.size_bytes} bytes; "
+                f"a message of {size} bytes does not fit a segment of {self.current.size_bytes} bytes; "
                 "create the log with larger segments (segment_bytes)"
             )
-        if view.shape[0]:
-            data = &view[0]
-        if self.append_frame(cls, ts_ns, instrument, cause_seq, data, <uint32_t>view.shape[0]) != LOG_OK:
-            raise LogFull(self.full_text(f"a message of {view.shape[0]} bytes"))
+        if self.append_frame(
+            cls, ts_ns, instrument, cause_seq, <const uint8_t*>PyBytes_AS_STRING(payload), <uint32_t>size
+        ) != LOG_OK:
+            raise LogFull(self.full_text(f"a message of {size} bytes"))
         return self.next_seq - 1
 
     def set_config_tag(self, tag: int) -> None:

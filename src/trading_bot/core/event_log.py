@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Self
 
-import msgspec
-
-from trading_bot._fast.logwriter import LogFull, LogWriter, Segment
+from trading_bot._fast.logsegment import Segment
+from trading_bot._fast.logwriter import LogFull, LogWriter
 from trading_bot.core import log_segments as layout
 from trading_bot.core.log_reader import Frame, LogReader, MessageFrame, SegmentEnd, TickSpan
 from trading_bot.core.log_verify import (
@@ -29,6 +28,7 @@ from trading_bot.core.log_verify import (
     verify,
 )
 from trading_bot.core.memory_log import MemoryLog
+from trading_bot.core.segment_file import SegmentFile
 from trading_bot.domain.errors import BotError, UsageError
 
 __all__ = [
@@ -52,20 +52,6 @@ SYNC_PERIOD_S: Final = 0.05
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-class _OpenSegment(msgspec.Struct):
-    """A segment file this process writes: descriptor, mapping, and the writer's view of it."""
-
-    path: Path
-    file: int
-    mapping: mmap.mmap
-    segment: Segment
-
-    def close(self) -> None:
-        self.segment.release()
-        self.mapping.close()
-        os.close(self.file)
-
-
 class EventLog:
     """A log on disk, open for appending. `recovery` says what was found when it was opened again, None for a new one.
 
@@ -81,7 +67,7 @@ class EventLog:
         self.recovery: RecoverReport | None = None
         self.space_error: str | None = None
         self._lock_file = lock
-        self._files: dict[int, _OpenSegment] = {}
+        self._files: dict[int, SegmentFile] = {}
         self._to_seal: list[Segment] = []
         self._current: Segment | None = None  # what close() still has to seal
         self._next_index = 1
@@ -173,18 +159,27 @@ class EventLog:
             return sealed
 
     def sync(self) -> None:
-        """Makes everything appended so far durable (fdatasync). Waits for the disk; neither writer nor sealing does."""
-        index = 0
-        while index != (index := self.writer.segment_index):  # again when the writer moved on meanwhile
+        """Makes everything appended so far durable. Waits for the disk; neither writer nor sealing does.
+
+        Only what was written since the last time is written back: a sync of the whole file would write-protect the
+        pages prepared ahead as well, and the writer would take a fault at each of them.
+        """
+        index, end_bytes = self.writer.written
+        with self._table:
+            held = [opened for number, opened in sorted(self._files.items()) if number <= index]
+            for opened in held:
+                opened.syncs += 1
+        try:
+            for opened in held:
+                if opened.segment.index == index:
+                    opened.sync(end_bytes)
+                    opened.keep_writable(end_bytes)
+                else:
+                    opened.sync(opened.segment.used_bytes)
+        finally:
             with self._table:
-                # Descriptors of our own: sealing may close the log's while the disk works.
-                files = [os.dup(opened.file) for number, opened in sorted(self._files.items()) if number <= index]
-            try:
-                for file in files:
-                    os.fdatasync(file)
-            finally:
-                for file in files:
-                    os.close(file)
+                for opened in held:
+                    opened.end_sync()
 
     def close(self) -> None:
         """Orderly end: seals what was written, cuts it to its records, removes the segment prepared ahead. Idempotent.
@@ -237,7 +232,7 @@ class EventLog:
                 f"{self.path / layout.segment_name(index)}: {error.strerror}; {self.segment_bytes} bytes are needed. "
                 "Free disk space, or choose another data directory"
             ) from error
-        _store_chain(opened.mapping, previous_digest, self.writer.seq)
+        opened.store_chain(previous_digest, self.writer.seq)
         self._files[index] = opened
         self._next_index = index + 1
         self.writer.offer(opened.segment)
@@ -246,38 +241,17 @@ class EventLog:
     def _resume(self, end: SegmentEnd) -> None:
         """Maps the open segment again, at its full size."""
         path = self.path / end.name
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            os.posix_fallocate(file, 0, self.segment_bytes)
-            opened = self._map(path, file, end.index, end.end_bytes)
+            opened = SegmentFile.continued(path, end.index, self.segment_bytes, end.end_bytes)
         except OSError as error:
-            os.close(file)
             raise LogFull(
                 f"{path}: {error.strerror}; {self.segment_bytes} bytes are needed. Free disk space and start again"
             ) from error
         self._files[end.index] = opened
         self.writer.resume(opened.segment, end.end_bytes, end.first_seq)
 
-    def _allocate(self, index: int) -> _OpenSegment:
-        path = self.path / layout.segment_name(index)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        try:
-            # Every block is there before the first append: a full disk shows here, never as a fault in the mapping.
-            os.posix_fallocate(file, 0, self.segment_bytes)
-            os.pwrite(file, layout.header_template(index, self.segment_bytes, self.log_id), 0)
-            opened = self._map(path, file, index, layout.RECORDS_START_BYTES)
-            sync_directory(self.path)
-        except BaseException:
-            os.close(file)
-            path.unlink()
-            raise
-        return opened
-
-    def _map(self, path: Path, file: int, index: int, used_bytes: int) -> _OpenSegment:
-        mapping = mmap.mmap(file, self.segment_bytes)
-        segment = Segment(mapping, index)
-        segment.prefault(used_bytes)
-        return _OpenSegment(path, file, mapping, segment)
+    def _allocate(self, index: int) -> SegmentFile:
+        return SegmentFile.allocate(self.path / layout.segment_name(index), index, self.segment_bytes, self.log_id)
 
     def _seal_retired(self) -> int:
         self._to_seal.extend(self.writer.take_retired())
@@ -292,15 +266,15 @@ class EventLog:
         opened = self._files[segment.index]
         digest = seal_file(opened.file, segment.used_bytes, segment.last_seq, final=final)
         if not final:
-            _store_chain(self._files[segment.index + 1].mapping, digest, segment.last_seq)
+            self._files[segment.index + 1].store_chain(digest, segment.last_seq)
         with self._table:
             del self._files[segment.index]
-        opened.close()
+            opened.close()
 
     def _discard(self, index: int) -> None:
         with self._table:
             opened = self._files.pop(index)
-        opened.close()
+            opened.close()
         opened.path.unlink()
 
 
@@ -369,11 +343,3 @@ def _lock_for_good(path: Path) -> Iterator[int]:
         stack.callback(os.close, lock)
         yield lock
         stack.pop_all()
-
-
-def _store_chain(mapping: mmap.mmap, digest: bytes, last_seq: int) -> None:
-    """Writes a chain frame into a segment that may be in use: crc and length last, for a reader that looks now."""
-    frame = layout.chain_frame(digest, last_seq)
-    start = layout.CHAIN_OFFSET
-    mapping[start + 8 : start + len(frame)] = frame[8:]
-    mapping[start : start + 8] = frame[:8]

@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 
 from trading_bot._fast.logscan import find_frame, finish_frame, frame_at, scan_ticks
-from trading_bot._fast.logwriter import FRAME_START_BYTES, RECORDS_START_BYTES, SEAL_BYTES, SEGMENT_BYTES_MIN
+from trading_bot._fast.logsegment import SEGMENT_BYTES_MIN
+from trading_bot._fast.logwriter import FRAME_START_BYTES, RECORDS_START_BYTES, SEAL_BYTES
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.records import FRAME_ALIGN, FRAME_HEADER, FrameClass, FrameKind
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from trading_bot._fast.logwriter import LogFull, LogWriter, Segment
+from trading_bot._fast.logsegment import Segment
+from trading_bot._fast.logwriter import LogFull, LogWriter
 from trading_bot.core import log_segments as layout
 from trading_bot.core.log_reader import LogReader, MemorySegment
 

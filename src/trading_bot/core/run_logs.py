@@ -52,7 +52,7 @@ class FolderLogs:
     """Logs under `<run folder>/<trade date>/`, synced every `sync_s` off the hot thread."""
 
     def __init__(self, path: Path, *, run_id: str, segment_bytes: int, sync_s: float) -> None:
-        """`segment_bytes` per file; `sync_s` seconds between fdatasyncs."""
+        """`segment_bytes` per file; `sync_s` seconds between syncs."""
         self.path: Path | None = path
         self._folder = path
         self._log_id = run_id.encode()
