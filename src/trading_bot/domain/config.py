@@ -209,9 +209,7 @@ class LogConfig(Section, frozen=True):
     """Event log (architecture 6)."""
 
     segment_mib: Annotated[int, within(1, 4096), unit("MiB", "size of a segment file, two of which are mapped")] = 16
-    sync_ms: Annotated[int, within(10, 1000), unit("ms", "time between syncs: the loss window of a power cut")] = (
-        50
-    )
+    sync_ms: Annotated[int, within(10, 1000), unit("ms", "time between syncs: the loss window of a power cut")] = 50
 
 
 class SignalsConfig(Section, frozen=True):
