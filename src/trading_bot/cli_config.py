@@ -38,7 +38,7 @@ def show(
 
         write_json(
             {
-                "config_hash": config_hash(loaded.config, loaded.templates),
+                "config_hash": config_hash(loaded.config, loaded.templates, loaded.maps),
                 "files": _files(loaded),
                 "keys": {key: _described(loaded, key) for key in loaded.origins},
                 "templates": {name: _template_described(loaded, name) for name in loaded.templates},
@@ -162,6 +162,7 @@ def _files(loaded: Any) -> dict[str, str | None]:
         "config": None if loaded.config_path is None else str(loaded.config_path),
         "profile": str(loaded.profile_path),
         "strategies": str(loaded.strategies_path),
+        "maps": None if loaded.maps_path is None else str(loaded.maps_path),
     }
 
 

@@ -23,10 +23,12 @@ from trading_bot.config_keys import (
     unflatten,
     unknown_key,
 )
+from trading_bot.domain.calibration import CalibrationMap
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import ConfigError, UsageError
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.templates import TemplateConfig
+from trading_bot.map_files import map_files, read_maps
 from trading_bot.strategy_files import read_strategies
 
 SCHEMA: Final = 1  # of configuration and strategy files; a file of a newer version is refused
@@ -57,6 +59,8 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     config_path: Path | None
     profile_path: Path
     strategies_path: Path
+    maps: dict[str, CalibrationMap] = {}
+    maps_path: Path | None = None
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +146,10 @@ def load_config(
     strategies_path = _strategies_path(built, history["run.strategies"][-1].origin, config_path)
     instrument = _instrument(built.run.instrument, history["run.instrument"][-1].origin)
     templates = read_strategies(strategies_path, read_toml(strategies_path), instrument=instrument, config=built)
+    maps_path = _maps_path(built.decision.maps, config_path)
+    maps = {}
+    if maps_path is not None:
+        maps = read_maps(map_files(maps_path), templates=templates, instrument=instrument)
     return LoadedConfig(
         config=built,
         templates=templates,
@@ -150,6 +158,8 @@ def load_config(
         config_path=config_path,
         profile_path=profile_path,
         strategies_path=strategies_path,
+        maps=maps,
+        maps_path=maps_path,
     )
 
 
@@ -188,6 +198,14 @@ def _strategies_path(config: BotConfig, origin: str, config_path: Path | None) -
     if origin == COMMAND_LINE or config_path is None:
         return find_file(name, "strategy file", here=origin != DEFAULT)
     return find_file(name, "strategy file", here=len(name.parts) > 1, beside=(config_path.parent,))
+
+
+def _maps_path(name: str, config_path: Path | None) -> Path | None:
+    """Beside the configuration file when something of that name is there, else from the working directory."""
+    if not name:
+        return None
+    beside = Path(name) if config_path is None else config_path.parent / name
+    return beside if beside.exists() else Path(name)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

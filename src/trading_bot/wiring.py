@@ -80,6 +80,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         calendar=source.calendar,
         resolution_ns=source.feed.resolution_ns,
         feed=source.feed.description,
+        maps=options.loaded.maps,
     )
     start = _begin(options, row, source, documents, desk)
     progress = options.progress

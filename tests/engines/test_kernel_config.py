@@ -9,10 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.engines.cases import template
+from trading_bot.domain.calibration import CalibrationMap
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.instruments import INSTRUMENTS
-from trading_bot.domain.kernel import Cadence, TargetRule, TemplateRow, TriggerRow, WeightRow
+from trading_bot.domain.kernel import Cadence, MapKnot, TargetRule, TemplateRow, TriggerRow, WeightRow
 from trading_bot.engines.kernel_config import (
     commission_ticks,
     compile_kernel_config,
@@ -94,6 +95,7 @@ def test_a_template_is_compiled_field_by_field():
         belief_hold=0.8,
         applicability=0.75,
         rearm_s=0.3,
+        rv_reference=0.8,
         weights={"vwap_z": -1.0, "ofi_30s": 0.4},
         triggers=[
             {"signal": "vwap_z", "max": -0.5},
@@ -101,7 +103,19 @@ def test_a_template_is_compiled_field_by_field():
             {"signal": "spread_ticks", "min": 1.0, "max": 2.0},
         ],
     )
-    row = compile_template("K1", written, pseudo_trades=100)
+    knots = (MapKnot(0.5, 0.4, 0.5, 0.0), MapKnot(0.7, 0.6, 0.3, 1.5))
+    fitted = CalibrationMap(
+        template="K1",
+        instrument="MES",
+        version=1,
+        fitted_at="2026-11-20T22:00:00Z",
+        trades=400,
+        target_ticks=16,
+        stop_ticks=7,
+        hold_s=1200,
+        high=knots,
+    )
+    row = compile_template("K1", written, pseudo_trades=100, fitted=fitted)
     assert row == TemplateRow(
         name="K1",
         enabled=False,
@@ -126,6 +140,8 @@ def test_a_template_is_compiled_field_by_field():
             TriggerRow(signal=0, delta=True, low=0.0, high=None),
             TriggerRow(signal=32, delta=False, low=1.0, high=2.0),
         ),
+        rv_reference=0.8,
+        maps=((), (), knots),
     )
     assert row.z_enter == pytest.approx(4 / 3)
     assert row.z_hold == pytest.approx(0.75)
@@ -190,8 +206,9 @@ def test_every_number_of_the_kernel_comes_from_its_key():
                 "slippage_cap_ticks": 5.0,
                 "first_hour_factor": 1.6,
                 "last_hour_factor": 1.4,
+                "cost_share_max": 0.36,
             },
-            "decision": {"pseudo_trades": 25},
+            "decision": {"pseudo_trades": 25, "stability_max": 0.31},
             "signals": {"vpin_bucket_qty": 99},
         },
         BotConfig,
@@ -218,6 +235,8 @@ def test_every_number_of_the_kernel_comes_from_its_key():
         "age_stale_ns": 5_200_000_000,
         "age_dead_ns": 10_300_000_000,
         "age_outside_rth_factor": 3,
+        "stability_max_e6": 310_000,
+        "cost_share_max_e6": 360_000,
     }
     assert {name: getattr(kernel, name) for name in expected} == expected
     assert {*expected, "templates"} == {field.name for field in msgspec.structs.fields(kernel)}

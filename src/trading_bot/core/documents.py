@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from trading_bot.domain.calibration import CalibrationMap
 from trading_bot.domain.config import BotConfig, canonical, config_hash
 from trading_bot.domain.errors import LogCorrupt
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
@@ -13,7 +14,7 @@ from trading_bot.domain.templates import TemplateConfig
 
 
 class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
-    """Configuration, templates, instrument and the rows of the calendar around the run.
+    """Configuration, templates, calibration maps, instrument and the rows of the calendar around the run.
 
     `calendar` is the text of a session table, empty when there is none (then every date is unknown and nothing is
     entered).
@@ -26,6 +27,7 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str = ""
     resolution_ns: int = 1
     feed: dict[str, Any] = {}
+    maps: dict[str, CalibrationMap] = {}  # by template
 
     @classmethod
     def default(cls) -> "RunDocuments":
@@ -35,8 +37,8 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def config_hash(self) -> str:
-        """SHA-256 of configuration and templates."""
-        return config_hash(self.config, self.templates)
+        """SHA-256 of configuration, templates and calibration maps."""
+        return config_hash(self.config, self.templates, self.maps)
 
     def digests(self) -> dict[str, str]:
         """SHA-256 (hex) of each part, so that two logs can be compared without unpacking them."""

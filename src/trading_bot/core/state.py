@@ -71,7 +71,14 @@ class State:
             flatten_before_close_ns=config.session.flatten_before_close_min * NS_PER_MIN,
         )
         self.kernel = HotPath(
-            compile_kernel_config(config, documents.templates, instrument, days, resolution_ns=documents.resolution_ns),
+            compile_kernel_config(
+                config,
+                documents.templates,
+                instrument,
+                days,
+                resolution_ns=documents.resolution_ns,
+                maps=documents.maps,
+            ),
         )
         self.decisions = DecisionEngineV2(config, documents.templates, instrument)
         self.gate = SafetyGate(

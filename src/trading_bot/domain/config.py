@@ -126,6 +126,9 @@ class DecisionConfig(Section, frozen=True):
     equity_assumed_usd: Annotated[float, within(0, 1e9), unit("USD", "equity where no account exists")] = 10_000.0
     stability_max: Annotated[float, within(0, 10), unit("1", "a belief that moved more than this is not traded")] = 0.30
     pseudo_trades: Annotated[int, within(1, 10_000), unit("trades", "prior weight of the win-rate posterior")] = 40
+    maps: Annotated[
+        str, unit("file", "calibration map, or a folder of them; empty: none, everything is UNCALIBRATED")
+    ] = ""
     tiers: dict[TierName, TierConfig] = msgspec.field(default_factory=_default_tiers)
 
     def __post_init__(self) -> None:
@@ -274,7 +277,8 @@ def config_tag(hash_hex: str) -> int:
     return int(hash_hex[:8], 16)
 
 
-def config_hash(config: BotConfig, templates: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) over the canonical form of configuration and templates; their order counts, it breaks ties."""
+def config_hash(config: BotConfig, templates: Mapping[str, Any], maps: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 (hex) over the canonical form of configuration, templates (their order breaks ties) and maps."""
     ordered = [[name, msgspec.to_builtins(template)] for name, template in templates.items()]
-    return hashlib.sha256(canonical([msgspec.to_builtins(config), ordered])).hexdigest()
+    fitted = [msgspec.to_builtins(maps)] if maps else []
+    return hashlib.sha256(canonical([msgspec.to_builtins(config), ordered, *fitted])).hexdigest()

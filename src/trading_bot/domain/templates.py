@@ -29,7 +29,11 @@ class TriggerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class TemplateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One strategy. Lengths in ticks of the traded instrument, times in seconds."""
+    """One strategy. Lengths in ticks of the traded instrument, times in seconds.
+
+    `rv_reference` is the rv_300s (ticks/sqrt(s)) at which target and stop are as written: they scale with it, half to
+    twice (specification 6.4); 0: they never do.
+    """
 
     on: bool
     title: str
@@ -45,6 +49,7 @@ class TemplateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     belief_enter: Annotated[float, Meta(gt=0, lt=1)] = 0.60
     belief_hold: Annotated[float, Meta(gt=0, lt=1)] = 0.55
     applicability: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    rv_reference: Annotated[float, Meta(ge=0, le=1000)] = 0.0
     rearm_s: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
     weights: dict[str, float]
     triggers: tuple[TriggerConfig, ...] = ()

@@ -3,8 +3,10 @@
 import math
 import struct
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
+from trading_bot.domain.calibration import CalibrationMap
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.instruments import Instrument
@@ -24,6 +26,7 @@ from trading_bot.engines.session import SessionDay
 
 _CADENCE: Final = {"tick": Cadence.TICK, "grid": Cadence.GRID, "bar": Cadence.BAR}
 _TARGET: Final = {"fixed": TargetRule.FIXED, "vwap": TargetRule.VWAP}
+_E6: Final = 1_000_000
 _SESSION_ROW: Final = struct.Struct("<7q")
 
 
@@ -62,8 +65,10 @@ def compile_sessions(days: tuple[SessionDay, ...]) -> bytes:
     return bytes(rows)
 
 
-def compile_template(name: str, template: TemplateConfig, *, pseudo_trades: int) -> TemplateRow:
-    """One template as a kernel row.
+def compile_template(
+    name: str, template: TemplateConfig, *, pseudo_trades: int, fitted: CalibrationMap | None = None
+) -> TemplateRow:
+    """One template as a kernel row; `fitted` is its calibration map.
 
     Raises:
         ConfigError: a signal the registry does not know.
@@ -95,6 +100,8 @@ def compile_template(name: str, template: TemplateConfig, *, pseudo_trades: int)
             )
             for trigger in template.triggers
         ),
+        rv_reference=template.rv_reference,
+        maps=fitted.buckets if fitted is not None else ((), (), ()),
     )
 
 
@@ -105,8 +112,9 @@ def compile_kernel_config(
     days: tuple[SessionDay, ...],
     *,
     resolution_ns: int,
+    maps: Mapping[str, CalibrationMap] = MappingProxyType({}),
 ) -> KernelConfig:
-    """Everything the kernel depends on. `resolution_ns` is the resolution of the feed's event stamps.
+    """Everything the kernel depends on. `resolution_ns` is that of the feed's event stamps, `maps` are by template.
 
     Raises:
         ConfigError: too many templates, an unknown signal, a day with two breaks.
@@ -134,9 +142,11 @@ def compile_kernel_config(
         age_dead_ns=quality.age_dead_ms * NS_PER_MS,
         age_outside_rth_factor=quality.age_outside_rth_factor,
         templates=tuple(
-            compile_template(name, template, pseudo_trades=config.decision.pseudo_trades)
+            compile_template(name, template, pseudo_trades=config.decision.pseudo_trades, fitted=maps.get(name))
             for name, template in templates.items()
         ),
+        stability_max_e6=round(config.decision.stability_max * _E6),
+        cost_share_max_e6=round(costs.cost_share_max * _E6),
     )
 
 
