@@ -3,7 +3,9 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from trading_bot._fast.barsession cimport count_in_session, evaluate_session_signals
 from trading_bot._fast.barsignals cimport evaluate_bar_signals, range_sum
+from trading_bot._fast.barvolume cimport evaluate_volume_signals
 from trading_bot._fast.config cimport Config, SessionRow
 from trading_bot._fast.decay cimport MINUTE_NS, SECOND_NS, floor_div
 from trading_bot._fast.session cimport advance_session, bucket_of
@@ -89,7 +91,10 @@ cdef void close_minute(State* st, const Config* config, Scratch* scratch, const 
         row = &config.row[st.session.last_row]
     cdef int64_t bucket = bucket_of(row, bar.ts_open_ns)
     cdef int64_t minute = minute_of(row, bar.ts_open_ns)
+    count_in_session(st, config, row)
     evaluate_bar_signals(st, scratch, bucket, minute, spread_known)
+    evaluate_volume_signals(st, scratch)
+    evaluate_session_signals(st, config, row, bar.ts_open_ns + MINUTE_NS)
     if bucket >= 0 and bars.closed[2] >= 14:
         keep_range(&st.history, bucket, range_sum(st, 14))
     if minute >= 0:                     # a second bar of the same minute replaces the first

@@ -1,10 +1,13 @@
 # cython: language_level=3
-"""Bar signals. Sums run from the oldest bar to the newest; integer sums first, one division last."""
+"""Bar signals, those of price first. Sums run from the oldest bar to the newest; integer sums first, one division last.
+
+Volume stands in barvolume.pyx, what belongs to a session or costs in barsession.pyx.
+"""
 from libc.stdint cimport int64_t, uint64_t
 
 from trading_bot._fast.decay cimport clamp, div, root, spread_of
 from trading_bot._fast.state cimport (
-    ATR_14_N, BAR_RING, BAR_SIGNALS, BREAKOUT_DISTANCE_N, BUCKETS, CLOSE_LOCATION_VALUE, HHLL_TREND_STRENGTH,
+    ATR_14_N, BAR_SIGNALS, BREAKOUT_DISTANCE_N, BUCKETS, CLOSE_LOCATION_VALUE, HHLL_TREND_STRENGTH,
     MICRO_TREND_5, PER_BUCKET, RANGE_COMPRESSION, REAL_BODY_IMPULSE_N, REJECTION_WICK_N, SLOTS, SPREAD_TICKINESS, VOL_Z,
     VWAP_SLOPE, VWAP_Z, Bar, Bars, History,
 )
@@ -42,16 +45,6 @@ cdef void evaluate_bar_signals(
     vol_z(bars, &st.history, minute, n)
     if spread_known and bars.spread_ns > 0:
         put(bars, SPREAD_TICKINESS, clamp((div(<double>bars.spread_sum, <double>bars.spread_ns) - 1.0) / 2.0, 0.0, 1.0))
-
-
-cdef inline const Bar* ago(const Bars* bars, int64_t back) noexcept nogil:
-    """The bar `back` before the newest."""
-    return &bars.ring[2][(bars.closed[2] - 1 - back) & (BAR_RING - 1)]
-
-
-cdef inline void put(Bars* bars, int signal, double value) noexcept nogil:
-    bars.value[signal] = value
-    bars.known |= <uint64_t>1 << signal
 
 
 cdef int64_t range_sum(const State* st, int n) noexcept nogil:

@@ -35,6 +35,7 @@ cdef extern from "kernelmath.h" nogil:
     double smooth_pair "km_smooth"(double* pair, const double* sums, double w, double distance) noexcept
     int sides_that_reach "km_reaches"(const double* pair, double a, const double* threshold) noexcept
     double threshold_of "km_threshold"(double z, double w, double b) noexcept
+    double root_of_variance "km_root_of_variance"(int64_t n, int64_t sum_x2, int64_t sum_x) noexcept
     double spread_of "km_spread_of"(const int64_t* x, int n, int64_t* sum_x) noexcept
 
 cdef inline double decay(int64_t dt_ns, double tau8_ns) noexcept nogil:

@@ -12,7 +12,7 @@ from trading_bot._fast.bars cimport Scratch, take_history
 from trading_bot._fast.config cimport Config
 from trading_bot._fast.decay cimport GRID_NS
 from trading_bot._fast.exchange_match cimport EXCHANGE_OVERFLOW
-from trading_bot._fast.plan cimport first_control
+from trading_bot._fast.plan cimport feed, first_control
 from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
 from trading_bot._fast.refusals cimport finite, not_negative, raise_answers_lost, raise_bad_record, template_index
 from trading_bot._fast.state cimport (
@@ -22,7 +22,7 @@ from trading_bot._fast.state cimport (
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
 from trading_bot._fast.templates cimport arrange, sum_bar_parts
 from trading_bot._fast.views cimport (
-    bars_of, beliefs_of, candidates_of, flags_of, penalties_of, signal_of, signals_of, terms_of,
+    bars_of, beliefs_of, candidates_of, changes_of, flags_of, penalties_of, signal_of, signals_of, terms_of,
 )
 
 cdef enum:                    # what ends a call besides outcomes
@@ -275,6 +275,10 @@ cdef class HotPath:
             raise ValueError(f"eqs_c is {eqs_c}: expected hundredths from 0 to 100")
         self.st.control.eqs_c = eqs_c
 
+    def set_fed(self, signal, value):
+        """Value of a signal of cadence `fed`, within its range; None: it has none."""
+        feed(&self.st.control, signal, value)
+
     def set_usual_gap(self, int64_t bucket, int64_t gap_ns):
         """Usual time between frames in half hour `bucket` (0..47) of the session; 0: not known."""
         if not (0 <= bucket < BUCKETS and 0 <= gap_ns <= 10**15):
@@ -364,6 +368,10 @@ cdef class HotPath:
     def signal_flags(self):
         """Bar signals by name: whether the value comes from its fallback (pooled over the day, last 60 bars)."""
         return flags_of(self.st)
+
+    def signal_changes(self):
+        """By name, each bar signal less what it was at the bar before; None where either had no value."""
+        return changes_of(self.st)
 
     def bars(self, int64_t period_s):
         """The last 128 closed bars of 1, 5 or 60 s: (ts_open_ns, open, high, low, close, volume, notional, trades)."""

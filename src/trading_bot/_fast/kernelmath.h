@@ -235,4 +235,9 @@ static inline double km_spread_of(const int64_t *x, int n, int64_t *sum_x) {
     return km_sqrt((double)(squares * n - sum * sum));
 }
 
+/* sqrt(n * sum x^2 - (sum x)^2) of sums that are there already. */
+static inline double km_root_of_variance(int64_t n, int64_t sum_x2, int64_t sum_x) {
+    return km_sqrt((double)((__int128)sum_x2 * n - (__int128)sum_x * sum_x));
+}
+
 #endif

@@ -12,7 +12,7 @@ import msgspec
 from trading_bot._fast.config cimport CalibrationMap, Config, Knot, SessionRow, Template, Trigger, Weights
 from trading_bot._fast.quality cimport penalty_of_bits
 from trading_bot._fast.state cimport (
-    BAR_SIGNALS, DVS, KNOTS, SIGNALS, TEMPLATES, TRIGGERS, VOLATILITIES, WEIGHTS, Control,
+    BAR_SIGNALS, DVS, KNOTS, LEVEL_BIAS, SIGNALS, TEMPLATES, TRIGGERS, VOLATILITIES, WEIGHTS, Control,
 )
 from trading_bot.domain.kernel import SESSION_COLUMNS, TargetRule
 from trading_bot.domain.signal_registry import SIGNAL_BY_ID
@@ -109,6 +109,19 @@ cdef int first_control(Control* to, object source) except -1:
     return 0
 
 
+cdef int feed(Control* to, object signal, object value) except -1:
+    spec = SIGNAL_BY_ID.get(signal)
+    if spec is None or spec.cadence != "fed":
+        names = ", ".join(row.name for row in SIGNAL_BY_ID.values() if row.cadence == "fed")
+        raise ValueError(f"signal {signal} is not fed from outside: expected the id of one of {names}")
+    if value is None:
+        to.fed_known &= ~(<uint64_t>1 << <int>spec.id)
+        return 0
+    to.fed[spec.id - LEVEL_BIAS] = _number(value, spec.name, spec.low, spec.high)
+    to.fed_known |= <uint64_t>1 << <int>spec.id
+    return 0
+
+
 cdef int _fill_template(Template* to, object row) except -1:
     name = row.name
     to.cadence = _number(row.cadence, f"cadence of template {name}", 0, 2)
@@ -164,6 +177,8 @@ cdef int _add_weight(Template* to, object weight, str name) except -1:
     spec = SIGNAL_BY_ID.get(weight.signal)
     if spec is None:
         raise ValueError(f"template {name} weighs signal {weight.signal}, which the registry does not have")
+    if spec.category:
+        raise ValueError(f"template {name} weighs {spec.name}, which is a category: use it in a trigger")
     cdef Weights* terms
     if spec.id < BAR_SIGNALS and spec.id != DVS:
         terms = &to.bar_odd if spec.parity == "odd" else &to.bar_even

@@ -5,7 +5,7 @@ from libc.string cimport memset
 
 from trading_bot._fast.decay cimport HALF_HOUR_NS, floor_div
 from trading_bot._fast.config cimport Config, SessionRow
-from trading_bot._fast.state cimport BUCKETS, MINUTES, SLOTS, Bars, History, Session, State
+from trading_bot._fast.state cimport BUCKETS, MINUTES, SLOTS, Bars, BarSession, History, Session, State
 
 cdef inline bint row_holds(const Config* config, int64_t row, int64_t t) noexcept nogil:
     if row < config.rows and config.row[row].close_ns <= t:
@@ -70,6 +70,15 @@ cdef inline void roll_day(History* history) noexcept nogil:
     memset(&history.atr_count[history.slot], 0, sizeof(int64_t) * BUCKETS)
     memset(&history.volume[history.slot], 0, sizeof(int64_t) * MINUTES)
 
+cdef inline void roll_bar_session(Bars* bars) noexcept nogil:
+    """A row without bars of a session leaves the prior one."""
+    if bars.session.bars > 0:
+        bars.prior = bars.session
+    memset(&bars.session, 0, sizeof(BarSession))
+    bars.range_bars = 0
+    bars.range_high_ticks = 0
+    bars.range_low_ticks = 0
+
 cdef inline void advance_session(State* st, const Config* config, int64_t t) noexcept nogil:
     cdef Session* session = &st.session
     if session.called and session.last_ns <= t < session.next_ns:
@@ -79,6 +88,7 @@ cdef inline void advance_session(State* st, const Config* config, int64_t t) noe
     if session.called:
         if row != session.last_row:
             roll_day(&st.history)
+            roll_bar_session(&st.bars)
         if anchor_between(config, session.last_row, row, session.last_ns, t):
             st.bars.anchored_notional = 0
             st.bars.anchored_volume = 0

@@ -8,9 +8,10 @@ from trading_bot._fast.decay cimport (
 )
 from trading_bot._fast.records cimport AGGRESSOR_BUY, AGGRESSOR_SELL
 from trading_bot._fast.state cimport (
-    ABSORPTION, BAR_SIGNALS, DVS, INTENSITY_IMB, INTENSITY_SUM, KYLE_LAMBDA, MICROPRICE_DEV, MID_RING, MOM_1S, MOM_5S,
+    ABSORPTION, BAR_SIGNALS, CONTEXT_1, CONTEXT_2, CONTEXT_3, CONTEXT_4, DVS, FEDS, INTENSITY_IMB, INTENSITY_SUM,
+    KYLE_LAMBDA, LEVEL_BIAS, MICROPRICE_DEV, MID_RING, MOM_1S, MOM_5S,
     MOM_30S, OFI_1S, OFI_5S, OFI_30S, QUEUE_IMBALANCE, RV_30S, RV_300S, SPREAD_TICKS, STREAM_AGE_MS, SWEEP_TICKS,
-    TRADE_IMB_1S, TRADE_IMB_5S, TRADE_IMB_30S, VPIN, VPIN_RING, Flow, State,
+    TRADE_IMB_1S, TRADE_IMB_5S, TRADE_IMB_30S, VPIN, VPIN_RING, Control, Flow, State,
 )
 
 # Steady state of a decayed count of one per second, its tau: the decays of many small steps compound to exp(-t/tau).
@@ -29,6 +30,7 @@ cdef uint64_t TRADES = (
 cdef uint64_t MOMENTUM = bit(MOM_1S) | bit(MOM_5S) | bit(MOM_30S)
 cdef uint64_t VOLATILITY = bit(RV_30S) | bit(RV_300S)
 cdef uint64_t OTHERS = bit(SWEEP_TICKS) | bit(KYLE_LAMBDA) | bit(VPIN) | bit(DVS) | bit(STREAM_AGE_MS)
+cdef uint64_t FED = bit(LEVEL_BIAS) | bit(CONTEXT_1) | bit(CONTEXT_2) | bit(CONTEXT_3) | bit(CONTEXT_4)
 
 
 cdef inline uint64_t bit(int signal) noexcept nogil:
@@ -51,6 +53,8 @@ cdef uint64_t read_signals(const State* st, int64_t t, uint64_t wanted, double* 
         known |= read_trades(flow, t, wanted, x)
     if wanted & OTHERS:
         known |= read_others(st, t, wanted, x)
+    if wanted & FED:
+        known |= read_fed(&st.control, wanted, x)
     return known
 
 
@@ -189,6 +193,13 @@ cdef inline uint64_t read_others(const State* st, int64_t t, uint64_t wanted, do
         x[STREAM_AGE_MS] = <double>(t - st.quality.frame_ns) / 1000000.0
         known |= bit(STREAM_AGE_MS)
     return known & wanted
+
+
+cdef inline uint64_t read_fed(const Control* control, uint64_t wanted, double* x) noexcept nogil:
+    cdef int i
+    for i in range(FEDS):
+        x[LEVEL_BIAS + i] = control.fed[i]
+    return control.fed_known & wanted
 
 
 cdef void close_second(Flow* flow, const Config* config, int64_t g) noexcept nogil:

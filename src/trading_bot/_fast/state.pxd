@@ -7,14 +7,15 @@ ticks. A change here changes the layout digest (hotpath.pyx) through LAYOUT_VERS
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
-    LAYOUT_VERSION = 2
+    LAYOUT_VERSION = 3
     TEMPLATES = 32
     WEIGHTS = 24
     TRIGGERS = 8
     VOLATILITIES = 3          # buckets of a calibration map: low, normal, high
     KNOTS = 8
     SIGNALS = 64              # SIGNAL_SLOTS of the registry
-    BAR_SIGNALS = 28          # ids below this are bar signals, dvs excepted
+    BAR_SIGNALS = 32          # ids below this are bar signals, dvs excepted
+    FEDS = 5                  # signals the core gives, from LEVEL_BIAS on
     PERIODS = 3
     BAR_RING = 128
     MID_RING = 512            # > 30 s of grid points; a power of two
@@ -35,11 +36,29 @@ cdef enum:                    # signal ids; the registry has the same numbers
     BREAKOUT_DISTANCE_N = 5
     REJECTION_WICK_N = 6
     CLOSE_LOCATION_VALUE = 7
+    GAP_FROM_PREV_CLOSE_N = 8
+    DISTANCE_FROM_POC_PROXY = 9
     MICRO_TREND_5 = 10
     REAL_BODY_IMPULSE_N = 11
     VOL_Z = 12
+    VOL_SLOPE_20 = 13
+    EFFORT_VS_RESULT = 14
+    RANGE_EXPANSION_ON_VOLUME = 15
+    CLIMAX_BAR_FLAG = 16
+    QUIET_BAR_FLAG = 17
+    CONSECUTIVE_HIGH_VOL_BARS = 18
+    PARTICIPATION_EXPANSION_INDEX = 19
+    SESSION_PHASE = 20
+    OPENING_RANGE_BREAK = 21
+    LUNCH_VOID_GATE = 22
+    CLOSE_MAGNET_INDEX = 23
     SPREAD_TICKINESS = 24
+    SLIPPAGE_RISK = 25
+    FRICTION_REGIME_INDEX = 26
     DVS = 27
+    NOISE = 28
+    FAILED_BREAK = 29
+    SWEEP_REVERSAL = 30
     SPREAD_TICKS = 32
     MICROPRICE_DEV = 33
     QUEUE_IMBALANCE = 34
@@ -61,6 +80,11 @@ cdef enum:                    # signal ids; the registry has the same numbers
     KYLE_LAMBDA = 50
     VPIN = 51
     STREAM_AGE_MS = 52
+    LEVEL_BIAS = 53
+    CONTEXT_1 = 54
+    CONTEXT_2 = 55
+    CONTEXT_3 = 56
+    CONTEXT_4 = 57
 
 cdef struct Flow:                 # book, order-flow sums; all of it starts afresh at a PRICE_GAP
     int64_t has_quote
@@ -127,6 +151,15 @@ cdef struct Bar:
     int64_t anchored_notional
     int64_t anchored_volume
 
+cdef struct BarSession:           # a session of bars (docs/kernel.md, section 3)
+    int64_t bars
+    int64_t first_open_ticks
+    int64_t last_close_ticks
+    int64_t sum_away              # of the closes less the first open: a deviation does not mind, and squares stay small
+    int64_t sum_away2
+    int64_t notional
+    int64_t volume
+
 cdef struct Bars:                 # starts afresh at a PRICE_GAP
     Bar open_bar[PERIODS]
     int64_t closed[PERIODS]       # bars ever closed; the ring holds the last BAR_RING
@@ -135,6 +168,12 @@ cdef struct Bars:                 # starts afresh at a PRICE_GAP
     int64_t anchored_notional
     int64_t anchored_volume
     int64_t since_anchor
+    BarSession session            # of the row we are in
+    BarSession prior              # of the last row that had one
+    int64_t range_bars            # opening range of this row
+    int64_t range_high_ticks
+    int64_t range_low_ticks
+    int64_t high_volume_run       # bars in a row up to the newest with much volume
     int64_t spread_since_ns       # the quote's spread is accounted up to here
     int64_t spread_sum            # ticks x ns in this minute
     int64_t spread_ns
@@ -210,6 +249,8 @@ cdef struct Control:
     int64_t stop_ticks
     int64_t time_stop_ns
     int64_t exit_mask
+    uint64_t fed_known            # bit per signal id
+    double fed[FEDS]
 
 cdef struct CandidateRow:         # fields of domain.kernel.Candidate, in its order
     int64_t template_index

@@ -16,6 +16,7 @@ cdef enum OutcomeBit:         # domain.kernel.Outcome
     OUTCOME_EXIT = 4
     OUTCOME_GAP = 8
     OUTCOME_LOG_FULL = 16
+    OUTCOME_BAR = 32
     OUTCOME_PENDING = 256
 
 cdef struct Kernel:

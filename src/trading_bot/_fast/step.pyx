@@ -49,6 +49,8 @@ cdef inline int grid_point(Kernel* kernel, int64_t g) noexcept nogil:
         code |= evaluate(st, kernel.config, kernel.groups, &kernel.groups.group[ON_GRID], g)
     if minute and kernel.groups.group[ON_BAR].members:
         code |= evaluate(st, kernel.config, kernel.groups, &kernel.groups.group[ON_BAR], g)
+    if minute:
+        code |= OUTCOME_BAR
     return outcome(st, code, exits, True)
 
 

@@ -90,6 +90,16 @@ cdef dict flags_of(const State* st):
     }
 
 
+cdef dict changes_of(const State* st):
+    """Bar signals less what they were at the bar before; None where either has no value."""
+    cdef uint64_t known = st.bars.known & st.bars.prev_known
+    return {
+        spec.name: st.bars.value[<int>spec.id] - st.bars.prev_value[<int>spec.id] if known >> <int>spec.id & 1 else None
+        for spec in REGISTRY
+        if spec.id < BAR_SIGNALS and spec.id != DVS
+    }
+
+
 cdef list bars_of(const State* st, int64_t period_s):
     if period_s not in _PERIODS:
         raise ValueError(f"no bars of {period_s} s: there are 1, 5 and 60")
