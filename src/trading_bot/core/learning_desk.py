@@ -10,11 +10,9 @@ from trading_bot.domain.effects import Alert, Effect, PlaceShadow, SaveLearningS
 from trading_bot.domain.events import Event
 from trading_bot.domain.learning import TradeOutcome
 from trading_bot.domain.orders import EntryIntent, Leg, Side
-from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.domain.trade_events import ShadowEnded, ShadowFilled
 from trading_bot.domain.units import usd_from_uusd
 
-ATR_N: Final = SIGNAL_BY_NAME["atr_14_n"].id
 _SHADOWS_MAX: Final = 32  # half of the simulator's slots
 
 Results = list[Event | Effect]

@@ -7,6 +7,7 @@ from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
 from trading_bot.core.leaving import watch_in_kernel
 from trading_bot.core.on_session import STOP_DEADLINE_TIMER, settle_entry, watch_quality
+from trading_bot.core.regimes import regime_now
 from trading_bot.core.state import State
 from trading_bot.core.stopping import cancel_entry, end_if_idle
 from trading_bot.core.trade import STOP, TRAILING, Entry, Trade, entry_slippage_ticks, outcome_of
@@ -24,8 +25,6 @@ from trading_bot.engines.quality import EqsDeficit
 from trading_bot.engines.session import SessionState, session_phase
 
 _SLIPPAGE_SPARE_TICKS: Final = 2  # specification 5
-_QUIET_ATR_N: Final = 0.7  # regimes of outcomes only: volatility against its median of the time of day
-_WILD_ATR_N: Final = 1.5
 
 Results = list[Event | Effect]
 
@@ -166,7 +165,7 @@ def _close(state: State, trade: Trade, ts_ns: int, *, hypothetical: bool) -> Res
         ts_ns,
         gross_uusd=trade.realised_ticks * state.instrument.tick_value_uusd,
         instrument=state.instrument.symbol,
-        regime=_regime(state),
+        regime=regime_now(state).key,
         bucket=str(session_phase(state.day, ts_ns)) if state.day else "",
         hypothetical=hypothetical,
     )
@@ -186,13 +185,6 @@ def _close(state: State, trade: Trade, ts_ns: int, *, hypothetical: bool) -> Res
         *cancel_entry(state, ts_ns, trade.order_id, "POSITION_CLOSED"),
         *watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c),
     ]
-
-
-def _regime(state: State) -> str:
-    atr_n = state.kernel.signal(learning_desk.ATR_N)
-    if atr_n is None:
-        return "unknown"
-    return "quiet" if atr_n * 3 < _QUIET_ATR_N else "wild" if atr_n * 3 > _WILD_ATR_N else "normal"
 
 
 def _judge_slippage(state: State, ts_ns: int, slippage_ticks: int, expected_e6: int) -> Results:
