@@ -10,7 +10,14 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 import msgspec
 
-from trading_bot.domain import breaker_config, exit_config, learning_config, simulator_config
+from trading_bot.domain import (
+    breaker_config,
+    context_config,
+    exit_config,
+    learning_config,
+    levels_config,
+    simulator_config,
+)
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.config_section import Section
 from trading_bot.domain.errors import ConfigError
@@ -31,6 +38,8 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
     | {f"breakers.{name}": reason for name, reason in breaker_config.ASSUMED.items()}
     | {f"learning.{name}": reason for name, reason in learning_config.ASSUMED.items()}
     | {f"simulator.{name}": reason for name, reason in simulator_config.ASSUMED.items()}
+    | {f"levels.{name}": reason for name, reason in levels_config.ASSUMED.items()}
+    | {f"context.{name}": reason for name, reason in context_config.ASSUMED.items()}
 )
 
 

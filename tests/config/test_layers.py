@@ -211,7 +211,7 @@ def test_default_toml_documents_every_key_and_equals_the_defaults():
     text = (ROOT / "configs" / "default.toml").read_text()
     loaded = load_config(ROOT / "configs" / "default.toml")
     assert loaded.config == load_config().config, "as shipped the file changes nothing"
-    document = tomllib.loads(re.sub(r"^#(?=[a-z_\"]+ = )|^#(?=\"[^\"]+\" = )", "", text, flags=re.MULTILINE))
+    document = tomllib.loads(re.sub(r"^#(?=[a-z0-9_\"]+ = )|^#(?=\"[^\"]+\" = )", "", text, flags=re.MULTILINE))
     assert document.pop("schema") == 1
     assert document.pop("assumed") == dict(ASSUMED_DEFAULTS)
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in flatten(document)}

@@ -6,10 +6,19 @@ The handlers of a family stand in the modules named `on_*`; this is their table.
 from collections.abc import Callable
 from typing import Any, Final
 
-from trading_bot.core import learning_desk, on_abandoned, on_fill, on_life, on_orders, on_outcome, on_session
+from trading_bot.core import (
+    context_desk,
+    learning_desk,
+    on_abandoned,
+    on_fill,
+    on_life,
+    on_orders,
+    on_outcome,
+    on_session,
+)
 from trading_bot.core.control import refresh_control
 from trading_bot.core.state import State
-from trading_bot.domain import events, trade_events
+from trading_bot.domain import context, events, trade_events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 
@@ -37,6 +46,8 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
     events.HistoryLoaded: on_life.history_loaded,
     events.LearningSaveFailed: learning_desk.save_failed,
     events.LearningRefused: learning_desk.refused,
+    context.ContextReceived: context_desk.received,
+    context.ContextLinesRefused: context_desk.lines_refused,
     events.TimerFired: on_session.timer_fired,
     events.OrderSuppressed: on_orders.order_suppressed,
     events.OrderAcknowledged: on_orders.order_acknowledged,

@@ -7,6 +7,8 @@ import msgspec
 from trading_bot.engines.breaker_table import week_of
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets, next_session
+from trading_bot.engines.context import ContextState
+from trading_bot.engines.levels import LevelState
 from trading_bot.engines.position import Account, next_day, open_account
 from trading_bot.engines.quality import EqsDeficit
 
@@ -56,3 +58,5 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     eqs_min_c: int = 100  # lowest execution score of the run so far
     ledger: Ledger = Ledger()
     learning: dict[str, Any] | None = None
+    levels: LevelState = LevelState()
+    context: ContextState = ContextState()

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from trading_bot.core import breaking
+from trading_bot.core import breaking, context_desk
 from trading_bot.core.exit_watch import next_position_check
 from trading_bot.core.flattening import flatten_timer
 from trading_bot.core.learning_desk import refresh_throttles
@@ -35,7 +35,12 @@ def process_started(state: State, event: events.ProcessStarted, seq: int) -> Res
     if not event.documents:
         return []
     refresh_throttles(state)
-    return [*enter_session(state), *resume_quality(state, event.ts_ns), *breaking.resume(state, event.ts_ns)]
+    return [
+        *enter_session(state),
+        *resume_quality(state, event.ts_ns),
+        *breaking.resume(state, event.ts_ns),
+        *context_desk.resume(state, event.ts_ns),
+    ]
 
 
 def effects_abandoned(state: State, event: events.EffectsAbandoned, seq: int) -> Results:

@@ -4,7 +4,7 @@ import zlib
 
 import msgspec
 
-from trading_bot.core import breaking
+from trading_bot.core import breaking, context_desk, levels_desk
 from trading_bot.core.carried import Carried
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch, request_stop
 from trading_bot.core.learning_desk import refresh_throttles
@@ -42,7 +42,11 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
     state.kernel.clear_position()
     state.learning.start_session(event.ts_ns)
     refresh_throttles(state)
-    return [*resume_quality(state, event.ts_ns), *breaking.resume(state, event.ts_ns)]
+    return [
+        *resume_quality(state, event.ts_ns),
+        *breaking.resume(state, event.ts_ns),
+        *context_desk.resume(state, event.ts_ns),
+    ]
 
 
 def stop_requested(state: State, event: events.StopRequested, _seq: int) -> Results:
@@ -157,9 +161,11 @@ def flatten_requested(state: State, event: events.FlattenRequested, _seq: int) -
 def history_loaded(state: State, event: events.HistoryLoaded, _seq: int) -> Results:
     """Closed bars from before the start go the way of every bar, decisions off. A bar the kernel refuses is told."""
     try:
-        refused = sum(1 for bar in unpack_bars(event.bars) if state.kernel.on_bar(*bar) != 0)
+        bars = [(bar, state.kernel.on_bar(*bar) == 0) for bar in unpack_bars(event.bars)]
     except DataCorrupt as error:
         return [Alert(ts_ns=event.ts_ns, level="error", code="HISTORY_REFUSED", text=f"{event.source}: {error}")]
+    levels_desk.history_loaded(state, [bar for bar, taken in bars if taken])
+    refused = sum(not taken for _, taken in bars)
     if not refused:
         return []
     text = f"{event.source}: {refused} of {event.count} bars are out of order or no bars; they are not used"

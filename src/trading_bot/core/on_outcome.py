@@ -5,7 +5,7 @@ Candidates become decisions, decisions pass the safety gate, approvals become or
 
 from typing import Final
 
-from trading_bot.core import breaking, learning_desk
+from trading_bot.core import breaking, context_desk, learning_desk, levels_desk, on_bar
 from trading_bot.core.control import LIVE_DATA, LIVE_MODE
 from trading_bot.core.entry_facts import size_facts
 from trading_bot.core.exit_watch import exit_found, watch
@@ -40,7 +40,10 @@ def outcome_reached(state: State, event: OutcomeReached, seq: int) -> Results:
         text = "prices jumped beyond the band and were accepted as a new level: signals start afresh"
         results.append(Alert(ts_ns=event.ts_ns, level="warning", code="PRICE_GAP_ACCEPTED", text=text))
         state.journal.clear()  # the kernel numbers episodes from 1 again
+        levels_desk.price_gap(state)
         results += cancel_entries(state, event.ts_ns, "PRICE_GAP")
+    if event.code & Outcome.BAR:
+        results += on_bar.bar_closed(state, event.ts_ns)
     if event.code & Outcome.QUALITY:
         results += _quality(state, event)
     if event.code & Outcome.EXIT:
@@ -139,6 +142,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         entries_per_hour_max=reduced.entries_per_hour_max,
         order_inefficient=_inefficient(state, limits, ts_ns),
         size=size_facts(state),
+        lockout_context=context_desk.lockouts_now(state),
         learning_blocked=tuple(name for name in state.documents.templates if not state.learning.entries_allowed(name)),
         advice_binds=state.mode == LIVE_MODE,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from trading_bot.core import breaking
+from trading_bot.core import breaking, context_desk
 from trading_bot.core.control import DELAYED_DATA
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, watch
 from trading_bot.core.flattening import FLATTEN_TIMER, flatten, flatten_timer, pull_kill_switch
@@ -177,5 +177,6 @@ _TIMERS: Final[dict[str, Callable[[State, events.TimerFired], Results]]] = {
     STOP_DEADLINE_TIMER: _stop_is_missing,
     EXIT_CHECK_TIMER: lambda state, event: watch(state, event.ts_ns),
     FLATTEN_TIMER: lambda state, event: flatten_timer(state, event.ts_ns),
+    context_desk.CONTEXT_TIMER: lambda state, event: context_desk.context_timer(state, event.ts_ns),
     breaking.BREAKER_TIMER: lambda state, event: breaking.resume(state, event.ts_ns),
 }

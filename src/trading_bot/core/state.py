@@ -18,11 +18,13 @@ from trading_bot.domain.orders import ClientOrderId, Side
 from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets
+from trading_bot.engines.context import ContextState, context_rules
 from trading_bot.engines.decision_v2 import DecisionEngineV2
 from trading_bot.engines.entry_size import KellyFacts
 from trading_bot.engines.exits import ExitRules, exit_rules
 from trading_bot.engines.flatten import FlattenState
 from trading_bot.engines.kernel_config import compile_kernel_config
+from trading_bot.engines.levels import LevelState, level_rules
 from trading_bot.engines.position import FLAT, Account, Position
 from trading_bot.engines.quality import EqsDeficit
 from trading_bot.engines.safety_gate import SafetyGate
@@ -92,6 +94,8 @@ class State:
         self.exit_rules: tuple[ExitRules, ...] = tuple(
             exit_rules(config.exits, config.quality, template.exits) for template in documents.templates.values()
         )
+        self.level_rules = level_rules(config.levels, instrument.tick_size_e9, anchor_rth=config.session.kind == "rth")
+        self.context_rules = context_rules(config.context, instrument.tick_size_e9)
         self.learning = LearningLoop(
             config.learning,
             tuple(documents.templates),
@@ -137,6 +141,8 @@ class State:
         self.account_assumed = False
         self.breakers = BreakerState()
         self.budgets = Budgets()
+        self.levels = LevelState()
+        self.context = ContextState()
         self.last_entry: tuple[Side, int, int] | None = None
         self.journal: dict[tuple[int, int], tuple[int, str]] = {}
         self.entry_mask = 0
@@ -188,6 +194,8 @@ class State:
             eqs_min_c=self.eqs_min_c,
             ledger=self.ledger(),
             learning=self.learning.export_to_dict(),
+            levels=self.levels,
+            context=self.context,
         )
 
     def take_over(self, carried: Carried) -> None:
@@ -199,6 +207,7 @@ class State:
         # A position without its orders is no position we know: only the broker can say what it is.
         self.position, self.position_known = FLAT, carried.position_qty == 0
         self.set_ledger(carried.ledger)
+        self.levels, self.context = carried.levels, carried.context
         if carried.learning is not None:
             self.learning.load_from_dict(carried.learning)
 
@@ -239,6 +248,8 @@ class State:
             "flatten": msgspec.to_builtins(self.flatten),
             "ledger": msgspec.to_builtins(self.ledger()),
             "learning": self.learning.canonical(),
+            "levels": msgspec.to_builtins(self.levels),
+            "context": msgspec.to_builtins(self.context),
             "last_entry": list(self.last_entry) if self.last_entry else None,
             "journal": [[*key, *value] for key, value in self.journal.items()],
             "entry_mask": self.entry_mask,

@@ -12,8 +12,10 @@ import msgspec
 
 from trading_bot.domain.breaker_config import BreakerConfig
 from trading_bot.domain.config_section import Section, unit, within
+from trading_bot.domain.context_config import ContextConfig
 from trading_bot.domain.exit_config import ExitConfig
 from trading_bot.domain.learning_config import LearningConfig
+from trading_bot.domain.levels_config import LevelsConfig
 from trading_bot.domain.simulator_config import SimulatorConfig
 
 Mode = Literal["OBSERVE", "PAPER", "LIVE", "BACKTEST", "SIM"]
@@ -238,6 +240,8 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     breakers: BreakerConfig = BreakerConfig()
     learning: LearningConfig = LearningConfig()
     simulator: SimulatorConfig = SimulatorConfig()
+    levels: LevelsConfig = LevelsConfig()
+    context: ContextConfig = ContextConfig()
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:

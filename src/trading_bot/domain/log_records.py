@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.domain import effects, events, trade_events
+from trading_bot.domain import context, effects, events, trade_events
 from trading_bot.domain.learning import LearningUpdate
 from trading_bot.domain.records import FrameClass
 
@@ -29,6 +29,8 @@ LogRecord = (
     | events.HistoryLoaded
     | events.LearningSaveFailed
     | events.LearningRefused
+    | context.ContextReceived
+    | context.ContextLinesRefused
     | events.TimerFired
     | events.OrderSuppressed
     | events.OrderAcknowledged
@@ -54,6 +56,7 @@ LogRecord = (
     | trade_events.TradeClosed
     | trade_events.BreakerChanged
     | trade_events.FlattenAdvanced
+    | context.ContextChanged
     | LearningUpdate
     | effects.PlaceOrder
     | effects.CancelOrder
