@@ -40,6 +40,7 @@ def filled(record_type):
         dict[str, str]: {"a": "b"},
         tuple[int, ...]: (1, 2),
         tuple[int, int]: (3, 4),
+        tuple[str, ...]: ("a", "b"),
     }
     values = {}
     for field in msgspec.structs.fields(record_type):
