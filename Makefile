@@ -1,7 +1,7 @@
 # Every verb below works in a fresh clone with Python 3.11-3.13, a C compiler, git and make.
 #   make demo      one run end to end, without network         make lint      ruff, mypy, import contracts
 #   make test      all tests (ARGS="-k name" narrows)          make features  feature ids and the tests behind them
-#   make bench     the benchmark table                         make check     lint + test + features
+#   make bench     the benchmark table (bench-compare: two)    make check     lint + test + features
 #   make debug     the tests on checked, traced kernels        make clean     remove everything that was built
 #   make sim       whole runs by seed, every invariant watched (SEEDS=50 FIRST=0 JSON=out.json; docs/simulation.md)
 # PYTHON=/path/to/python picks the interpreter of a new .venv.
@@ -39,7 +39,7 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench debug clean features check build sim FORCE lint-ruff lint-format \
+.PHONY: help demo test lint bench bench-compare debug clean features check build sim FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
 help:
@@ -55,7 +55,11 @@ test: build/.built
 	$(PY) -m pytest $(RECORD) $(ARGS)
 
 bench: build/.built
-	$(PY) tools/bench.py $(ARGS)
+	$(PY) tools/bench.py $(if $(NO_PEERS),,--peers) $(ARGS)
+
+# Two runs of benchmarks/history.jsonl, the last two unless A= and B= name others (line number, commit or file).
+bench-compare: build/.built
+	$(PY) tools/bench_compare.py $(ARGS) -- $(or $(A),-2) $(or $(B),-1)
 
 sim: build/.built
 	$(PY) tools/simulate.py --seeds $(SEEDS) --first $(FIRST) --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)

@@ -1,13 +1,13 @@
 """`make bench`: every row of the performance table, measured here and now beside a floor or a peer.
 
-    make bench [ARGS="--only kernel,log --rounds 7"]      make bench PEERS=1   installs the peers first
+    make bench [ARGS="--only kernel,log --rounds 7"]      the peers are installed first; NO_PEERS=1 leaves that out
+    make bench-compare [A=-2 B=-1]                        two runs of the history side by side (tools/bench_compare.py)
 
 Prints the table, writes benchmarks/latest.json and appends the same document to benchmarks/history.jsonl.
 docs/performance.md says how each row is measured.
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 if TYPE_CHECKING:
     from tools.bench_harness import Row, Sizes
 
-SECTIONS: Final = ("kernel", "call", "append", "replay", "bot", "cold", "memory")
+SECTIONS: Final = ("kernel", "call", "append", "replay", "orders", "bot", "cold", "memory", "garbage")
 
 
 def main() -> int:
@@ -38,7 +38,7 @@ def main() -> int:
         raise SystemExit(
             f"--only {asked.only}: no section {', '.join(unknown)}; expected some of {', '.join(SECTIONS)}"
         )
-    if asked.peers or os.environ.get("PEERS") == "1":
+    if asked.peers:
         install_peers()
     sizes = QUICK if asked.quick else Sizes()
     if asked.rounds is not None:
@@ -56,19 +56,23 @@ def main() -> int:
 
 def measure(wanted: list[str], sizes: "Sizes") -> "list[Row]":
     """The rows of the sections `wanted`, one section after the other."""
-    from tools import bench_bot, bench_kernel, bench_log
+    from tools import bench_bot, bench_kernel, bench_log, bench_orders
     from tools.bench_peers import Peer
 
     hft = Peer("bench_peer_hft.py", "hftbacktest", wanted=sizes.peers)
     nautilus = Peer("bench_peer_nautilus.py", "nautilus_trader", wanted=sizes.peers)
+    hft_orders = Peer("bench_peer_hft.py", "hftbacktest", "orders", wanted=sizes.peers)
+    brackets = Peer("bench_peer_nautilus_brackets.py", "nautilus_trader", wanted=sizes.peers)
     sections: dict[str, Callable[[], list[Row]]] = {
         "kernel": lambda: bench_kernel.batch_rows(sizes, hft),
         "call": lambda: bench_kernel.call_rows(sizes, nautilus),
         "append": lambda: bench_log.append_rows(sizes),
         "replay": lambda: bench_log.replay_rows(sizes),
+        "orders": lambda: bench_orders.order_rows(sizes, hft_orders, brackets),
         "bot": lambda: bench_bot.bot_rows(sizes),
         "cold": lambda: bench_bot.cold_rows(sizes),
         "memory": lambda: bench_bot.memory_rows(sizes),
+        "garbage": lambda: bench_orders.collection_rows(sizes),
     }
     rows: list[Row] = []
     for name in wanted:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 T = TypeVar("T")
-WITHOUT_PEER: Final = "not installed: make bench PEERS=1"
+WITHOUT_PEER: Final = "not installed: its package could not be had (see the first lines)"
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +18,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 250_000
     oracle_events: int = 4_000
     calls: int = 50_000
+    nautilus_events: int = 100_000  # with brackets it takes 12 microseconds an event
     append_calls: int = 20_000
     append_calls_paced: int = 2_500
     log_ticks: int = 600_000
@@ -34,6 +35,7 @@ QUICK: Final = Sizes(
     events=9_000,
     oracle_events=300,
     calls=500,
+    nautilus_events=3_000,
     append_calls=300,
     append_calls_paced=60,
     log_ticks=6_000,

@@ -20,7 +20,7 @@ from trading_bot.adapters.sim.broker import SimBroker
 from trading_bot.core.event_log import EventLog, SyncThread, verify
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.replay import replay, session_logs
-from trading_bot.core.run_logs import FolderLogs
+from trading_bot.core.run_logs import FolderLogs, MemoryLogs
 from trading_bot.core.runner import BotRunner
 from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD, FrameKind
 from trading_bot.domain.units import NS_PER_S
@@ -100,17 +100,22 @@ def _append_rows(records: list[bytes], gap_ns: int, rounds: int, *, syncs: bool)
     return percentile_rows(f"log append, {rate}, sync {'on' if syncs else 'off'}", found, empty, goals)
 
 
-def record_run(folder: Path, feed: TickFeed) -> BotRunner:
-    """A finished OBSERVE run over a stretch of the stream, filled by the simulator, its log in `folder`."""
+def new_runner(feed: TickFeed, logs: FolderLogs | MemoryLogs) -> BotRunner:
+    """An OBSERVE run over the stream, filled by the simulator."""
     exchange = ExchangeSim()
-    runner = BotRunner(
+    return BotRunner(
         documents(),
         feed=feed,
         broker=SimBroker(exchange, suppress=True, instrument_id=documents().instrument.id),
         exchange=exchange,
-        logs=FolderLogs(folder, run_id=BUILD, segment_bytes=_SEGMENT_BYTES, sync_s=0.05),
+        logs=logs,
         identity=RunIdentity(run_id=BUILD, build=BUILD),
     )
+
+
+def record_run(folder: Path, feed: TickFeed) -> BotRunner:
+    """A finished run over a stretch of the stream, its log in `folder`."""
+    runner = new_runner(feed, FolderLogs(folder, run_id=BUILD, segment_bytes=_SEGMENT_BYTES, sync_s=0.05))
     runner.run()
     if runner.exit_code != 0:
         raise RuntimeError(f"the run to measure ended with {runner.exit_reason}: {runner.message}")
@@ -222,5 +227,7 @@ def replay_rows(sizes: Sizes) -> list[Row]:
             ours=median(checked),
             peer=peer,
             ratio=ratio_of(checked, decoded),
+            goal="≥ 10 M ticks/s",
+            met=median(checked) >= REPLAY_GOAL_PER_S,
         ),
     ]

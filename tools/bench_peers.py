@@ -61,10 +61,15 @@ def _succeeds(command: list[str]) -> bool:
 
 
 class Peer:
-    """A peer measured by `script`, a file beside this one; `module` is what it needs."""
+    """A peer measured by `script`, a file beside this one, with `arguments`; `module` is what it needs.
 
-    def __init__(self, script: str, module: str, *, wanted: bool = True) -> None:
+    `told` is what it says about its data once it is ready.
+    """
+
+    def __init__(self, script: str, module: str, *arguments: str, wanted: bool = True) -> None:
         self.script = script
+        self.arguments = arguments
+        self.told: dict[str, float] = {}
         self.python = peer_python(module) if wanted else None
         self.absent = "" if self.python else f"{module} {WITHOUT_PEER}"
 
@@ -77,13 +82,13 @@ class Peer:
         folder = Path(tempfile.mkdtemp(prefix="tb-bench-"))
         (folder / "ticks.bin").write_bytes(ticks)
         with subprocess.Popen(
-            [self.python, _TOOLS / self.script, folder / "ticks.bin"],
+            [self.python, _TOOLS / self.script, folder / "ticks.bin", *self.arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         ) as process:
             try:
-                _answer(process)
+                self.told = _answer(process)
                 yield lambda: _round(process)
             finally:
                 assert process.stdin is not None

@@ -18,7 +18,7 @@ from tools.bench_harness import Beside, Row
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _SIGNIFICANT: Final = 4
-_WIDTH: Final = 170
+WIDTH: Final = 170
 _BIG: Final = 1e6
 _THOUSANDS: Final = 1000
 
@@ -66,7 +66,7 @@ def write(document: Document, folder: Path) -> None:
 
 def show(document: Document, rows: list[Row], *, seconds: float) -> None:
     """The table, its notes, and where it was measured."""
-    console = Console(width=None if os.isatty(1) else _WIDTH)
+    console = Console(width=None if os.isatty(1) else WIDTH)
     table = Table(title=f"{document.commit}, {document.cpu}", title_justify="left")
     table.add_column("metric", overflow="fold")
     for name in ("ours", "peer", "ratio", "floor"):
@@ -77,7 +77,13 @@ def show(document: Document, rows: list[Row], *, seconds: float) -> None:
         met = "" if row.goal is None else {True: "yes", False: "NO", None: "?"}[row.met]
         ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
         table.add_row(
-            row.name, f"{_text(row.ours)} {row.unit}", _beside(row.peer), ratio, _beside(row.floor), row.goal or "", met
+            row.name,
+            f"{text_of(row.ours)} {row.unit}",
+            _beside(row.peer),
+            ratio,
+            _beside(row.floor),
+            row.goal or "",
+            met,
         )
     console.print(table)
     for row in rows:
@@ -89,10 +95,11 @@ def show(document: Document, rows: list[Row], *, seconds: float) -> None:
 def _beside(held: Beside | None) -> str:
     if held is None:
         return ""
-    return f"{held.name}: {'not installed' if held.value is None else _text(held.value)}"
+    return f"{held.name}: {'not installed' if held.value is None else text_of(held.value)}"
 
 
-def _text(value: float) -> str:
+def text_of(value: float) -> str:
+    """A figure as people read it."""
     if value >= _BIG:
         return f"{value / _BIG:.2f} M"
     return f"{value:,.0f}" if value >= _THOUSANDS else f"{value:.3g}"

@@ -16,6 +16,7 @@ from trading_bot import log_setup
 from trading_bot._fast import ExchangeSim
 from trading_bot.adapters.sim.broker import SimBroker
 from trading_bot.build_digest import build_digest
+from trading_bot.collector import QuietLogs, collector_restored
 from trading_bot.config_files import RunOptions
 from trading_bot.core import replay as replay_module
 from trading_bot.core.carried import Carried
@@ -24,7 +25,6 @@ from trading_bot.core.earlier_runs import left_behind, rebuild_learning
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_desk import OperatorDesk
 from trading_bot.core.recovery import Recovered, recover_run, unfinished
-from trading_bot.core.run_logs import FolderLogs
 from trading_bot.core.runner import BotRunner
 from trading_bot.core.summarize import summarize
 from trading_bot.domain import events
@@ -90,7 +90,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         broker=start.sink.broker,
         exchange=start.sink.exchange,
         desk=desk,
-        logs=FolderLogs(
+        logs=QuietLogs(
             start.folder,
             run_id=start.folder.name,
             segment_bytes=config.log.segment_mib * _MIB,
@@ -106,7 +106,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         on_progress=None if progress is None else lambda records: progress(records, max(source.bytes_total, records)),
     )
     started_s = time.perf_counter()
-    with _orderly_signals(runner):
+    with _orderly_signals(runner), collector_restored():
         runner.run()
     summary = summarize(runner, log_path=start.folder, wall_s=time.perf_counter() - started_s)
     _write_atomic(start.folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
