@@ -34,11 +34,9 @@ def show(
     asked = common(ctx, data_dir, config, as_json=as_json)
     loaded = _load(asked, profile, strategies)
     if asked.as_json:
-        from trading_bot.domain.config import config_hash
-
         write_json(
             {
-                "config_hash": config_hash(loaded.config, loaded.templates, loaded.maps),
+                "config_hash": loaded.config_hash,
                 "files": _files(loaded),
                 "keys": {key: _described(loaded, key) for key in loaded.origins},
                 "templates": {name: _template_described(loaded, name) for name in loaded.templates},

@@ -24,12 +24,14 @@ from trading_bot.config_keys import (
     unknown_key,
 )
 from trading_bot.domain.calibration import CalibrationMap
-from trading_bot.domain.config import BotConfig
+from trading_bot.domain.config import BotConfig, config_hash
 from trading_bot.domain.errors import ConfigError, UsageError
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
-from trading_bot.domain.templates import TemplateConfig
+from trading_bot.domain.scheduled import EventCalendar
+from trading_bot.domain.templates import TemplateConfig, VetoConfig
+from trading_bot.event_files import read_events
 from trading_bot.map_files import map_files, read_maps
-from trading_bot.strategy_files import read_strategies
+from trading_bot.strategy_files import read_strategies, read_vetoes
 
 SCHEMA: Final = 1  # of configuration and strategy files; a file of a newer version is refused
 DEFAULT: Final = "default"
@@ -54,6 +56,8 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     config: BotConfig
     templates: dict[str, TemplateConfig]
+    vetoes: dict[str, VetoConfig]
+    events: EventCalendar
     origins: dict[str, str]
     history: dict[str, tuple[Setting, ...]]
     config_path: Path | None
@@ -61,6 +65,11 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     strategies_path: Path
     maps: dict[str, CalibrationMap] = {}
     maps_path: Path | None = None
+
+    @property
+    def config_hash(self) -> str:
+        """Name of all a decision depends on, as logs carry it."""
+        return config_hash(self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events)
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +154,9 @@ def load_config(
     built = _build({key: settings[-1] for key, settings in history.items()}, assumed)
     strategies_path = _strategies_path(built, history["run.strategies"][-1].origin, config_path)
     instrument = _instrument(built.run.instrument, history["run.instrument"][-1].origin)
-    templates = read_strategies(strategies_path, read_toml(strategies_path), instrument=instrument, config=built)
+    strategy_tables = read_toml(strategies_path)
+    templates = read_strategies(strategies_path, strategy_tables, instrument=instrument, config=built)
+    events_path = _events_path(built, config_path)
     maps_path = _maps_path(built.decision.maps, config_path)
     maps = {}
     if maps_path is not None:
@@ -153,6 +164,8 @@ def load_config(
     return LoadedConfig(
         config=built,
         templates=templates,
+        vetoes=read_vetoes(strategies_path, strategy_tables, templates),
+        events=read_events(events_path.name, read_toml(events_path)),
         origins={key: settings[-1].origin for key, settings in history.items()},
         history=history,
         config_path=config_path,
@@ -206,6 +219,13 @@ def _maps_path(name: str, config_path: Path | None) -> Path | None:
         return None
     beside = Path(name) if config_path is None else config_path.parent / name
     return beside if beside.exists() else Path(name)
+
+
+def _events_path(config: BotConfig, config_path: Path | None) -> Path:
+    """Beside the configuration file, or in `data/events/` of the working directory, then of the repository."""
+    beside = () if config_path is None else (config_path.parent,)
+    folders = (*beside, Path.cwd() / "data" / "events", _ROOT / "data" / "events")
+    return find_file(Path(config.events.file), "event file (events.file)", here=False, beside=folders)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

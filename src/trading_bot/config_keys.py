@@ -14,6 +14,7 @@ from trading_bot.domain import (
     breaker_config,
     context_config,
     exit_config,
+    gate_config,
     learning_config,
     levels_config,
     simulator_config,
@@ -36,6 +37,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
     }
     | {f"exits.{name}": reason for name, reason in exit_config.ASSUMED.items()}
     | {f"breakers.{name}": reason for name, reason in breaker_config.ASSUMED.items()}
+    | gate_config.ASSUMED
     | {f"learning.{name}": reason for name, reason in learning_config.ASSUMED.items()}
     | {f"simulator.{name}": reason for name, reason in simulator_config.ASSUMED.items()}
     | {f"levels.{name}": reason for name, reason in levels_config.ASSUMED.items()}

@@ -18,7 +18,7 @@ from trading_bot.domain.exit_config import TemplateExits
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.kernel import TEMPLATES_MAX
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
-from trading_bot.domain.templates import TemplateConfig, TriggerConfig
+from trading_bot.domain.templates import TemplateConfig, TriggerConfig, VetoConfig
 from trading_bot.engines.kernel_config import prior_sigma_p
 
 # Specification 3.1: a category describes, it has no size that could be weighed.
@@ -50,6 +50,8 @@ _MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$"
 _FIELDS: Final = TemplateConfig.__struct_fields__
 _TRIGGER_FIELDS: Final = TriggerConfig.__struct_fields__
 _EXIT_FIELDS: Final = TemplateExits.__struct_fields__
+_VETO_FIELDS: Final = VetoConfig.__struct_fields__
+_TABLES: Final = ("template", "veto")
 
 
 class TemplateTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +113,10 @@ def read_strategies(
         ConfigError: naming file, template and key.
     """
     for key in document:
-        if key != "template":
-            raise ConfigError(f"{path}: unknown key {key}; a strategy file holds [template.NAME] tables")
+        if key not in _TABLES:
+            raise ConfigError(
+                f"{path}: unknown key {key}; a strategy file holds [template.NAME] and [veto.NAME] tables"
+            )
     tables = document.get("template", {})
     if not isinstance(tables, Mapping) or not tables:
         raise ConfigError(f"{path}: no [template.NAME] table; a strategy file needs at least one")
@@ -134,6 +138,49 @@ def read_strategies(
             f"for {instrument.symbol} and pass it with --strategies"
         )
     return templates
+
+
+def read_vetoes(
+    path: Path, document: Mapping[str, Any], templates: Mapping[str, TemplateConfig]
+) -> dict[str, VetoConfig]:
+    """Vetoes of a strategy file, for the templates read from it.
+
+    Raises:
+        ConfigError: naming file, veto and key.
+    """
+    tables = document.get("veto", {})
+    if not isinstance(tables, Mapping):
+        raise ConfigError(f"{path}: veto is {tables!r}; expected [veto.NAME] tables")
+    vetoes = {}
+    for name, table in tables.items():
+        where = f"{path}: veto.{name}"
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"{where}: a veto's name is a capital letter and up to 15 letters, digits or _")
+        vetoes[name] = _veto(where, table)
+        for blocked in vetoes[name].blocks:
+            if blocked not in templates:
+                near = did_you_mean(blocked, templates)
+                raise ConfigError(f"{where}.blocks names {blocked}, which is no template of this file{near}")
+    return vetoes
+
+
+def _veto(where: str, table: Any) -> VetoConfig:
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where} is {table!r}; expected a table")
+    _refuse_unknown(where, table, _VETO_FIELDS)
+    _refuse_not_finite(where, table)
+    _refuse_unknown_reason(where, table, _VETO_FIELDS)
+    signal = table.get("signal")
+    if isinstance(signal, str) and signal not in CATEGORIES:
+        _refuse_signal(where, signal)
+    if isinstance(signal, str):
+        _refuse_unreachable_threshold(where, table)
+        if SIGNAL_BY_NAME[signal].parity == "odd":
+            raise ConfigError(f"{where}: {signal} has a side and a veto has none; use an even signal, or a trigger")
+    try:
+        return msgspec.convert(table, VetoConfig)
+    except msgspec.ValidationError as error:
+        raise _readable(where, table, str(error)) from error
 
 
 def _template(where: str, table: Any) -> TemplateConfig:

@@ -76,6 +76,8 @@ def _run_locked(options: RunOptions) -> RunSummary:
     documents = RunDocuments(
         config=config,
         templates=options.loaded.templates,
+        vetoes=options.loaded.vetoes,
+        events=options.loaded.events,
         instrument=instrument,
         calendar=source.calendar,
         resolution_ns=source.feed.resolution_ns,

@@ -195,7 +195,9 @@ class TestTheSafetyGate:
         results = world.fire(candidate(episode=2, euc_e6=9_000_000), candidate(template=1, side=-1))
         assert answers(results) == [("T0", 1, "SAFETY_GATE_DUPLICATE"), ("T1", -1, "ENTER")]
 
-    def test_a_wide_spread_is_its_business(self, world):
+    def test_a_wide_spread_is_its_business(self):
+        """Where it is no lockout already: three ticks are, from the specification on (8.4)."""
+        world = World({"lockouts": {"spread_ticks": 100}}, T0=eager_template())
         world.quote(START_NS + NS_PER_S, spread=3)
         assert answers(world.fire(candidate())) == [("T0", 1, "SAFETY_GATE_SPREAD")]
 

@@ -32,7 +32,7 @@ TTL_NS = 10 * NS_PER_S
 @pytest.fixture(scope="module")
 def shipped():
     """The shipped configuration and strategies over the shipped calendar."""
-    loaded = load_config(ROOT / "configs" / "default.toml")
+    loaded = load_config(ROOT / "configs" / "default.toml", overrides={"run.adapter": "sim"})
     return RunDocuments(
         config=loaded.config,
         templates=loaded.templates,

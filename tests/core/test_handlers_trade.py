@@ -392,6 +392,7 @@ class TestSlippage:
     def test_a_fill_after_the_time_to_live_costs_eight(self, world):
         world.hold(1, protected=False)
         world.close(Leg.STOP, 23_993)
+        world.state.cooldowns.clear()
         placed = world.place()
         entry = world.state.entries.pop(placed.order.order_id)
         entry.order = msgspec.structs.replace(entry.order, order_id=HELD, expires_ns=world.now_ns - 1)
@@ -463,6 +464,7 @@ class TestShadows:
         world.state.breakers = type(world.state.breakers)()
         world.state.deficits = ()
         world.state.budgets = type(world.state.budgets)()
+        world.state.cooldowns.clear()
         return world
 
     def test_a_quarantined_template_is_followed_without_being_sent(self, world):

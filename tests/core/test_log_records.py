@@ -39,6 +39,7 @@ def filled(record_type):
         bytes: b"\x00\x01",
         dict[str, str]: {"a": "b"},
         tuple[int, ...]: (1, 2),
+        tuple[str, ...]: ("text",),
         tuple[int, int]: (3, 4),
         tuple[str, ...]: ("a", "b"),
     }

@@ -111,7 +111,9 @@ def eager_template(**changes: Any) -> TemplateConfig:
 
 def documents(config: dict[str, Any] | None = None, templates: dict[str, TemplateConfig] | None = None) -> RunDocuments:
     """Documents with the shipped calendar around November 2026 and one eager template."""
-    chosen = {"decision": {"stability_max": 9.0}, "session": {"open_delay_min": 0}} | (config or {})
+    # A simulated market: one of a gateway needs a current calendar of scheduled events.
+    plain = {"run": {"adapter": "sim"}, "decision": {"stability_max": 9.0}, "session": {"open_delay_min": 0}}
+    chosen = plain | (config or {})
     table = load_calendar("us_index.csv", ROOT / "data")
     return RunDocuments(
         config=msgspec.convert(chosen, BotConfig),

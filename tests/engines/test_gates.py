@@ -10,9 +10,9 @@ from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.engines import decision_v2
 from trading_bot.engines.session import SessionState
 
-# Specification 6.1: kill switch, link and recovery state, breakers, data and execution score, session and event blackout,
-# lockouts, open position or working entry, frequency and fee budgets, capital tier, belief and stability, expected
-# utility, sizing, safety gate.
+# Specification 6.1: kill switch, link and recovery state, breakers, data and execution score, session and event
+# blackout, lockouts, open position or working entry, frequency and fee budgets, capital tier, belief and stability,
+# expected utility, sizing, safety gate.
 AUTHORITY = [
     "KILL_SWITCH",
     "STOPPING",
@@ -96,8 +96,8 @@ BLOCKED_BY = {
     "LOCKOUT_CONTEXT": ({"lockout_context": ("news",)}, ()),
     "POSITION_OPEN": ({"position_qty": -1}, ()),
     "WORKING_ENTRY": ({"working_entries": 1}, ()),
-    "REENTRY_COOLDOWN": ({"cooling": ((0, 1),)}, ()),
-    "SETUP_USED": ({"setups_used": ((0, 1, 1),)}, ()),
+    "REENTRY_COOLDOWN": ({"cooling": ((0, 1), (1, 1))}, ()),
+    "SETUP_USED": ({"setups_used": ((0, 1, 1), (1, 1, 1))}, ()),
     "FREQUENCY_MINUTE": ({"entries_last_minute": 2}, ()),
     "FREQUENCY_HOUR": ({"entries_last_hour": 15}, ()),
     "FREQUENCY_DAY": ({"entries_today": 40}, ()),

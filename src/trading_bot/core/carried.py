@@ -9,6 +9,7 @@ from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets, next_session
 from trading_bot.engines.context import ContextState
 from trading_bot.engines.levels import LevelState
+from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.position import Account, next_day, open_account
 from trading_bot.engines.quality import EqsDeficit
 
@@ -48,6 +49,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
     """What one session's log hands to the next, one run to the next, or a dead process to its successor.
 
+    `locks` are lockouts, `cooldowns` (template, side, end in ns), `setups_used` (template's index, side, episode) as
+    the kernel that is carried counts them, `ranges` as `MinuteRanges.pack` gave them.
     `position_qty` None is unknown. `learning` is what `LearningLoop.export_to_dict` gave, None before the first trade.
     """
 
@@ -60,3 +63,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     learning: dict[str, Any] | None = None
     levels: LevelState = LevelState()
     context: ContextState = ContextState()
+    locks: Locks = ()
+    cooldowns: tuple[tuple[str, int, int], ...] = ()
+    setups_used: tuple[tuple[int, int, int], ...] = ()
+    ranges: bytes = b""

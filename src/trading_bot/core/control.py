@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from trading_bot.core import context_desk, event_watch
 from trading_bot.core.state import State
 from trading_bot.engines import breakers, quality
 from trading_bot.engines.quality import Band
@@ -33,6 +34,9 @@ def refresh_control(state: State) -> None:
         and state.data_type == LIVE_DATA
         and state.reconciled
         and not breakers.verdict(state.breakers).blocking
+        and not state.locks
+        and not context_desk.lockouts_now(state)
+        and event_watch.entries_allowed(state, state.ts_ns)
         and state.log_space_ok
         and not state.data_down
         and state.equity_uusd is not None

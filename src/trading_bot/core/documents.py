@@ -10,7 +10,8 @@ from trading_bot.domain.calibration import CalibrationMap
 from trading_bot.domain.config import BotConfig, canonical, config_hash
 from trading_bot.domain.errors import LogCorrupt
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
-from trading_bot.domain.templates import TemplateConfig
+from trading_bot.domain.scheduled import EventCalendar
+from trading_bot.domain.templates import TemplateConfig, VetoConfig
 
 
 class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,12 +19,15 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
 
     `calendar` is the text of a session table, empty when there is none (then every date is unknown and nothing is
     entered).
+    `vetoes` stop templates; `events` are the scheduled ones, None when no file was read.
     `resolution_ns` is the resolution of the feed's event stamps; `feed` describes the source for people.
     """
 
     config: BotConfig
     templates: dict[str, TemplateConfig]
     instrument: Instrument
+    vetoes: dict[str, VetoConfig] = {}
+    events: EventCalendar | None = None
     calendar: str = ""
     resolution_ns: int = 1
     feed: dict[str, Any] = {}
@@ -37,8 +41,8 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def config_hash(self) -> str:
-        """SHA-256 of configuration, templates and calibration maps."""
-        return config_hash(self.config, self.templates, self.maps)
+        """SHA-256 of all a decision depends on."""
+        return config_hash(self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events)
 
     def digests(self) -> dict[str, str]:
         """SHA-256 (hex) of each part, so that two logs can be compared without unpacking them."""

@@ -9,12 +9,12 @@ from typing import Final
 
 from trading_bot.core import breaking
 from trading_bot.core.leaving import place_exit, rules_of, watch_in_kernel
+from trading_bot.core.on_bar import atr_n_e6
 from trading_bot.core.state import State
 from trading_bot.core.trade import Trade
 from trading_bot.domain.effects import ArmTimer, Effect, ModifyStop
 from trading_bot.domain.events import Event
 from trading_bot.domain.kernel import ExitReason
-from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_MS
 from trading_bot.engines import budgets
 from trading_bot.engines.exits import (
@@ -34,7 +34,6 @@ from trading_bot.engines.quality import eqs_c
 EXIT_CHECK_TIMER: Final = "exit_check"
 _ATR_BARS: Final = 14
 _E6: Final = 1_000_000
-_ATR_N: Final = SIGNAL_BY_NAME["atr_14_n"].id
 
 Results = list[Event | Effect]
 
@@ -100,7 +99,7 @@ def _inputs(state: State, trade: Trade, ts_ns: int, rules: ExitRules) -> ExitInp
     trade.quality_low_since_ns = held_since(trade.quality_low_since_ns, ts_ns, low=low)
     thesis = thesis_low(_belief_e6(state, trade), rules)
     trade.thesis_low_since_ns = held_since(trade.thesis_low_since_ns, ts_ns, low=thesis)
-    atr_n = state.kernel.signal(_ATR_N)
+    bar = state.bar_range
     return ExitInputs(
         ts_ns=ts_ns,
         position_qty=state.position.qty,
@@ -115,7 +114,10 @@ def _inputs(state: State, trade: Trade, ts_ns: int, rules: ExitRules) -> ExitInp
         quality_low_since_ns=trade.quality_low_since_ns,
         time_stop_ns=trade.time_stop_ns,
         thesis_low_since_ns=trade.thesis_low_since_ns,
-        atr_n_e6=None if atr_n is None else round(atr_n * 3 * _E6),
+        atr_n_e6=atr_n_e6(state),
+        # Both doubled, so that a median between two ticks stays whole.
+        range_e6=None if bar is None else 2 * bar.range_ticks,
+        range_median_e6=None if bar is None else bar.median2_ticks,
         sent_cause=trade.sent_cause,
         limit_sent_ns=trade.limit_sent_ns,
         market_sent=trade.market_sent,

@@ -5,6 +5,7 @@ The runner and replay drive the same machine.
 
 import msgspec
 
+from trading_bot.core import reentry
 from trading_bot.core.apply import Results, apply
 from trading_bot.core.carried import Carried
 from trading_bot.core.counters import RunCounters
@@ -60,8 +61,10 @@ class Machine:
         sessions = fresh.state.sessions
         fresh.state.day = sessions.trading_day(fresh.state.ts_ns) if sessions else None
         fresh.state.take_over(facts.carried)
+        fresh.state.setups_used.clear()  # a cold kernel numbers episodes from 1
         for outcome in facts.outcomes:
             fresh.state.learning.record(outcome)
+            reentry.trade_closed(fresh.state, outcome)
         return fresh
 
     @property

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from trading_bot.core import breaking, context_desk
+from trading_bot.core import breaking, context_desk, locking
 from trading_bot.core.exit_watch import next_position_check
 from trading_bot.core.flattening import flatten_timer
 from trading_bot.core.learning_desk import refresh_throttles
@@ -40,6 +40,7 @@ def process_started(state: State, event: events.ProcessStarted, seq: int) -> Res
         *resume_quality(state, event.ts_ns),
         *breaking.resume(state, event.ts_ns),
         *context_desk.resume(state, event.ts_ns),
+        *locking.resume(state, event.ts_ns),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from trading_bot.core import breaking, learning_desk
+from trading_bot.core import breaking, event_watch, learning_desk, reentry
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
 from trading_bot.core.leaving import watch_in_kernel
@@ -66,6 +66,7 @@ def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     _book(state, event)
     results: Results = settle_entry(state, ts_ns, entry)
     if first:
+        reentry.entry_filled(state, entry)
         state.budgets = budgets.with_execution(state.budgets)
         limits = budgets.limits_of(state.config.safety)
         state.budgets = budgets.with_entry(state.budgets, limits, ts_ns, entry.order.qty)
@@ -169,6 +170,7 @@ def _close(state: State, trade: Trade, ts_ns: int, *, hypothetical: bool) -> Res
         bucket=str(session_phase(state.day, ts_ns)) if state.day else "",
         hypothetical=hypothetical,
     )
+    reentry.trade_closed(state, outcome)
     naked: Results = []
     if trade.naked_since_ns is not None:
         naked_ns = ts_ns - trade.naked_since_ns
@@ -204,7 +206,7 @@ def _must_be_flat(state: State, ts_ns: int) -> Results:
         return flatten(state, ts_ns, FlattenKind.STOP, state.stopping)
     if state.session_state in (SessionState.FLATTEN, SessionState.CLOSED):
         return flatten(state, ts_ns, FlattenKind.SESSION, "SESSION_EXIT")
-    return []
+    return event_watch.leave(state, ts_ns)
 
 
 def _unknown_fill(state: State, event: OrderFilled) -> Results:

@@ -4,10 +4,11 @@ import zlib
 
 import msgspec
 
-from trading_bot.core import breaking, context_desk, levels_desk
+from trading_bot.core import breaking, context_desk, locking
 from trading_bot.core.carried import Carried
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch, request_stop
 from trading_bot.core.learning_desk import refresh_throttles
+from trading_bot.core.on_bar import bars_of_history
 from trading_bot.core.on_session import enter_session, resume_quality, watch_quality
 from trading_bot.core.state import State
 from trading_bot.core.stopping import cancel_entries, end_if_idle
@@ -39,6 +40,8 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
     state.take_over(msgspec.msgpack.decode(event.state, type=Carried))
     if event.kernel:
         state.kernel.restore(zlib.decompress(event.kernel))
+    else:
+        state.setups_used.clear()  # a cold kernel numbers episodes from 1
     state.kernel.clear_position()
     state.learning.start_session(event.ts_ns)
     refresh_throttles(state)
@@ -46,6 +49,7 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
         *resume_quality(state, event.ts_ns),
         *breaking.resume(state, event.ts_ns),
         *context_desk.resume(state, event.ts_ns),
+        *locking.resume(state, event.ts_ns),
     ]
 
 
@@ -164,8 +168,9 @@ def history_loaded(state: State, event: events.HistoryLoaded, _seq: int) -> Resu
         bars = [(bar, state.kernel.on_bar(*bar) == 0) for bar in unpack_bars(event.bars)]
     except DataCorrupt as error:
         return [Alert(ts_ns=event.ts_ns, level="error", code="HISTORY_REFUSED", text=f"{event.source}: {error}")]
-    levels_desk.history_loaded(state, [bar for bar, taken in bars if taken])
-    refused = sum(not taken for _, taken in bars)
+    taken = [bar for bar, was_taken in bars if was_taken]
+    bars_of_history(state, taken)
+    refused = len(bars) - len(taken)
     if not refused:
         return []
     text = f"{event.source}: {refused} of {event.count} bars are out of order or no bars; they are not used"

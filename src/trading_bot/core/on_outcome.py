@@ -5,7 +5,17 @@ Candidates become decisions, decisions pass the safety gate, approvals become or
 
 from typing import Final
 
-from trading_bot.core import breaking, context_desk, learning_desk, levels_desk, on_bar
+from trading_bot.core import (
+    breaking,
+    context_desk,
+    event_watch,
+    learning_desk,
+    levels_desk,
+    locking,
+    on_bar,
+    reentry,
+    surroundings,
+)
 from trading_bot.core.control import LIVE_DATA, LIVE_MODE
 from trading_bot.core.entry_facts import size_facts
 from trading_bot.core.exit_watch import exit_found, watch
@@ -20,8 +30,9 @@ from trading_bot.domain.kernel import Candidate, Outcome
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, OrderStatus, Side
 from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.domain.units import NS_PER_HOUR, NS_PER_MIN, NS_PER_S
-from trading_bot.engines import breakers, budgets
+from trading_bot.engines import breakers, budgets, lockouts, scheduled_events
 from trading_bot.engines.decision_v2 import Decision, DecisionInputs
+from trading_bot.engines.lockouts import Lockout
 from trading_bot.engines.orders import OrderSignal, next_status
 from trading_bot.engines.quality import Band, eqs_c
 from trading_bot.engines.safety_gate import Refused, SafetyFacts
@@ -34,13 +45,14 @@ Results = list[Event | Effect]
 
 
 def outcome_reached(state: State, event: OutcomeReached, seq: int) -> Results:
-    """Quality first, then exits, then candidates: the order of authority."""
+    """A closed minute, then quality, exits, candidates: the order of authority."""
     results: Results = []
     if event.code & Outcome.GAP:
         text = "prices jumped beyond the band and were accepted as a new level: signals start afresh"
         results.append(Alert(ts_ns=event.ts_ns, level="warning", code="PRICE_GAP_ACCEPTED", text=text))
         state.journal.clear()  # the kernel numbers episodes from 1 again
         levels_desk.price_gap(state)
+        state.setups_used.clear()
         results += cancel_entries(state, event.ts_ns, "PRICE_GAP")
     if event.code & Outcome.BAR:
         results += on_bar.bar_closed(state, event.ts_ns)
@@ -71,9 +83,9 @@ def _quality(state: State, event: OutcomeReached) -> Results:
 def _candidates(state: State, event: OutcomeReached, seq: int) -> Results:
     """The best expected utility is judged first; once one enters, the others of the moment are skipped."""
     ranked = sorted(event.candidates, key=_rank)
+    results: Results = locking.after_candidates(state, event.ts_ns, event.candidates)
     inputs = decision_inputs(state, event.ts_ns, event.dvs_c)
     rival: GateReason | None = None
-    results: Results = []
     for index, candidate in enumerate(ranked):
         if rival is None and _tied(candidate, ranked):
             rival = GateReason.OPPOSITE_CANDIDATE
@@ -113,6 +125,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
     reduced = breakers.entry_terms(config, broken, 1)
     used = state.budgets
     limits = budgets.limits_of(state.config.safety)
+    event = scheduled_events.active(event_watch.windows(state), ts_ns)
     return DecisionInputs(
         ts_ns=ts_ns,
         stopping=state.stopping is not None,
@@ -144,6 +157,15 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         size=size_facts(state),
         lockout_context=context_desk.lockouts_now(state),
         learning_blocked=tuple(name for name in state.documents.templates if not state.learning.entries_allowed(name)),
+        event_calendar_stale=event_watch.stale_now(state, ts_ns),
+        event="" if event is None else event.name,
+        lockout_volatility=lockouts.in_force(state.locks, Lockout.VOLATILITY, ts_ns),
+        lockout_execution=lockouts.in_force(state.locks, Lockout.EXECUTION, ts_ns),
+        cooling=reentry.cooling(state, ts_ns),
+        setups_used=reentry.setups_used(state),
+        vetoes=surroundings.vetoes(state),
+        modifiers=surroundings.common_modifiers(state, ts_ns),
+        holds=surroundings.holds(state),
         advice_binds=state.mode == LIVE_MODE,
     )
 
@@ -195,6 +217,7 @@ def _enter(
             mask=1 << GateReason.SAFETY_GATE,
             qty=0,
             text=f"{text}; the safety gate refused: {verdict.detail}",
+            modifiers=decision.modifiers,
         )
         return skip, [blocked]
     return decision, _place(state, ts_ns, verdict, _terms(state, candidate, inputs))
@@ -229,6 +252,7 @@ def _terms(state: State, candidate: Candidate, inputs: DecisionInputs) -> EntryT
         dvs_c=inputs.dvs_c,
         eqs_c=inputs.eqs_c,
         sent_ns=inputs.ts_ns,
+        episode=candidate.episode,
     )
 
 
@@ -311,6 +335,7 @@ def _journal(state: State, ts_ns: int, candidate: Candidate, decision: Decision)
             side=candidate.side,
             episode=candidate.episode,
             text=decision.text,
+            modifiers=decision.modifiers,
             live=decision.live,
         )
     ]

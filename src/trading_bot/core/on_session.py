@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from trading_bot.core import breaking, context_desk
+from trading_bot.core import breaking, context_desk, event_watch, locking
 from trading_bot.core.control import DELAYED_DATA
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, watch
 from trading_bot.core.flattening import FLATTEN_TIMER, flatten, flatten_timer, pull_kill_switch
@@ -49,17 +49,20 @@ def enter_session(state: State) -> Results:
     if now is not before:
         trade_date = state.day.trade_date if state.day else 0
         results.append(events.SessionChanged(ts_ns=ts_ns, state=now.value, trade_date=trade_date))
+        if before is SessionState.UNKNOWN_DATE:
+            results += event_watch.begin(state, ts_ns)
         if now is SessionState.FLATTEN:
             results += _exit_session(state, ts_ns)
     return results + rearm_session(state, ts_ns)
 
 
 def rearm_session(state: State, ts_ns: int) -> Results:
-    """The timer of the next boundary of this session, if it has one."""
+    """The timers of the next boundary of this session and of its next scheduled event, if it has one."""
     if state.day is None:
         return []
     due_ns = next_boundary_ns(state.day, state.policy, ts_ns)
-    return [] if due_ns is None else [ArmTimer(ts_ns=ts_ns, name=SESSION_TIMER, due_ns=due_ns)]
+    own: Results = [] if due_ns is None else [ArmTimer(ts_ns=ts_ns, name=SESSION_TIMER, due_ns=due_ns)]
+    return [*own, *event_watch.arm(state, ts_ns)]
 
 
 def watch_quality(state: State, ts_ns: int, band: int, dvs_c: int) -> Results:
@@ -178,5 +181,7 @@ _TIMERS: Final[dict[str, Callable[[State, events.TimerFired], Results]]] = {
     EXIT_CHECK_TIMER: lambda state, event: watch(state, event.ts_ns),
     FLATTEN_TIMER: lambda state, event: flatten_timer(state, event.ts_ns),
     context_desk.CONTEXT_TIMER: lambda state, event: context_desk.context_timer(state, event.ts_ns),
+    event_watch.EVENT_TIMER: lambda state, event: event_watch.step(state, event.ts_ns),
+    locking.LOCKOUT_TIMER: lambda state, event: locking.resume(state, event.ts_ns),
     breaking.BREAKER_TIMER: lambda state, event: breaking.resume(state, event.ts_ns),
 }

@@ -25,6 +25,7 @@ from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.orders import Side
 from trading_bot.domain.records import FRAME_ALIGN, FrameClass, FrameKind
 from trading_bot.engines import budgets
+from trading_bot.engines.lockouts import restored
 from trading_bot.engines.quality import EqsDeficit
 
 
@@ -314,6 +315,8 @@ class Player:
         elif isinstance(record, trade_events.OrderFilled):
             sign = 1 if record.side is Side.BUY else -1
             self._carry(position_qty=(self.facts.carried.position_qty or 0) + sign * record.qty)
+        elif isinstance(record, events.LockoutChanged):
+            self._carry(locks=restored(self.facts.carried.locks, record.lockout, record.until_ns, record.reason))
         elif isinstance(record, events.QualityStateChanged):
             self._carry(data_down=record.data_down)
         elif isinstance(record, events.OrderRejected):

@@ -25,9 +25,12 @@ from trading_bot.engines.exits import ExitRules, exit_rules
 from trading_bot.engines.flatten import FlattenState
 from trading_bot.engines.kernel_config import compile_kernel_config
 from trading_bot.engines.levels import LevelState, level_rules
+from trading_bot.engines.lockouts import Locks
+from trading_bot.engines.minute_ranges import BarRange, MinuteRanges
 from trading_bot.engines.position import FLAT, Account, Position
 from trading_bot.engines.quality import EqsDeficit
 from trading_bot.engines.safety_gate import SafetyGate
+from trading_bot.engines.scheduled_events import Blackout
 from trading_bot.engines.session import (
     SessionDay,
     SessionPolicy,
@@ -96,6 +99,8 @@ class State:
         )
         self.level_rules = level_rules(config.levels, instrument.tick_size_e9, anchor_rth=config.session.kind == "rth")
         self.context_rules = context_rules(config.context, instrument.tick_size_e9)
+        self.shock_rules: ExitRules = exit_rules(config.exits, config.quality)
+        self.event_windows: tuple[int, tuple[Blackout, ...]] = (0, ())  # of a trade date; `event_watch.windows` asks
         self.learning = LearningLoop(
             config.learning,
             tuple(documents.templates),
@@ -144,6 +149,11 @@ class State:
         self.levels = LevelState()
         self.context = ContextState()
         self.last_entry: tuple[Side, int, int] | None = None
+        self.locks: Locks = ()
+        self.ranges = MinuteRanges()
+        self.bar_range: BarRange | None = None
+        self.cooldowns: dict[tuple[str, int], int] = {}  # (template, side) -> end in ns
+        self.setups_used: dict[tuple[int, int], int] = {}  # (template's index, side) -> episode
         self.journal: dict[tuple[int, int], tuple[int, str]] = {}
         self.entry_mask = 0
         self.kelly: tuple[KellyFacts, ...] = ()  # derived from the learning state whenever that changes
@@ -196,6 +206,10 @@ class State:
             learning=self.learning.export_to_dict(),
             levels=self.levels,
             context=self.context,
+            locks=self.locks,
+            cooldowns=tuple((*key, until_ns) for key, until_ns in self.cooldowns.items()),
+            setups_used=tuple((*key, episode) for key, episode in self.setups_used.items()),
+            ranges=self.ranges.pack(),
         )
 
     def take_over(self, carried: Carried) -> None:
@@ -208,6 +222,10 @@ class State:
         self.position, self.position_known = FLAT, carried.position_qty == 0
         self.set_ledger(carried.ledger)
         self.levels, self.context = carried.levels, carried.context
+        self.locks = carried.locks
+        self.cooldowns = {(name, side): until_ns for name, side, until_ns in carried.cooldowns}
+        self.setups_used = {(template, side): episode for template, side, episode in carried.setups_used}
+        self.ranges.load(carried.ranges)
         if carried.learning is not None:
             self.learning.load_from_dict(carried.learning)
 
@@ -250,6 +268,11 @@ class State:
             "learning": self.learning.canonical(),
             "levels": msgspec.to_builtins(self.levels),
             "context": msgspec.to_builtins(self.context),
+            "locks": msgspec.to_builtins(self.locks),
+            "ranges": hashlib.sha256(self.ranges.plain()).hexdigest(),
+            "bar_range": msgspec.to_builtins(self.bar_range),
+            "cooldowns": [[*key, until_ns] for key, until_ns in self.cooldowns.items()],
+            "setups_used": [[*key, episode] for key, episode in self.setups_used.items()],
             "last_entry": list(self.last_entry) if self.last_entry else None,
             "journal": [[*key, *value] for key, value in self.journal.items()],
             "entry_mask": self.entry_mask,

@@ -31,6 +31,7 @@ class EntryTerms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dvs_c: int
     eqs_c: int
     sent_ns: int
+    episode: int = 0
 
 
 class Entry(msgspec.Struct, kw_only=True):

@@ -14,6 +14,7 @@ from trading_bot.domain.breaker_config import BreakerConfig
 from trading_bot.domain.config_section import Section, unit, within
 from trading_bot.domain.context_config import ContextConfig
 from trading_bot.domain.exit_config import ExitConfig
+from trading_bot.domain.gate_config import EventsConfig, LockoutConfig, ModifierConfig, ReentryConfig
 from trading_bot.domain.learning_config import LearningConfig
 from trading_bot.domain.levels_config import LevelsConfig
 from trading_bot.domain.simulator_config import SimulatorConfig
@@ -238,6 +239,10 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     signals: SignalsConfig = SignalsConfig()
     exits: ExitConfig = ExitConfig()
     breakers: BreakerConfig = BreakerConfig()
+    events: EventsConfig = EventsConfig()
+    lockouts: LockoutConfig = LockoutConfig()
+    modifiers: ModifierConfig = ModifierConfig()
+    reentry: ReentryConfig = ReentryConfig()
     learning: LearningConfig = LearningConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     levels: LevelsConfig = LevelsConfig()
@@ -281,8 +286,18 @@ def config_tag(hash_hex: str) -> int:
     return int(hash_hex[:8], 16)
 
 
-def config_hash(config: BotConfig, templates: Mapping[str, Any], maps: Mapping[str, Any] | None = None) -> str:
-    """SHA-256 (hex) over the canonical form of configuration, templates (their order breaks ties) and maps."""
+def config_hash(
+    config: BotConfig,
+    templates: Mapping[str, Any],
+    maps: Mapping[str, Any] | None = None,
+    *,
+    vetoes: Mapping[str, Any] | None = None,
+    events: Any = None,
+) -> str:
+    """SHA-256 (hex) over the canonical form of all a decision depends on; the order of templates breaks ties.
+
+    `events` is the calendar of scheduled events: a row that is added counts from the next start on.
+    """
     ordered = [[name, msgspec.to_builtins(template)] for name, template in templates.items()]
-    fitted = [msgspec.to_builtins(maps)] if maps else []
-    return hashlib.sha256(canonical([msgspec.to_builtins(config), ordered, *fitted])).hexdigest()
+    parts = [config, ordered, maps or {}, vetoes or {}, events]
+    return hashlib.sha256(canonical([msgspec.to_builtins(part) for part in parts])).hexdigest()

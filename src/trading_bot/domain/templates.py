@@ -76,7 +76,30 @@ class TemplateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             )
 
 
+class VetoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A condition on an even signal without which the templates in `blocks` do not trade; unknown is not met.
+
+    It is met while `min <= value <= max`, as far as they are given, in natural units of the signal.
+    """
+
+    title: str
+    signal: str
+    blocks: tuple[str, ...]
+    min: float | None = None
+    max: float | None = None
+    assumed: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if self.min is None and self.max is None:
+            raise ValueError(f"a veto on {self.signal} needs min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"a veto on {self.signal} blocks for ever: min {self.min} is above max {self.max}")
+        if not self.blocks:
+            raise ValueError("blocks is empty; name the templates that the veto stops")
+
+
 class StrategyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A strategy file: `[template.K1]` and so on, in the order that breaks ties."""
+    """A strategy file: `[template.K1]`, `[veto.K5]` and so on; the order of templates breaks ties."""
 
     template: dict[str, TemplateConfig]
+    veto: dict[str, VetoConfig] = {}

@@ -142,12 +142,13 @@ def day_bounds(days: Sequence[SessionDay]) -> DayBounds:
 
 
 def week_of(trade_date: int) -> int:
-    """Number of the week, Monday to Sunday, that a trade date yyyymmdd is in.
+    """Number of the week, Monday to Sunday, that a trade date yyyymmdd is in; 1970-01-01 was a Thursday."""
+    return (days_of(trade_date) + 3) // 7
 
-    Days by Howard Hinnant's algorithm, as in `units.iso_from_ns`; 1970-01-01 was a Thursday.
-    """
+
+def days_of(trade_date: int) -> int:
+    """Days since 1970-01-01 of a date yyyymmdd, by Howard Hinnant's algorithm, as in `units.iso_from_ns`."""
     year, month, day = trade_date // 10_000, trade_date // 100 % 100, trade_date % 100
     year -= month <= 2
     day_of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
-    days = year * 365 + year // 4 - year // 100 + year // 400 + day_of_year - 719_468
-    return (days + 3) // 7
+    return year * 365 + year // 4 - year // 100 + year // 400 + day_of_year - 719_468

@@ -15,7 +15,8 @@ from trading_bot.domain.kernel import Candidate
 from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.domain.templates import TemplateConfig
 from trading_bot.domain.units import UUSD_PER_USD
-from trading_bot.engines import sizing
+from trading_bot.engines import modifiers, sizing
+from trading_bot.engines.decision_text import decision_text
 from trading_bot.engines.entry_size import NOTHING, EntrySizer, Sized, SizeFacts
 from trading_bot.engines.session import SessionState
 
@@ -105,6 +106,7 @@ class _Case(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tier: TierConfig | None
     sized: Sized
     rival: GateReason | None
+    modifiers: tuple[modifiers.Modifier, ...]
 
     @property
     def qty(self) -> int:
@@ -181,8 +183,18 @@ class DecisionEngineV2:
         tier = None if inputs.equity_uusd is None else self.tier_constraints[self.tier_name(inputs.equity_uusd)]
         sized = self._sized(candidate, inputs, tier)
         qty = sized.qty
+        added = modifiers.with_templates(
+            self._config.modifiers, inputs.modifiers, inputs.holds, candidate.template, candidate.side
+        )
         case = _Case(
-            inputs=inputs, candidate=candidate, template=template, name=name, tier=tier, sized=sized, rival=rival
+            inputs=inputs,
+            candidate=candidate,
+            template=template,
+            name=name,
+            tier=tier,
+            sized=sized,
+            rival=rival,
+            modifiers=added,
         )
         mask, first = 0, None
         for reason, blocks in _GATES:
@@ -202,7 +214,8 @@ class DecisionEngineV2:
             reason=label,
             mask=mask,
             qty=qty if first is None else 0,
-            text=_text(name, candidate, action, label, qty) + _said_live(live),
+            text=decision_text(name, candidate, action, label, qty, added) + _said_live(live),
+            modifiers=modifiers.texts(added),
             live=live,
         )
 
@@ -278,7 +291,7 @@ def _euc_low(_engine: DecisionEngineV2, case: _Case) -> bool:
         return False
     # Above its cost a candidate needs the smallest utility, throttled; a reduction multiplies that.
     needed_e6 = candidate.required_e6 + (factor_e6 - _E6) * (candidate.required_e6 - candidate.cost_e6) // _E6
-    return candidate.edge_e6 - candidate.uncertainty_e6 < needed_e6
+    return candidate.edge_e6 - candidate.uncertainty_e6 < needed_e6 + modifiers.total_e6(case.modifiers)
 
 
 def _said_live(live: str) -> str:
@@ -368,21 +381,3 @@ _SESSION_REASON: Final[dict[SessionState, GateReason]] = {
     SessionState.FLATTEN: GateReason.SESSION_EXIT,
     SessionState.CLOSED: GateReason.SESSION_CLOSED,
 }
-
-
-def _text(name: str, candidate: Candidate, action: Action, reason: str, qty: int) -> str:
-    """The decision in one line, for people."""
-    side = "long" if candidate.side > 0 else "short"
-    if candidate.missing:
-        return f"{name} {side} {action.value} {reason} (a signal it needs is not warm, so it has no terms)"
-    edge, uncertainty, cost, need = (
-        value / _E6 for value in (candidate.edge_e6, candidate.uncertainty_e6, candidate.cost_e6, candidate.required_e6)
-    )
-    head = f"{name} {side} {action.value}" + (f" {qty}" if action is Action.ENTER else f" {reason}")
-    source = "" if candidate.fitted else " UNCALIBRATED"
-    return (
-        f"{head}: p {candidate.p_e6 / _E6:.3f}{source}, edge {edge:.2f} - uncertainty {uncertainty:.2f} "
-        f"against {need:.2f} needed (cost {cost:.2f}) ticks, target {candidate.target_ticks} "
-        f"stop {candidate.stop_ticks}, "
-        f"stability {candidate.stability_e6 / _E6:.2f}"
-    )
