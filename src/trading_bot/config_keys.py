@@ -28,6 +28,10 @@ ENV_PREFIX: Final = "TRADING_BOT__"
 # Defaults that neither the specification nor the user fixed; `config show` marks them (specification, first page).
 ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
     {
+        "costs.fit_pseudo_fills": "as many as are needed before the first fit: half evidence, half expectation then",
+        "costs.factor_min": "slippage of a quarter of what is expected is good luck rather than a market",
+        "costs.factor_max": "four times the expectation is beyond the cap of 6 ticks at calm in every hour",
+        "costs.factor_week_ratio_max": "one bad day must not make a strategy unreachable; three weeks triple a factor",
         "decision.equity_assumed_usd": "equity where no account exists; the specification itself assumes it (6.5)",
         "log.segment_mib": "a quarter of a million ticks; two segments are mapped and prefaulted: it is memory too",
         "orders.stop_deadline_ms": "eighty answers of a broker; until then the position has no protection",

@@ -8,6 +8,7 @@ from trading_bot.engines.breaker_table import week_of
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets, next_session
 from trading_bot.engines.context import ContextState
+from trading_bot.engines.costs import Costs
 from trading_bot.engines.levels import LevelState
 from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.position import Account, next_day, open_account
@@ -67,3 +68,4 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     cooldowns: tuple[tuple[str, int, int], ...] = ()
     setups_used: tuple[tuple[int, int, int], ...] = ()
     ranges: bytes = b""
+    costs: Costs = Costs()

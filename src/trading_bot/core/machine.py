@@ -8,6 +8,7 @@ import msgspec
 from trading_bot.core import reentry
 from trading_bot.core.apply import Results, apply
 from trading_bot.core.carried import Carried
+from trading_bot.core.cost_desk import put_in_force
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
@@ -62,6 +63,7 @@ class Machine:
         fresh.state.day = sessions.trading_day(fresh.state.ts_ns) if sessions else None
         fresh.state.take_over(facts.carried)
         fresh.state.setups_used.clear()  # a cold kernel numbers episodes from 1
+        put_in_force(fresh.state)
         for outcome in facts.outcomes:
             fresh.state.learning.record(outcome)
             reentry.trade_closed(fresh.state, outcome)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from trading_bot.core import breaking, event_watch, learning_desk, reentry
+from trading_bot.core import breaking, cost_desk, event_watch, learning_desk, reentry
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
 from trading_bot.core.leaving import watch_in_kernel
@@ -64,7 +64,7 @@ def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     entry.status = next_status(entry.status, signal)
     entry.filled_qty += event.qty
     _book(state, event)
-    results: Results = settle_entry(state, ts_ns, entry)
+    results: Results = [*cost_desk.measure_entry(state, entry, event), *settle_entry(state, ts_ns, entry)]
     if first:
         reentry.entry_filled(state, entry)
         state.budgets = budgets.with_execution(state.budgets)
@@ -123,7 +123,7 @@ def _exit_filled(state: State, trade: Trade, event: OrderFilled) -> Results:
     ts_ns = event.ts_ns
     flipped = fill_kind(state.position.qty, event.side, event.qty) is FillKind.FLIP
     closed_qty = min(event.qty, abs(state.position.qty))
-    results: Results = []
+    results: Results = cost_desk.measure_exit(state, trade, event)
     trade.realised_ticks += _book(state, event)
     trade.fees_uusd += event.commission_uusd
     trade.exit_qty += closed_qty
@@ -216,4 +216,5 @@ def _unknown_fill(state: State, event: OrderFilled) -> Results:
     # Without the order's number, which a restart shifts: the reason stands in effects, whose digests have to agree.
     reason = f"{event.leg.value} filled {event.qty} of an order that is not open here"
     ask = AskBroker(ts_ns=event.ts_ns, reason="UNKNOWN_FILL")
-    return [ask, *pull_kill_switch(state, event.ts_ns, reason, "fill"), *drive(state, event.ts_ns)]
+    measured = cost_desk.measure_exit(state, None, event)
+    return [*measured, ask, *pull_kill_switch(state, event.ts_ns, reason, "fill"), *drive(state, event.ts_ns)]

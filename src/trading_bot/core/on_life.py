@@ -4,7 +4,7 @@ import zlib
 
 import msgspec
 
-from trading_bot.core import breaking, context_desk, locking
+from trading_bot.core import breaking, context_desk, cost_desk, locking
 from trading_bot.core.carried import Carried
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch, request_stop
 from trading_bot.core.learning_desk import refresh_throttles
@@ -18,7 +18,6 @@ from trading_bot.domain.effects import Alert, Effect
 from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.events import Event
 from trading_bot.engines.flatten import FlattenKind
-from trading_bot.engines.kernel_config import commission_ticks
 from trading_bot.engines.position import FLAT
 
 Results = list[Event | Effect]
@@ -46,6 +45,7 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
     state.learning.start_session(event.ts_ns)
     refresh_throttles(state)
     return [
+        *cost_desk.adopt(state),
         *resume_quality(state, event.ts_ns),
         *breaking.resume(state, event.ts_ns),
         *context_desk.resume(state, event.ts_ns),
@@ -108,7 +108,7 @@ def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> 
     state.margin_used_uusd = max(event.equity_uusd - event.margin_free_uusd, 0)
     state.equity_uusd = state.account.equity_uusd(0)
     tier = state.config.decision.tiers[state.decisions.tier_name(state.equity_uusd)]
-    state.kernel.set_costs(commission_ticks(state.instrument), tier.min_euc_ticks)
+    state.kernel.set_costs(state.round_trip_uusd / state.instrument.tick_value_uusd, tier.min_euc_ticks)
     return breaking.mark(state, event.ts_ns)
 
 

@@ -180,7 +180,7 @@ def _budgets_used_up(state: State, limits: budgets.BudgetLimits, ts_ns: int) -> 
         limits,
         ts_ns,
         equity_uusd=state.equity_uusd or 0,
-        round_trip_uusd=state.instrument.commission_round_trip_uusd,
+        round_trip_uusd=state.round_trip_uusd,
     )
     return tuple(budget.value for budget in verdict.blocked)
 

@@ -11,6 +11,7 @@ import msgspec
 from trading_bot._fast import ExchangeSim
 from trading_bot._fast.spans import count_kind
 from trading_bot.core.carried import Carried, Ledger
+from trading_bot.core.cost_desk import with_adopted, with_measured
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
@@ -317,6 +318,11 @@ class Player:
             self._carry(position_qty=(self.facts.carried.position_qty or 0) + sign * record.qty)
         elif isinstance(record, events.LockoutChanged):
             self._carry(locks=restored(self.facts.carried.locks, record.lockout, record.until_ns, record.reason))
+        elif isinstance(record, trade_events.FillMeasured):
+            self._carry(costs=with_measured(self.facts.carried.costs, record))
+        elif isinstance(record, trade_events.ParamsAdopted):
+            trade_date = self.run_started.trade_date if self.run_started else 0
+            self._carry(costs=with_adopted(self.facts.carried.costs, record, trade_date))
         elif isinstance(record, events.QualityStateChanged):
             self._carry(data_down=record.data_down)
         elif isinstance(record, events.OrderRejected):

@@ -19,6 +19,7 @@ from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets
 from trading_bot.engines.context import ContextState, context_rules
+from trading_bot.engines.costs import CostBook, CostRules, Costs
 from trading_bot.engines.decision_v2 import DecisionEngineV2
 from trading_bot.engines.entry_size import KellyFacts
 from trading_bot.engines.exits import ExitRules, exit_rules
@@ -107,6 +108,7 @@ class State:
             hypothetical=True,
             win_rate_pseudo_trades=config.decision.pseudo_trades,
         )
+        self.cost_rules = CostRules.compile(config.costs)
         self._reset_facts()
 
     def _reset_facts(self) -> None:
@@ -148,6 +150,7 @@ class State:
         self.budgets = Budgets()
         self.levels = LevelState()
         self.context = ContextState()
+        self.costs = Costs()
         self.last_entry: tuple[Side, int, int] | None = None
         self.locks: Locks = ()
         self.ranges = MinuteRanges()
@@ -177,6 +180,16 @@ class State:
     def working_qty(self, side: Side) -> int:
         """Contracts of working entries on one side that have not filled."""
         return sum(entry.order.qty - entry.filled_qty for entry in self.entries.values() if entry.order.side is side)
+
+    @property
+    def cost_book(self) -> CostBook:
+        """What this run's world has learned about costs."""
+        return self.costs.book(hypothetical=self.learning.hypothetical)
+
+    @property
+    def round_trip_uusd(self) -> int:
+        """Commission of a round trip of one contract: as charged so far once adopted, else the instrument's."""
+        return self.cost_book.round_trip_uusd or self.instrument.commission_round_trip_uusd
 
     def ledger(self) -> Ledger:
         """Money and its limits now."""
@@ -210,6 +223,7 @@ class State:
             cooldowns=tuple((*key, until_ns) for key, until_ns in self.cooldowns.items()),
             setups_used=tuple((*key, episode) for key, episode in self.setups_used.items()),
             ranges=self.ranges.pack(),
+            costs=self.costs,
         )
 
     def take_over(self, carried: Carried) -> None:
@@ -226,6 +240,7 @@ class State:
         self.cooldowns = {(name, side): until_ns for name, side, until_ns in carried.cooldowns}
         self.setups_used = {(template, side): episode for template, side, episode in carried.setups_used}
         self.ranges.load(carried.ranges)
+        self.costs = carried.costs
         if carried.learning is not None:
             self.learning.load_from_dict(carried.learning)
 
@@ -265,6 +280,7 @@ class State:
             "shadows": len(self.shadows),
             "flatten": msgspec.to_builtins(self.flatten),
             "ledger": msgspec.to_builtins(self.ledger()),
+            "costs": msgspec.to_builtins(self.costs),
             "learning": self.learning.canonical(),
             "levels": msgspec.to_builtins(self.levels),
             "context": msgspec.to_builtins(self.context),

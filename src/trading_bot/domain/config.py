@@ -94,6 +94,13 @@ class CostsConfig(Section, frozen=True):
     first_hour_factor: Annotated[float, within(1, 5), unit("1", "on slippage in the first hour of RTH")] = 1.5
     last_hour_factor: Annotated[float, within(1, 5), unit("1", "on slippage in the last hour of RTH")] = 1.3
     cost_share_max: Annotated[float, within(0, 1), unit("1", "largest cost as a share of the target")] = 0.35
+    fit_fills_min: Annotated[int, within(10, 100_000), unit("fills", "of a kind, before its slippage is fitted")] = 50
+    fit_pseudo_fills: Annotated[int, within(0, 100_000), unit("fills", "as expected: they draw the factor to 1")] = 50
+    factor_min: Annotated[float, within(0.01, 1), unit("1", "smallest fitted factor on expected slippage")] = 0.25
+    factor_max: Annotated[float, within(1, 100), unit("1", "largest fitted factor on expected slippage")] = 4.0
+    factor_week_ratio_max: Annotated[
+        float, within(1, 100), unit("1", "a fitted factor moves by at most this ratio in a week")
+    ] = 1.5
 
 
 class TierConfig(Section, frozen=True):

@@ -51,6 +51,8 @@ LogRecord = (
     | events.QualityStateChanged
     | events.ExitDetected
     | trade_events.TradeOpened
+    | trade_events.FillMeasured
+    | trade_events.ParamsAdopted
     | trade_events.StopResident
     | trade_events.ExitDecided
     | trade_events.TradeClosed

@@ -82,6 +82,39 @@ class TradeOpened(Derived, frozen=True, gc=False, kw_only=True, tag="TRADE_OPENE
     hypothetical: bool
 
 
+class FillMeasured(Derived, frozen=True, gc=False, kw_only=True, tag="FILL_MEASURED"):
+    """What an execution cost. `fill_kind` as `engines.costs.FillKind`; slippage in ticks, positive is worse.
+
+    `slippage_ticks` is against the touch at the decision (entry), the trigger (stop) or the limit (target); None where
+    nothing was fixed before. `expected_e6` is what the decision expected of it, with the factor in force.
+    """
+
+    order_id: ClientOrderId
+    leg: Leg
+    fill_kind: str
+    qty: int
+    slippage_ticks: int | None
+    expected_e6: int
+    commission_uusd: int
+    hypothetical: bool
+
+
+class ParamsAdopted(Derived, frozen=True, gc=False, kw_only=True, tag="PARAMS_ADOPTED"):
+    """A learned value changed, as it may only where a session begins.
+
+    `old` and `new` in the unit the parameter's name ends with; `fills` are those behind it, `actual` and `expected`
+    their sums (millionths of a tick, micro-dollars for a commission).
+    """
+
+    parameter: str
+    old: int
+    new: int
+    fills: int
+    actual: int
+    expected: int
+    hypothetical: bool
+
+
 class StopResident(Derived, frozen=True, gc=False, kw_only=True, tag="STOP_RESIDENT"):
     """The position has its stop at the broker; `naked_ns` is how long it had none."""
 
