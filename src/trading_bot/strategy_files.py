@@ -21,29 +21,6 @@ from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.domain.templates import TemplateConfig, TriggerConfig, VetoConfig
 from trading_bot.engines.kernel_config import prior_sigma_p
 
-# Specification 3.1: a category describes, it has no size that could be weighed.
-CATEGORIES: Final = frozenset({"session_phase"})
-# Specification 3.1 rows without a registry row: named, so that nobody looks for a spelling error.
-NOT_COMPUTED: Final = frozenset(
-    {
-        "gap_from_prev_close_n",
-        "distance_from_poc_proxy",
-        "vol_slope_20",
-        "effort_vs_result",
-        "range_expansion_on_volume",
-        "climax_bar_flag",
-        "quiet_bar_flag",
-        "consecutive_high_vol_bars",
-        "participation_expansion_index",
-        "opening_range_break",
-        "lunch_void_gate",
-        "close_magnet_index",
-        "slippage_risk",
-        "friction_regime_index",
-        "noise",
-    }
-) - frozenset(SIGNAL_BY_NAME)
-
 WIN_RATE_MAX: Final = 0.80  # specification 6.3: what needs a higher one is held to be unreachable
 _NAME: Final = re.compile(r"[A-Z][A-Za-z0-9_]{0,15}")
 _MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -171,9 +148,8 @@ def _veto(where: str, table: Any) -> VetoConfig:
     _refuse_not_finite(where, table)
     _refuse_unknown_reason(where, table, _VETO_FIELDS)
     signal = table.get("signal")
-    if isinstance(signal, str) and signal not in CATEGORIES:
-        _refuse_signal(where, signal)
     if isinstance(signal, str):
+        _refuse_signal(where, signal)
         _refuse_unreachable_threshold(where, table)
         if SIGNAL_BY_NAME[signal].parity == "odd":
             raise ConfigError(f"{where}: {signal} has a side and a veto has none; use an even signal, or a trigger")
@@ -191,6 +167,8 @@ def _template(where: str, table: Any) -> TemplateConfig:
     if isinstance(weights, Mapping):
         for name, weight in weights.items():
             _refuse_signal(f"{where}.weights", name)
+            if SIGNAL_BY_NAME[name].category:
+                raise ConfigError(f"{where}.weights: {name} is a category and carries no weight; use it in a trigger")
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
                 raise ConfigError(f"{where}.weights.{name} is {weight!r}; expected a finite number")
     for where_trigger, trigger in _triggers(where, table):
@@ -245,10 +223,6 @@ def _refuse_thesis_above_entry(where: str, template: TemplateConfig, config: Bot
 def _refuse_signal(where: str, name: str) -> None:
     if name in SIGNAL_BY_NAME:
         return
-    if name in CATEGORIES:
-        raise ConfigError(f"{where}: {name} is a category and carries no weight; use a signal with a size")
-    if name in NOT_COMPUTED:
-        raise ConfigError(f"{where}: this version does not compute {name}; remove it, or use another signal")
     near = did_you_mean(name, SIGNAL_BY_NAME)
     raise ConfigError(f"{where}: unknown signal {name}{near} (`trading-bot config explain signal.NAME` describes one)")
 

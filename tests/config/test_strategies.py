@@ -10,13 +10,14 @@ from trading_bot.config_files import load_config
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.instruments import INSTRUMENTS
-from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
-from trading_bot.strategy_files import CATEGORIES, NOT_COMPUTED, read_strategies, template_terms
+from trading_bot.strategy_files import read_strategies, template_terms
 
 SHIPPED = ROOT / "configs" / "strategies.toml"
 # Specification 6.4: T, S, hold, and which are passive only.
 TABLE = {
     "K1": (16, 8, 1200, "marketable"),
+    "K2": (12, 10, 900, "marketable"),
+    "K3": (15, 10, 480, "marketable"),
     "K4": (20, 12, 720, "marketable"),
     "S1": (10, 6, 90, "passive"),
     "S2": (8, 6, 60, "passive"),
@@ -25,6 +26,8 @@ TABLE = {
 # Specification 6.5: tiers that may trade a template, with their smallest expected utility (6.3).
 TIERS = {
     "K1": {"S": 0.50, "A": 0.35, "B": 0.25},
+    "K2": {"A": 0.35, "B": 0.25},
+    "K3": {"A": 0.35, "B": 0.25},
     "K4": {"B": 0.25},
     "S1": {"A": 0.35, "B": 0.25},
     "S2": {"B": 0.25},
@@ -131,7 +134,6 @@ def test_the_order_of_the_file_is_kept():
     [
         ("queue_imbalance", "queue_imbalence", ["T1.weights", "unknown signal queue_imbalence", "queue_imbalance?"]),
         ("queue_imbalance", "session_phase", ["session_phase is a category and carries no weight"]),
-        ("queue_imbalance", "vol_slope_20", ["does not compute vol_slope_20"]),
         ("queue_imbalance = 1.0", "queue_imbalance = nan", ["queue_imbalance is nan", "finite"]),
         ("queue_imbalance = 1.0", "queue_imbalance = '1'", ["queue_imbalance is '1'", "finite number"]),
         ("queue_imbalance = 1.0", "queue_imbalance = 0", ["a weight of 0 says nothing"]),
@@ -182,10 +184,6 @@ def test_a_template_that_could_never_trade_is_refused_with_its_reason(old, new, 
         read(GOOD.replace(old, new), symbol)
     assert not [part for part in [*said, "on = false"] if part not in str(refused.value)], str(refused.value)
     assert read(GOOD.replace(old, new).replace("on = true", "on = false"), symbol)
-
-
-def test_names_that_are_not_computed_are_no_signals_of_the_registry():
-    assert not (NOT_COMPUTED | CATEGORIES) & set(SIGNAL_BY_NAME)
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,9 @@ def _config(draws: Draws, position_max: int) -> BotConfig:
             "order_efficiency_max": 100,
             "fees_day_usd_max": 10_000.0,
         }
+        # Short pauses, so that they are entered and left often.
+        values["reentry"] = {"cooldown_s": 2, "cooldown_loss_s": 5}
+        values["lockouts"] = {"volatility_min": 2, "execution_min": 1}
         values["breakers"] = {"losses_in_row_max": draws.between(3, 40), "losses_pause_min": draws.between(1, 20)}
     if patient:
         # Strategies without an edge are quarantined after 40 trades, rightly; here they go on.
