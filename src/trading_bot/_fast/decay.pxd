@@ -19,9 +19,12 @@ cdef extern from "kernelmath.h" nogil:
     void decay_many "km_decay_many"(double* w, int64_t dt_ns, const double* tau8_ns, int n) noexcept
     void div_pair "km_div_pair"(double* y, const double* a, const double* b) noexcept
     void over_mean_pair "km_over_mean_pair"(double* y, const double* f, const double* mean) noexcept
-    ctypedef struct Pair "km_pair":
-        double lane[2]
-    void squash_times "km_squash_times"(Pair* y, const double* x, const int* id, const double* f, int n) noexcept
+    void squash_times "km_squash_times"(double* y, const double* x, const int* id, const double* f, int n) noexcept
+    ctypedef struct SlowPair "km_slow":
+        double last[2]
+        double scale[2]
+        int64_t id[2]
+    void squash_changed "km_squash_changed"(double* y, const double* x, SlowPair* pair) noexcept
     ctypedef struct TriggerPair "km_trigger":
         double low[2]
         double high[2]
@@ -31,9 +34,20 @@ cdef extern from "kernelmath.h" nogil:
     ctypedef struct Term "km_term":
         double weight[2]
         int64_t signal
-    void sum_terms "km_sum"(double* sums, const double* bar, const Term* term, int64_t n, const Pair* x) noexcept
+    void sum_terms "km_sum"(double* sums, const double* bar, const Term* term, int64_t n, const double* x) noexcept
     double smooth_pair "km_smooth"(double* pair, const double* sums, double w, double distance) noexcept
     int sides_that_reach "km_reaches"(const double* pair, double a, const double* threshold) noexcept
+    ctypedef struct Step "km_step":
+        double weight[2]
+        int64_t signal[2]
+    ctypedef struct Beliefs "km_beliefs":
+        const double* bar[2]
+        double* smoothed[2]
+        double* distance[2]
+        double a[2]
+        double least_long[2]
+        double least_short[2]
+    int believe "km_believe"(Beliefs* both, const Step* step, int64_t n, const double* x, double w) noexcept
     double threshold_of "km_threshold"(double z, double w, double b) noexcept
     double root_of_variance "km_root_of_variance"(int64_t n, int64_t sum_x2, int64_t sum_x) noexcept
     double spread_of "km_spread_of"(const int64_t* x, int n, int64_t* sum_x) noexcept

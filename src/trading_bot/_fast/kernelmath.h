@@ -1,5 +1,5 @@
 /* The few operations Cython cannot say exactly: divisions without a Python zero check, roots without errno, 128-bit sums,
- * and two-lane forms of the decay and the squash. Every lane does the same IEEE operations in the same order as the
+ * and two-lane forms of decay, squash and belief. Every lane does the same IEEE operations in the same order as the
  * scalar form, so both give the same bits (docs/kernel.md, section 1). No other mathematics library is used. */
 #ifndef TRADING_BOT_KERNELMATH_H
 #define TRADING_BOT_KERNELMATH_H
@@ -97,26 +97,46 @@ static inline void km_over_mean_pair(double *y, const double *f, const double *m
 #endif
 }
 
-/* A signal as it enters beliefs, in both lanes. */
-typedef struct {
-    double lane[2];
-} km_pair;
-
-/* y[id] = s(x[id] * f) in both lanes, for the n listed places; n even. Two numbers at a time, set one by one: a load of two
- * numbers just stored apart would wait for both stores. */
-static inline void km_squash_times(km_pair *y, const double *x, const int *id, const double *f, int n) {
+/* y[id] = s(x[id] * f) and the same of the place behind it, for the n listed places; two factors to a place. */
+static inline void km_squash_times(double *y, const double *x, const int *id, const double *f, int n) {
 #if defined(__SSE2__)
     const __m128d one = _mm_set1_pd(1.0);
-    for (const int *end = id + n; id < end; id += 2, f += 2) {
-        __m128d v = _mm_mul_pd(_mm_set_pd(x[id[1]], x[id[0]]), _mm_loadu_pd(f));
+    for (int i = 0; i < n; i++) {
+        __m128d v = _mm_mul_pd(_mm_loadu_pd(x + id[i]), _mm_loadu_pd(f + 2 * i));
         v = _mm_div_pd(v, _mm_sqrt_pd(_mm_add_pd(one, _mm_mul_pd(v, v))));
-        _mm_storeu_pd(y[id[0]].lane, _mm_unpacklo_pd(v, v));
-        _mm_storeu_pd(y[id[1]].lane, _mm_unpackhi_pd(v, v));
+        _mm_storeu_pd(y + id[i], v);
     }
 #else
-    for (int i = 0; i < n; i++) {
-        double v = x[id[i]] * f[i];
-        y[id[i]].lane[0] = y[id[i]].lane[1] = v / sqrt(1.0 + v * v);
+    for (int i = 0; i < 2 * n; i++) {
+        double v = x[id[i / 2] + i % 2] * f[i];
+        y[id[i / 2] + i % 2] = v / sqrt(1.0 + v * v);
+    }
+#endif
+}
+
+/* Two signals that mostly stay as they are: y[id] = s(x[id] / scale), worked out anew when one of them changed. `last`
+ * keeps what it was worked out of; at first not-a-number, which equals nothing. */
+typedef struct {
+    double last[2], scale[2];
+    int64_t id[2];
+} km_slow;
+
+static inline void km_squash_changed(double *y, const double *x, km_slow *pair) {
+#if defined(__SSE2__)
+    __m128d v = _mm_set_pd(x[pair->id[1]], x[pair->id[0]]);
+    if (_mm_movemask_pd(_mm_cmpeq_pd(v, _mm_loadu_pd(pair->last))) == 3) return;
+    _mm_storeu_pd(pair->last, v);
+    v = _mm_div_pd(v, _mm_loadu_pd(pair->scale));
+    v = _mm_div_pd(v, _mm_sqrt_pd(_mm_add_pd(_mm_set1_pd(1.0), _mm_mul_pd(v, v))));
+    _mm_storel_pd(y + pair->id[0], v);
+    _mm_storeh_pd(y + pair->id[1], v);
+#else
+    for (int i = 0; i < 2; i++) {
+        double v = x[pair->id[i]];
+        if (v == pair->last[i]) continue;
+        pair->last[i] = v;
+        v = v / pair->scale[i];
+        y[pair->id[i]] = v / sqrt(1.0 + v * v);
     }
 #endif
 }
@@ -155,17 +175,17 @@ typedef struct {
 } km_term;
 
 /* The odd and even sum over n terms, each in the order of the terms, on top of the bar part. */
-static inline void km_sum(double *sum, const double *bar, const km_term *term, int64_t n, const km_pair *x) {
+static inline void km_sum(double *sum, const double *bar, const km_term *term, int64_t n, const double *x) {
 #if defined(__SSE2__)
     __m128d total = _mm_setzero_pd();
     for (const km_term *end = term + n; term < end; term++)
-        total = _mm_add_pd(total, _mm_mul_pd(_mm_loadu_pd(term->weight), _mm_loadu_pd(x[term->signal].lane)));
+        total = _mm_add_pd(total, _mm_mul_pd(_mm_loadu_pd(term->weight), _mm_set1_pd(x[term->signal])));
     _mm_storeu_pd(sum, _mm_add_pd(_mm_loadu_pd(bar), total));
 #else
     double odd = 0.0, even = 0.0;
     for (int64_t i = 0; i < n; i++) {
-        odd += term[i].weight[0] * x[term[i].signal].lane[0];
-        even += term[i].weight[1] * x[term[i].signal].lane[1];
+        odd += term[i].weight[0] * x[term[i].signal];
+        even += term[i].weight[1] * x[term[i].signal];
     }
     sum[0] = bar[0] + odd;
     sum[1] = bar[1] + even;
@@ -199,6 +219,57 @@ static inline int km_reaches(const double *pair, double a, const double *thresho
     return _mm_movemask_pd(_mm_cmpge_pd(v, _mm_loadu_pd(threshold)));
 #else
     return (a * (pair[1] + pair[0]) >= threshold[0]) | (a * (pair[1] - pair[0]) >= threshold[1]) << 1;
+#endif
+}
+
+/* Two beliefs side by side, of templates whose signals are all odd: lane k is belief k, its even sum is 0.0. A belief with
+ * fewer terms is filled up with weights of 0.0, which add nothing. */
+typedef struct {
+    double weight[2];
+    int64_t signal[2];
+} km_step;
+
+typedef struct {
+    const double *bar[2]; /* the odd bar part, os and D of each */
+    double *smoothed[2];
+    double *distance[2];
+    double a[2], least_long[2], least_short[2]; /* what a * os and -(a * os) have to reach */
+} km_beliefs;
+
+/* Sums, smooths with w, and answers who reaches its threshold: bits 0, 1 the long sides of both, bits 2, 3 the short ones. */
+static inline int km_believe(km_beliefs *both, const km_step *step, int64_t n, const double *x, double w) {
+#if defined(__SSE2__)
+    const __m128d weight = _mm_set1_pd(w);
+    __m128d total = _mm_setzero_pd();
+    for (const km_step *end = step + n; step < end; step++)
+        total = _mm_add_pd(total, _mm_mul_pd(_mm_loadu_pd(step->weight), _mm_set_pd(x[step->signal[1]], x[step->signal[0]])));
+    const __m128d fresh = _mm_add_pd(_mm_set_pd(*both->bar[1], *both->bar[0]), total);
+    const __m128d old = _mm_set_pd(*both->smoothed[1], *both->smoothed[0]);
+    const __m128d now = _mm_add_pd(fresh, _mm_mul_pd(weight, _mm_sub_pd(old, fresh)));
+    const __m128d sign = _mm_set1_pd(-0.0);
+    const __m128d moved = _mm_andnot_pd(sign, _mm_sub_pd(now, old));
+    const __m128d distance = _mm_set_pd(*both->distance[1], *both->distance[0]);
+    const __m128d further = _mm_add_pd(_mm_mul_pd(distance, weight), moved);
+    _mm_storel_pd(both->smoothed[0], now);
+    _mm_storeh_pd(both->smoothed[1], now);
+    _mm_storel_pd(both->distance[0], further);
+    _mm_storeh_pd(both->distance[1], further);
+    const __m128d v = _mm_mul_pd(_mm_loadu_pd(both->a), now);
+    const __m128d is_long = _mm_cmpge_pd(v, _mm_loadu_pd(both->least_long));
+    const __m128d is_short = _mm_cmpge_pd(_mm_xor_pd(v, sign), _mm_loadu_pd(both->least_short));
+    return _mm_movemask_pd(is_long) | _mm_movemask_pd(is_short) << 2;
+#else
+    int reached = 0;
+    for (int k = 0; k < 2; k++) {
+        double total = 0.0;
+        for (int64_t i = 0; i < n; i++) total += step[i].weight[k] * x[step[i].signal[k]];
+        const double fresh = *both->bar[k] + total, old = *both->smoothed[k];
+        const double now = fresh + w * (old - fresh), v = both->a[k] * now;
+        *both->distance[k] = *both->distance[k] * w + fabs(now - old);
+        *both->smoothed[k] = now;
+        reached |= (v >= both->least_long[k]) << k | (-v >= both->least_short[k]) << (2 + k);
+    }
+    return reached;
 #endif
 }
 

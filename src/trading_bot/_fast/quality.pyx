@@ -48,28 +48,36 @@ cdef void roll_second(Quality* quality) noexcept nogil:
             quality.closed |= quality.seconds[i]
         quality.current = 0
     if quality.least_delay_ns >= 0:
-        quality.delay_ring[quality.delays % DELAY_RING] = quality.least_delay_ns
-        quality.delays += 1
+        keep_delay(quality, quality.least_delay_ns)
         quality.least_delay_ns = -1
         quality.median_delay_ns = median_delay(quality)
 
 
-cdef int64_t median_delay(const Quality* quality) noexcept nogil:
-    cdef int64_t[DELAY_RING] ordered
+cdef void keep_delay(Quality* quality, int64_t delay) noexcept nogil:
+    """Into the ring and its ordered copy, in the place of the oldest when the ring is full."""
+    cdef int64_t* slot = &quality.delay_ring[quality.delays % DELAY_RING]
+    cdef int64_t* order = quality.delay_order
     cdef int n = <int>min(quality.delays, DELAY_RING)
-    cdef int i
-    cdef int at
-    cdef int64_t value
-    for i in range(n):
-        value = quality.delay_ring[i]
-        at = i
-        while at > 0 and ordered[at - 1] > value:
-            ordered[at] = ordered[at - 1]
-            at -= 1
-        ordered[at] = value
-    if n & 1:
-        return ordered[n >> 1]
-    return (ordered[(n >> 1) - 1] + ordered[n >> 1]) >> 1     # not negative: the shift is the floor of the half
+    cdef int last = n                                         # place to fill: the end, or that of the value that leaves
+    if last == DELAY_RING:
+        last = 0
+        while order[last] != slot[0]:
+            last += 1
+    while last > 0 and order[last - 1] > delay:
+        order[last] = order[last - 1]
+        last -= 1
+    while last + 1 < n and order[last + 1] < delay:
+        order[last] = order[last + 1]
+        last += 1
+    order[last] = delay
+    slot[0] = delay
+    quality.delays += 1
+
+
+cdef int64_t median_delay(const Quality* quality) noexcept nogil:
+    cdef int n = <int>min(quality.delays, DELAY_RING)
+    cdef int64_t upper = quality.delay_order[n >> 1]
+    return upper if n & 1 else (quality.delay_order[(n >> 1) - 1] + upper) >> 1   # not negative: the shift is the floor
 
 
 cdef int64_t age_penalty(State* st, const Config* config, int64_t g) noexcept nogil:

@@ -216,6 +216,7 @@ cdef struct Quality:
     int64_t median_delay_ns       # -1: not judged
     int64_t delays                # minima ever entered
     int64_t delay_ring[DELAY_RING]
+    int64_t delay_order[DELAY_RING]   # the same values, ascending
 
 cdef struct TemplateState:        # starts afresh at a PRICE_GAP
     double bar_part[2]            # odd and even sum over the bar signals

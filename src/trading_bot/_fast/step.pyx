@@ -11,7 +11,7 @@ from trading_bot._fast.quality cimport judge_grid, reset_quality, roll_second
 from trading_bot._fast.session cimport advance_session
 from trading_bot._fast.signals cimport close_second, remember_grid, reset_flow
 from trading_bot._fast.state cimport TEMPLATES, Bars, State, TemplateState
-from trading_bot._fast.templates cimport sum_bar_parts
+from trading_bot._fast.templates cimport arrange, sum_bar_parts
 
 
 cdef int run_grid(Kernel* kernel, int64_t until) noexcept nogil:
@@ -62,6 +62,7 @@ cdef void start_afresh(Kernel* kernel) noexcept nogil:
     memset(&st.template_state, 0, sizeof(TemplateState) * TEMPLATES)
     st.quality.locked = 0                       # there is no quote
     sum_bar_parts(st, kernel.config)
+    arrange(kernel.groups, kernel.config, st)   # nothing holds
 
 
 cdef void reset_state(Kernel* kernel) noexcept nogil:

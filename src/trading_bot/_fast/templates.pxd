@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from trading_bot._fast.config cimport Config
-from trading_bot._fast.decay cimport Pair, Term, TriggerPair
+from trading_bot._fast.decay cimport Beliefs, SlowPair, Step, Term, TriggerPair
 from trading_bot._fast.state cimport SIGNALS, TEMPLATES, TRIGGERS, WEIGHTS, State, TemplateState
 
 cdef enum:
@@ -27,31 +27,45 @@ cdef struct Member:           # a template that is on, with what an evaluation r
     Term term[WEIGHTS]
     TriggerPair trigger[TRIGGERS]
 
-cdef struct Fresh:            # signals that enter squashed
-    int n
-    int signal[SIGNALS]       # an odd list is filled up with the last slot, which no signal has
-    double factor[SIGNALS]
+cdef struct Duo:              # two members whose weights are all on odd signals, evaluated side by side
+    Member* member[2]         # the second may be NULL: nobody
+    TemplateState* state[2]
+    uint64_t needed           # of both
+    uint64_t changes
+    double smoothing8_ns      # the same for both
+    int held                  # a side of one of them holds
+    int steps
+    Beliefs beliefs
+    Step step[WEIGHTS]
+    TemplateState nobody      # scratch for a lane without a member
 
 cdef struct Group:            # the templates of one cadence that are on, and the signals they read
     int members
+    int alone                 # members that are in no duo
+    int duos
     uint64_t wanted           # bit per flow signal
     uint64_t bar_values       # bit per bar signal whose value or change is a trigger
-    Fresh quick               # scale is a power of two: times its reciprocal, two at a time, at every evaluation
-    Fresh slow                # others, and those that mostly stay as they are: divided by the scale when they change
+    int quick                 # neighbours with scales that are powers of two: times the reciprocals, at every evaluation
+    int quick_signal[SIGNALS]
+    double quick_factor[SIGNALS]
+    int slow                  # others, and those that mostly stay as they are: divided by the scale when they change
+    SlowPair slow_pair[SIGNALS]
     int plain                 # enter as they are
     int plain_signal[SIGNALS]
+    double entered[SIGNALS]   # signals as they enter a belief
+    int alone_member[TEMPLATES]
+    Duo duo[TEMPLATES]
     Member member[TEMPLATES]
 
-cdef struct Groups:           # derived from configuration and control block; the rest is scratch without memory
+cdef struct Groups:           # derived from configuration, control block and what holds; the rest is scratch without memory
     double x[PLACES]          # values as read, by signal id
-    Pair entered[64]          # as they enter a belief
-    double last_raw[64]       # what the last squash of each slow signal was of
     Group group[CADENCES]
 
-# Lists the templates that are on; derived from the configuration and the control block, not part of the state.
+# Lists the templates that are on; derived from the configuration and the state, not part of it. Called whenever the
+# control block or the state changed other than by evaluation.
 cdef void arrange(Groups* groups, const Config* config, State* st) noexcept nogil
 # Evaluates one cadence at t; CANDIDATE_FIRED or 0.
-cdef int evaluate(State* st, const Config* config, Groups* groups, const Group* group, int64_t t) noexcept nogil
+cdef int evaluate(State* st, const Config* config, Groups* groups, Group* group, int64_t t) noexcept nogil
 # The bar part of every belief, after a 60 s bar closed or nothing is known any more.
 cdef void sum_bar_parts(State* st, const Config* config) noexcept nogil
 cdef double z_value(const State* st, const Config* config, int template_index, int side) noexcept nogil

@@ -1,14 +1,14 @@
 # cython: language_level=3
 """Evaluation of templates. Each signal of a cadence is read once per evaluation, whatever the number of templates."""
-from libc.math cimport NAN, frexp
+from libc.math cimport INFINITY, NAN, frexp
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from trading_bot._fast.candidates cimport draft, report
 from trading_bot._fast.config cimport Template, Trigger, Weights
 from trading_bot._fast.decay cimport (
-    Pair, Term, TriggerPair, decay, div, sides_that_pass, sides_that_reach, smooth_pair, squash, squash_times, sum_terms,
-    threshold_of,
+    SlowPair, Term, TriggerPair, believe, decay, div, sides_that_pass, sides_that_reach, smooth_pair, squash_changed,
+    squash_times, sum_terms, threshold_of,
 )
 from trading_bot._fast.signals cimport read_signals
 from trading_bot._fast.state cimport (
@@ -26,18 +26,18 @@ cdef struct Smoothing:        # the weight found last: templates of one cadence 
     double weight
 
 
-cdef int evaluate(State* st, const Config* config, Groups* groups, const Group* group, int64_t t) noexcept nogil:
+cdef int evaluate(State* st, const Config* config, Groups* groups, Group* group, int64_t t) noexcept nogil:
     cdef uint64_t known
     cdef uint64_t changes_known = 0
     cdef Smoothing smoothing
     cdef int code = 0
     cdef int i
     known = read_signals(st, t, group.wanted, groups.x)
-    squash_times(groups.entered, groups.x, group.quick.signal, group.quick.factor, group.quick.n)
-    for i in range(group.slow.n):
-        squash_slow(groups, group.slow.signal[i], group.slow.factor[i])
+    squash_times(group.entered, groups.x, group.quick_signal, group.quick_factor, group.quick)
+    for i in range(group.slow):
+        squash_changed(group.entered, groups.x, &group.slow_pair[i])
     for i in range(group.plain):
-        enter(groups, group.plain_signal[i], groups.x[group.plain_signal[i]])
+        group.entered[group.plain_signal[i]] = groups.x[group.plain_signal[i]]
     if group.bar_values:
         copy_bar_signals(&st.bars, group.bar_values, groups.x)
         known |= st.bars.known & group.bar_values
@@ -45,20 +45,13 @@ cdef int evaluate(State* st, const Config* config, Groups* groups, const Group* 
     smoothing.since_ns = t
     smoothing.tau8_ns = -1.0                        # nothing found yet
     smoothing.weight = 0.0
-    for i in range(group.members):
-        code |= evaluate_member(st, config, groups, &group.member[i], known, changes_known, t, &smoothing)
+    for i in range(group.duos):
+        code |= evaluate_duo(st, config, groups, group, &group.duo[i], known, changes_known, t, &smoothing)
+    for i in range(group.alone):
+        code |= evaluate_member(
+            st, config, groups, group, &group.member[group.alone_member[i]], known, changes_known, t, &smoothing
+        )
     return code
-
-
-cdef inline void enter(Groups* groups, int signal, double value) noexcept nogil:
-    groups.entered[signal].lane[0] = value
-    groups.entered[signal].lane[1] = value
-
-
-cdef inline void squash_slow(Groups* groups, int signal, double scale) noexcept nogil:
-    if groups.x[signal] != groups.last_raw[signal]:
-        groups.last_raw[signal] = groups.x[signal]
-        enter(groups, signal, squash(div(groups.x[signal], scale)))
 
 
 cdef void copy_bar_signals(const Bars* bars, uint64_t wanted, double* x) noexcept nogil:
@@ -77,7 +70,7 @@ cdef inline double smoothing_weight(Smoothing* memo, int64_t since_ns, double ta
     return memo.weight
 
 
-cdef inline void smooth(const Member* member, const Pair* entered, int64_t t, Smoothing* memo) noexcept nogil:
+cdef inline void smooth(const Member* member, const double* entered, int64_t t, Smoothing* memo) noexcept nogil:
     cdef TemplateState* ts = member.state
     cdef double[2] sums
     sum_terms(sums, ts.bar_part, member.term, member.terms, entered)
@@ -124,10 +117,11 @@ cdef int stronger_side(const Template* row, const TemplateState* ts, int sides) 
     return 1 if z_long > z_short else -1 if z_short > z_long else 0
 
 
-cdef inline int evaluate_member(
+cdef int evaluate_member(
     State* st,
     const Config* config,
-    Groups* groups,
+    const Groups* groups,
+    const Group* group,
     const Member* member,
     uint64_t known,
     uint64_t changes_known,
@@ -135,27 +129,113 @@ cdef inline int evaluate_member(
     Smoothing* memo,
 ) noexcept nogil:
     cdef TemplateState* ts = member.state
-    cdef int side = 0
     cdef int sides
     if ts.bar_known and ((member.needed & ~known) | (member.changes & ~changes_known)) == 0:
-        smooth(member, groups.entered, t, memo)
+        smooth(member, group.entered, t, memo)
         ts.missing = 0
-        # The belief first: it reaches its threshold less often, and for longer, than triggers pass.
         sides = sides_that_reach(ts.smoothed, member.a, member.threshold[ts.side + 1])
+        return take_sides(st, config, groups, member, sides, t)
+    if ts.bar_known and (member.weighed & ~known) == 0:
+        smooth(member, group.entered, t, memo)
+    ts.missing = 1
+    sides = sides_available(member, groups.x, known, changes_known)
+    if sides == 1 or sides == 2:
+        return hold(st, config, member.index, 1 if sides == 1 else -1, t)
+    ts.side = 0                                     # both: neither
+    return 0
+
+
+cdef inline int take_sides(
+    State* st, const Config* config, const Groups* groups, const Member* member, int sides, int64_t t
+) noexcept nogil:
+    """The belief reaches its threshold on these sides: it does so less often, and for longer, than triggers pass."""
+    cdef int side = 0
+    if sides:
+        sides &= sides_that_pass(member.trigger, member.triggers, groups.x)
         if sides:
-            sides &= sides_that_pass(member.trigger, member.triggers, groups.x)
-            if sides:
-                side = stronger_side(&config.template_row[member.index], ts, sides)
+            side = stronger_side(&config.template_row[member.index], member.state, sides)
+            if side:
+                return hold(st, config, member.index, side, t)
+    member.state.side = 0
+    return 0
+
+
+cdef inline int evaluate_duo(
+    State* st,
+    const Config* config,
+    const Groups* groups,
+    const Group* group,
+    Duo* duo,
+    uint64_t known,
+    uint64_t changes_known,
+    int64_t t,
+    Smoothing* memo,
+) noexcept nogil:
+    cdef TemplateState* first = duo.state[0]
+    cdef TemplateState* second = duo.state[1]
+    cdef int reached
+    if (
+        (duo.needed & ~known) | (duo.changes & ~changes_known)
+        or not first.bar_known & second.bar_known & first.evaluated & second.evaluated
+        or first.evaluated_ns != second.evaluated_ns
+    ):
+        return evaluate_apart(st, config, groups, group, duo, known, changes_known, t, memo)
+    reached = believe(
+        &duo.beliefs, duo.step, duo.steps, group.entered,
+        smoothing_weight(memo, first.evaluated_ns, duo.smoothing8_ns, t),
+    )
+    first.evaluated_ns = t
+    second.evaluated_ns = t
+    first.missing = 0
+    second.missing = 0
+    return hold_reached(st, config, groups, duo, reached, t) if reached | duo.held else 0
+
+
+cdef int evaluate_apart(
+    State* st,
+    const Config* config,
+    const Groups* groups,
+    const Group* group,
+    Duo* duo,
+    uint64_t known,
+    uint64_t changes_known,
+    int64_t t,
+    Smoothing* memo,
+) noexcept nogil:
+    """One after the other: something is missing, or they were not evaluated at the same time before."""
+    cdef int code = evaluate_member(st, config, groups, group, duo.member[0], known, changes_known, t, memo)
+    if duo.member[1] != NULL:
+        code |= evaluate_member(st, config, groups, group, duo.member[1], known, changes_known, t, memo)
     else:
-        if ts.bar_known and (member.weighed & ~known) == 0:
-            smooth(member, groups.entered, t, memo)
-        ts.missing = 1
-        sides = sides_available(member, groups.x, known, changes_known)
-        side = 1 if sides == 1 else -1 if sides == 2 else 0         # both: neither
-    if side == 0:
-        ts.side = 0
-        return 0
-    return hold(st, config, member.index, side, t)
+        duo.nobody.evaluated_ns = duo.state[0].evaluated_ns
+    follow_sides(duo)
+    return code
+
+
+cdef int hold_reached(
+    State* st, const Config* config, const Groups* groups, Duo* duo, int reached, int64_t t
+) noexcept nogil:
+    cdef int64_t first = duo.state[0].side
+    cdef int64_t second = duo.state[1].side
+    cdef int code = take_sides(st, config, groups, duo.member[0], reached & 1 | reached >> 1 & 2, t)
+    if duo.member[1] != NULL:
+        code |= take_sides(st, config, groups, duo.member[1], reached >> 1 & 1 | reached >> 2 & 2, t)
+    if first != duo.state[0].side or second != duo.state[1].side:
+        follow_sides(duo)
+    return code
+
+
+cdef void follow_sides(Duo* duo) noexcept nogil:
+    """The thresholds of the sides that hold."""
+    cdef const double* threshold
+    cdef int lane
+    duo.held = 0
+    for lane in range(2):
+        if duo.member[lane] != NULL:
+            threshold = duo.member[lane].threshold[duo.state[lane].side + 1]
+            duo.beliefs.least_long[lane] = threshold[0]
+            duo.beliefs.least_short[lane] = threshold[1]
+            duo.held |= duo.state[lane].side != 0
 
 
 cdef int hold(State* st, const Config* config, int index, int side, int64_t t) noexcept nogil:
@@ -210,11 +290,8 @@ cdef void arrange(Groups* groups, const Config* config, State* st) noexcept nogi
     cdef Member* member
     cdef int i
     memset(groups, 0, sizeof(Groups))
-    for i in range(64):
-        groups.last_raw[i] = NAN                    # equal to nothing
     for i in range(config.templates):
-        # Without weights there is nothing to evaluate: such a template lives from HotPath.terms alone.
-        if (st.control.on_mask >> i) & 1 and config.template_row[i].total_weight > 0.0:
+        if (st.control.on_mask >> i) & 1:
             group = &groups.group[config.template_row[i].cadence]
             member = &group.member[group.members]
             member.index = i
@@ -222,9 +299,55 @@ cdef void arrange(Groups* groups, const Config* config, State* st) noexcept nogi
             fill_member(member, &config.template_row[i])
             group.wanted |= member.needed & ~BAR_BITS
             group.bar_values |= (member.needed | member.changes) & BAR_BITS
+            if config.template_row[i].bar_even.n or config.template_row[i].flow_even.n:
+                group.alone_member[group.alone] = group.members
+                group.alone += 1
+            else:
+                join_duo(group, member)
             group.members += 1
     for i in range(CADENCES):
         list_signals(&groups.group[i], config)
+
+
+cdef void join_duo(Group* group, Member* member) noexcept nogil:
+    """The member's lane: beside one with the same smoothing, or beside nobody."""
+    cdef Duo* duo
+    cdef int lane = 1
+    cdef int at = 0
+    cdef int i
+    while at < group.duos and (group.duo[at].member[1] != NULL or group.duo[at].smoothing8_ns != member.smoothing8_ns):
+        at += 1
+    duo = &group.duo[at]
+    if at == group.duos:
+        lane = 0
+        group.duos += 1
+        open_lane(duo, 1, &duo.nobody)
+        duo.nobody.bar_known = 1
+        duo.nobody.evaluated = 1
+        duo.nobody.evaluated_ns = member.state.evaluated_ns
+        duo.smoothing8_ns = member.smoothing8_ns
+        for i in range(WEIGHTS):
+            duo.step[i].signal[0] = NOTHING
+            duo.step[i].signal[1] = NOTHING
+    duo.member[lane] = member
+    open_lane(duo, lane, member.state)
+    duo.beliefs.a[lane] = member.a
+    duo.needed |= member.needed
+    duo.changes |= member.changes
+    for i in range(member.terms):
+        duo.step[i].signal[lane] = member.term[i].signal
+        duo.step[i].weight[lane] = member.term[i].weight[0]
+    duo.steps = max(duo.steps, member.terms)
+    follow_sides(duo)
+
+
+cdef void open_lane(Duo* duo, int lane, TemplateState* state) noexcept nogil:
+    duo.state[lane] = state
+    duo.beliefs.bar[lane] = &state.bar_part[0]
+    duo.beliefs.smoothed[lane] = &state.smoothed[0]
+    duo.beliefs.distance[lane] = &state.d
+    duo.beliefs.least_long[lane] = INFINITY
+    duo.beliefs.least_short[lane] = INFINITY
 
 
 cdef void fill_member(Member* member, const Template* row) noexcept nogil:
@@ -282,18 +405,40 @@ cdef void list_signals(Group* group, const Config* config) noexcept nogil:
         if config.scale[signal] == 0.0:
             group.plain_signal[group.plain] = signal
             group.plain += 1
-        elif stays(signal) or not is_power_of_two(config.scale[signal]):
-            append(&group.slow, signal, config.scale[signal])
+        elif not is_quick(config, weighed, signal):
+            append_slow(group, signal, config.scale[signal])
+        elif is_quick(config, weighed, signal + 1):
+            group.quick_signal[group.quick] = signal
+            group.quick_factor[2 * group.quick] = 1.0 / config.scale[signal]
+            group.quick_factor[2 * group.quick + 1] = 1.0 / config.scale[signal + 1]
+            group.quick += 1
+            weighed &= ~(<uint64_t>2 << signal)     # the neighbour is done
         else:
-            append(&group.quick, signal, 1.0 / config.scale[signal])
-    if group.quick.n & 1:
-        append(&group.quick, NOTHING, 1.0)
+            append_slow(group, signal, config.scale[signal])
 
 
-cdef inline void append(Fresh* to, int signal, double factor) noexcept nogil:
-    to.signal[to.n] = signal
-    to.factor[to.n] = factor
-    to.n += 1
+cdef void append_slow(Group* group, int signal, double scale) noexcept nogil:
+    """Into the free lane of the last pair, or into a new pair beside nothing."""
+    cdef SlowPair* pair = &group.slow_pair[group.slow - 1]
+    if group.slow and pair.id[1] == NOTHING:
+        pair.id[1] = signal
+        pair.scale[1] = scale
+        return
+    pair = &group.slow_pair[group.slow]
+    group.slow += 1
+    pair.id[0] = signal
+    pair.scale[0] = scale
+    pair.id[1] = NOTHING
+    pair.scale[1] = 1.0
+    pair.last[0] = NAN                              # equal to nothing
+    pair.last[1] = NAN
+
+
+cdef bint is_quick(const Config* config, uint64_t weighed, int signal) noexcept nogil:
+    return (
+        signal < SIGNALS and (weighed >> signal) & 1 and not stays(signal) and config.scale[signal] != 0.0
+        and is_power_of_two(config.scale[signal])
+    )
 
 
 cdef bint stays(int signal) noexcept nogil:
