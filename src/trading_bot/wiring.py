@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import orjson
 
 from trading_bot import log_setup
 from trading_bot._fast import ExchangeSim
+from trading_bot.adapters.context import ContextInlet
 from trading_bot.adapters.sim.broker import SimBroker
 from trading_bot.build_digest import build_digest
 from trading_bot.collector import QuietLogs, collector_restored
@@ -86,12 +87,14 @@ def _run_locked(options: RunOptions) -> RunSummary:
     )
     start = _begin(options, row, source, documents, desk)
     progress = options.progress
+    inlet = _inlet(options, start)
     runner = BotRunner(
         documents,
         feed=source.feed,
         broker=start.sink.broker,
         exchange=start.sink.exchange,
         desk=desk,
+        inlet=inlet,
         logs=QuietLogs(
             start.folder,
             run_id=start.folder.name,
@@ -108,6 +111,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         on_progress=None if progress is None else lambda records: progress(records, max(source.bytes_total, records)),
     )
     started_s = time.perf_counter()
+        inlet=inlet,
     with _orderly_signals(runner), collector_restored():
         runner.run()
     summary = summarize(runner, log_path=start.folder, wall_s=time.perf_counter() - started_s)
@@ -127,6 +131,14 @@ class _Start(msgspec.Struct, frozen=True, kw_only=True):
     carried: Carried
     history: Sequence[events.HistoryLoaded]
     first_inputs: list[Input]
+
+
+def _inlet(options: RunOptions, start: _Start) -> ContextInlet:
+    """Messages from outside. What the log holds of a file already is not taken twice."""
+    machine = start.recovered.player.machine if start.recovered is not None else None
+    taken = start.carried.context if machine is None else machine.state.context
+    config = options.loaded.config.context
+    return ContextInlet(config, options.data_dir, recorded=start.identity.clock_stands, known=taken.newest)
 
 
 def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocuments, desk: OperatorDesk) -> _Start:

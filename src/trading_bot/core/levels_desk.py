@@ -4,14 +4,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
 from trading_bot.core.state import State
 from trading_bot.domain.bars import MinuteBar
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.engines import context
 from trading_bot.engines.level_spans import Place
-from trading_bot.engines.levels import E6, GivenLevel, Level, LevelState, advance, bias_e6, levels, remember
+from trading_bot.engines.levels import E6, GivenLevel, LevelState, advance, bias_e6, levels, remember
 from trading_bot.engines.session import SessionDay
 
 _LEVEL_BIAS: Final = SIGNAL_BY_NAME["level_bias"].id
@@ -59,29 +57,32 @@ def given_levels(state: State) -> tuple[GivenLevel, ...]:
     return context.given_levels(state.context, state.context_rules)
 
 
-def levels_now(state: State) -> tuple[Level, ...]:
-    """The list for people and for the bias, lowest first."""
-    return levels(state.levels, given_levels(state), state.level_rules)
-
-
 def bias_now(state: State) -> float | None:
     """The value of `level_bias`; None before the first bar."""
     close_ticks = state.levels.close_ticks
-    return None if close_ticks is None else bias_e6(levels_now(state), close_ticks, state.level_rules) / E6
+    return None if close_ticks is None else bias_e6(state.level_list, close_ticks, state.level_rules) / E6
 
 
-def level_rows(state: State) -> list[dict[str, Any]]:
-    """The levels as plain values, prices in points: what status and explanations show."""
+def level_rows(state: State) -> tuple[dict[str, Any], ...]:
+    """The levels as plain values, lowest first, prices in points: what status and explanations show."""
     points = state.instrument.points
-    return [{**msgspec.structs.asdict(level), "price_points": points(level.price_ticks)} for level in levels_now(state)]
+    return tuple(
+        {
+            "name": level.name,
+            "price_points": points(level.price_ticks),
+            "weight": level.weight_e6 / E6,
+            "strength": level.strength_e6 / E6,
+            "touches": level.touches,
+            "accepted": level.accepted,
+        }
+        for level in state.level_list
+    )
 
 
 def feed(state: State) -> None:
     """Hand the fed signals to the kernel. To be called whenever levels or context have changed, or were taken over."""
-    # A kernel of before these signals were defined has no such call.
-    set_fed = getattr(state.kernel, "set_fed", None)
-    if set_fed is None:
-        return
+    state.level_list = levels(state.levels, given_levels(state), state.level_rules)
+    set_fed = state.kernel.set_fed
     set_fed(_LEVEL_BIAS, bias_now(state))
     for index, spec in enumerate(_SLOTS):
         assert spec.low is not None

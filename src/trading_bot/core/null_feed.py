@@ -1,6 +1,9 @@
-"""The feed `BotRunner()` starts with: no data, never."""
+"""What `BotRunner()` starts with: no market data and no messages, never."""
 
 from typing import Any
+
+from trading_bot.domain.events import Input
+from trading_bot.domain.units import TS_NEVER_NS
 
 
 class NullFeed:
@@ -33,3 +36,13 @@ class NullFeed:
         """
         if count:
             raise ValueError(f"the log holds {count} market records, but there is no feed to continue from")
+
+
+class NoInlet:
+    """Nobody sends anything."""
+
+    next_due_ns = TS_NEVER_NS
+
+    def poll(self, now_ns: int) -> Input | None:  # noqa: ARG002 (the port)
+        """Nothing has come."""
+        return None

@@ -61,7 +61,8 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a running bot shows to other processes; `OperatorDesk.publish` fills in `pid` and `ts_wall_ns`.
 
     `position_qty` None is unknown, `position_avg_ticks` None is flat; scores in hundredths; `throttled` has the
-    templates that are not ACTIVE, with their state; `last_exit` is the reason of the newest closed trade.
+    templates that are not ACTIVE, with their state; `last_exit` is the reason of the newest closed trade; `levels` are
+    the reference levels, lowest first (docs/levels.md), `context` the living messages (docs/context.md).
     """
 
     run_id: str
@@ -84,6 +85,8 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     trades: int
     last_exit: str | None
     log_path: str
+    levels: tuple[dict[str, Any], ...] = ()
+    context: tuple[dict[str, Any], ...] = ()
     pid: int = 0
     ts_wall_ns: int = 0
 

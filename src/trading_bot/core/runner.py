@@ -15,7 +15,7 @@ from trading_bot.core.carrier import CORE_FAILED, Desk, carry_out, stop_at_once
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
 from trading_bot.core.market_tape import MarketTape
-from trading_bot.core.null_feed import NullFeed
+from trading_bot.core.null_feed import NoInlet, NullFeed
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_desk import NoDesk
 from trading_bot.core.player import Tail
@@ -29,7 +29,7 @@ from trading_bot.domain.effects import Effect
 from trading_bot.domain.errors import BotError, CoreBug
 from trading_bot.domain.events import Event, Input, OutcomeReached
 from trading_bot.domain.kernel import Outcome
-from trading_bot.domain.ports import Broker, Feed
+from trading_bot.domain.ports import Broker, Feed, Inlet
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.records import FrameClass
 from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
@@ -58,6 +58,7 @@ class BotRunner:
         carried: Carried | None = None,
         exchange: ExchangeSim | None = None,
         desk: Desk | None = None,
+        inlet: Inlet | None = None,
         history: Sequence[events.HistoryLoaded] = (),
         first_inputs: Sequence[Input] = (),
         duration_s: float | None = None,
@@ -66,9 +67,9 @@ class BotRunner:
     ) -> None:
         """`recovered` goes on with a run that was cut, `carried` is what another run left.
 
-        `exchange` is matched by the kernel's loop for a simulated broker; `history` warms the kernel up;
-        `first_inputs` are applied once the log is open. `duration_s` of market time ends the run in an orderly way.
-        `on_record` is told each result with its number once it is in the log, for diagnostic lines; it decides nothing.
+        `exchange` is matched by the kernel's loop for a simulated broker; `inlet` has what other programs send;
+        `history` warms the kernel up; `first_inputs` are applied once the log is open. `duration_s` of market time
+        ends the run. `on_record` is told each result once it is in the log, for diagnostic lines; it decides nothing.
         """
         self.documents = documents or RunDocuments.default()
         self.feed: Feed = feed or NullFeed()
@@ -86,6 +87,7 @@ class BotRunner:
         self._recovered = recovered
         self._carried = carried or Carried()
         self._desk: Desk = desk or NoDesk()
+        self._inlet: Inlet = inlet or NoInlet()
         self._history = history
         self._first_inputs = first_inputs
         self._duration_ns = TS_NEVER_NS if duration_s is None else round(duration_s * NS_PER_S)
@@ -249,7 +251,7 @@ class BotRunner:
         self.exit_reason, self.exit_code = reason, exit_code
         if self.tape.error is not None:
             self.message = str(self.tape.error)
-        self._show_status(final=True)
+        self._desk.publish(bot_status(self.book, self.identity), final=True)
         self.book.end(reason)
         self.ended = True
 
@@ -260,7 +262,7 @@ class BotRunner:
         if not tape.held:
             tape.read()
             self._look_after_log()
-        if (command := self._desk.poll(self.book.now_ns)) is not None:
+        if (command := self._desk.poll(self.book.now_ns) or self._inlet.poll(self.book.now_ns)) is not None:
             self._input(command)
         elif tape.held:
             self._walk()
@@ -284,7 +286,8 @@ class BotRunner:
             self._due(due_ns)
 
     def _due_ns(self) -> int:
-        return min(self.broker.next_due_ns, self.book.live.next_timer_ns, self._stop_ns, self._roll_ns)
+        told_ns, timer_ns = self._inlet.next_due_ns, self.book.live.next_timer_ns
+        return min(self.broker.next_due_ns, timer_ns, told_ns, self._stop_ns, self._roll_ns)
 
     def _answer(self, due_ns: int) -> None:
         """What the grid points before it cause reaches the broker first."""
@@ -313,12 +316,15 @@ class BotRunner:
         self._input(ended)
 
     def _due(self, due_ns: int) -> None:
-        """Something is due before the next record: a broker's answer, then timers, then the bounds of the run."""
+        """Something is due before the next record: a broker's answer, timers, what was sent, the bounds of the run."""
         machine = self.book.live
         if self.broker.next_due_ns == due_ns:
             self._answer(due_ns)
         elif machine.next_timer_ns == due_ns:
             self._input(machine.due_timer(self.book.now_ns))
+        elif self._inlet.next_due_ns == due_ns:
+            if (message := self._inlet.poll(max(due_ns, self.book.now_ns))) is not None:
+                self._input(message)
         elif self._stop_ns == due_ns:
             self._stop_ns = TS_NEVER_NS
             self._input(events.StopRequested(ts_ns=due_ns, reason="DURATION"))
@@ -328,19 +334,14 @@ class BotRunner:
             # The close has come while a stop was under way: what is open is flattened after it, or the next log.
             self._roll_ns = TS_NEVER_NS
 
-    def _show_status(self, *, final: bool = False) -> None:
-        status = bot_status(self.book, self.identity)
-        self._desk.publish(status, final=final)
-
     def _look_after_log(self) -> None:
         """Seal and prepare segments between batches; room on the disk, or the lack of it, is an input."""
         if not self.book.writing.writer.has_prepared:
             self.book.writing.maintain()
         state = self.book.live.state
-        if self.book.writing.space_ok != state.log_space_ok:
-            ok = self.book.writing.space_ok
+        if (ok := self.book.writing.space_ok) != state.log_space_ok:
             self._input(events.LogSpaceChanged(ts_ns=self.book.now_ns, ok=ok, detail="" if ok else "the disk is full"))
-        self._show_status()
+        self._desk.publish(bot_status(self.book, self.identity))
         if (failure := self.logs.failure()) is not None:
             raise BotError(f"the log could not be written to disk: {failure}") from failure
 
@@ -357,10 +358,7 @@ class BotRunner:
         self._apply(outcome, seq)
 
     def _log_full(self) -> None:
-        """The tick waits: nothing is dropped.
-
-        Without room on the disk the run ends by the reserve kept for messages.
-        """
+        """The tick waits: none is dropped; without room on the disk the run ends by the reserve kept for messages."""
         self.book.writing.maintain()
         if self.book.writing.writer.has_prepared:
             return

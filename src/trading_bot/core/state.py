@@ -25,7 +25,7 @@ from trading_bot.engines.entry_size import KellyFacts
 from trading_bot.engines.exits import ExitRules, exit_rules
 from trading_bot.engines.flatten import FlattenState
 from trading_bot.engines.kernel_config import compile_kernel_config
-from trading_bot.engines.levels import LevelState, level_rules
+from trading_bot.engines.levels import Level, LevelState, level_rules
 from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.minute_ranges import BarRange, MinuteRanges
 from trading_bot.engines.position import FLAT, Account, Position
@@ -149,6 +149,7 @@ class State:
         self.breakers = BreakerState()
         self.budgets = Budgets()
         self.levels = LevelState()
+        self.level_list: tuple[Level, ...] = ()  # what `levels` amount to now: kept, because status shows it often
         self.context = ContextState()
         self.costs = Costs()
         self.last_entry: tuple[Side, int, int] | None = None

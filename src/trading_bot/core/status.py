@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from trading_bot.core.levels_desk import level_rows
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_files import BotStatus
 from trading_bot.core.session_book import SessionBook
@@ -37,5 +38,7 @@ def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
         trades=counters.trades_closed,
         last_exit=counters.last_exit,
         log_path=str(book.logs.path or ""),
+        levels=level_rows(state),
+        context=tuple(msgspec.structs.asdict(held) for held in state.context.held),
     )
     return msgspec.structs.asdict(status)

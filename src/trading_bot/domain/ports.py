@@ -36,6 +36,17 @@ class Feed(Protocol):
         """
 
 
+class Inlet(Protocol):
+    """What other programs send (feature SG10), as inputs."""
+
+    @property
+    def next_due_ns(self) -> int:
+        """Market time of the first recorded message that waits for it; `TS_NEVER_NS` without one."""
+
+    def poll(self, now_ns: int) -> Input | None:
+        """What has come by `now_ns` (market time), one at a time, stamped with it; cheap enough between batches."""
+
+
 class Broker(Protocol):
     """Where orders go. Answers come back as events, never as return values."""
 
