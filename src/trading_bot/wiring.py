@@ -111,8 +111,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         on_progress=None if progress is None else lambda records: progress(records, max(source.bytes_total, records)),
     )
     started_s = time.perf_counter()
-        inlet=inlet,
-    with _orderly_signals(runner), collector_restored():
+    with _orderly_signals(runner), collector_restored(), closing(inlet):
         runner.run()
     summary = summarize(runner, log_path=start.folder, wall_s=time.perf_counter() - started_s)
     _write_atomic(start.folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))

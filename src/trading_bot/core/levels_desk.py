@@ -20,7 +20,10 @@ _BAR_FIELDS: Final = 7
 
 def bar_closed(state: State) -> None:
     """The kernel closed a minute: levels are touched, accepted and moved by it."""
-    bar = MinuteBar(*state.kernel.bars(60)[-1][:_BAR_FIELDS])
+    bars = state.kernel.bars(60)
+    if not bars:
+        return
+    bar = MinuteBar(*bars[-1][:_BAR_FIELDS])
     place = _place(state, bar.ts_open_ns, None)
     if place is not None and bar.ts_open_ns > state.levels.spans.last_ns:
         state.levels = advance(state.levels, bar, place, given_levels(state), state.level_rules)
