@@ -1,7 +1,5 @@
 # cython: language_level=3
 """The face of the kernel. docs/kernel.md says what it computes; this file says how Python reaches it."""
-from hashlib import sha256
-
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -15,27 +13,18 @@ from trading_bot._fast.exchange_match cimport EXCHANGE_OVERFLOW
 from trading_bot._fast.plan cimport feed, first_control
 from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
 from trading_bot._fast.refusals cimport finite, not_negative, raise_answers_lost, raise_bad_record, template_index
-from trading_bot._fast.state cimport (
-    BUCKETS, LAYOUT_VERSION, Bar, Bars, CandidateRow, Control, Flow, History, Quality, Report, Session,
-    TemplateState,
-)
+from trading_bot._fast.state cimport BUCKETS, Bar, Control, Flow, Report
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
 from trading_bot._fast.templates cimport arrange, sum_bar_parts
 from trading_bot._fast.views cimport (
-    bars_of, beliefs_of, candidates_of, changes_of, flags_of, penalties_of, signal_of, signals_of, terms_of,
+    bars_of, beliefs_of, candidates_of, changes_of, flags_of, layout_digest, penalties_of, signal_of, signals_of, terms_of,
 )
 
 cdef enum:                    # what ends a call besides outcomes
     BAD_RECORD = -1
     ANSWERS_LOST = -2
 
-_LAYOUT = sha256(
-    repr((
-        LAYOUT_VERSION, sizeof(State), sizeof(Quality), sizeof(Session), sizeof(Control), sizeof(Flow),
-        sizeof(TemplateState), sizeof(CandidateRow), sizeof(Bars), sizeof(Bar), sizeof(History),
-    )).encode()
-).digest()
-
+cdef bytes _LAYOUT = layout_digest()
 cdef int64_t STATE_BYTES = sizeof(State) - sizeof(Report)       # the report stands last
 
 

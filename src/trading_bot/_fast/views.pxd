@@ -14,3 +14,5 @@ cdef list bars_of(const State* st, int64_t period_s)
 cdef list beliefs_of(const State* st, const Config* config)
 cdef dict penalties_of(const State* st)
 cdef object terms_of(const State* st, const Config* config, int index, int64_t side, double belief, int64_t ts_ns)
+# SHA-256 of what a snapshot's bytes mean.
+cdef bytes layout_digest()

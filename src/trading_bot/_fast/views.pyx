@@ -1,5 +1,7 @@
 # cython: language_level=3
 """What HotPath answers when Python asks: built when asked for, never on a quiet tick."""
+from hashlib import sha256
+
 from libc.stdint cimport int64_t, uint64_t
 
 from trading_bot._fast.candidates cimport draft_given
@@ -7,7 +9,10 @@ from trading_bot._fast.quality cimport (
     CROSSED, DELAY_LONG, DELAY_SHORT, DELAYED, LOCKED, OUTSIDE, REGRESSION, REJECTED, penalty_of_bits,
 )
 from trading_bot._fast.signals cimport signal_value
-from trading_bot._fast.state cimport BAR_RING, BAR_SIGNALS, DVS, Bar, CandidateRow, TemplateState
+from trading_bot._fast.state cimport (
+    BAR_RING, BAR_SIGNALS, DVS, LAYOUT_VERSION, Bar, Bars, CandidateRow, Control, Flow, History, Quality, Session,
+    TemplateState,
+)
 from trading_bot._fast.templates cimport z_value
 
 from trading_bot.domain.kernel import Candidate
@@ -135,3 +140,12 @@ cdef dict penalties_of(const State* st):
     found = {name: penalty_of_bits(bits & mask) for name, mask in _COMPONENTS.items()}
     found["age"] = st.quality.age_penalty
     return found
+
+
+cdef bytes layout_digest():
+    return sha256(
+        repr((
+            LAYOUT_VERSION, sizeof(State), sizeof(Quality), sizeof(Session), sizeof(Control), sizeof(Flow),
+            sizeof(TemplateState), sizeof(CandidateRow), sizeof(Bars), sizeof(Bar), sizeof(History),
+        )).encode()
+    ).digest()
