@@ -291,7 +291,8 @@ cdef void arrange(Groups* groups, const Config* config, State* st) noexcept nogi
     cdef int i
     memset(groups, 0, sizeof(Groups))
     for i in range(config.templates):
-        if (st.control.on_mask >> i) & 1:
+        # Without weights there is nothing to evaluate: such a template lives from HotPath.terms alone.
+        if (st.control.on_mask >> i) & 1 and config.template_row[i].total_weight > 0.0:
             group = &groups.group[config.template_row[i].cadence]
             member = &group.member[group.members]
             member.index = i
