@@ -39,7 +39,7 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench bench-compare debug clean features check build sim FORCE lint-ruff lint-format \
+.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
 help:
@@ -56,6 +56,10 @@ test: build/.built
 
 bench: build/.built
 	$(PY) tools/bench.py $(if $(NO_PEERS),,--peers) $(ARGS)
+
+# Instruction counts held to benchmarks/instructions.json, a stage of .ci/run; RENEW=1 writes that file anew.
+bench-gate: build/.built
+	$(PY) tools/bench_instructions.py $(if $(RENEW),--renew) $(ARGS)
 
 # Two runs of benchmarks/history.jsonl, the last two unless A= and B= name others (line number, commit or file).
 bench-compare: build/.built

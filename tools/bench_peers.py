@@ -71,7 +71,7 @@ class Peer:
         self.arguments = arguments
         self.told: dict[str, float] = {}
         self.python = peer_python(module) if wanted else None
-        self.absent = "" if self.python else f"{module} {WITHOUT_PEER}"
+        self.absent = "" if self.python else f"{module} {WITHOUT_PEER if wanted else 'not asked for'}"
 
     @contextmanager
     def started(self, ticks: bytes | bytearray) -> Iterator[Callable[[], float] | None]:

@@ -53,12 +53,13 @@ def test_debug_checks_the_kernels_and_restores_them():
 
 
 def test_ci_runs_the_readme_test_command_and_the_checks():
-    stages = re.findall(r"^\s*(?:if )?stage (\w+) (make (?:--keep-going )?\w+)", CI, flags=re.MULTILINE)
+    stages = re.findall(r"^\s*(?:if )?stage (\w+) (make (?:--keep-going )?[\w-]+)", CI, flags=re.MULTILINE)
     assert dict(stages) == {
         "build": "make build",
         "lint": "make --keep-going lint",
         "test": "make test",
         "features": "make features",
+        "gate": "make bench-gate",
     }
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
@@ -73,6 +74,8 @@ def test_the_readme_names_the_test_command_of_ci():
     assert re.search(r"\bmake test\b", readme.read_text())
 
 
-@pytest.mark.parametrize("script", ["tools/bench.py", "tools/e2e_demo_scenario.py", "tools/features.py"])
+@pytest.mark.parametrize(
+    "script", ["tools/bench.py", "tools/bench_instructions.py", "tools/e2e_demo_scenario.py", "tools/features.py"]
+)
 def test_the_scripts_the_verbs_start_exist(script):
     assert (ROOT / script).is_file()
