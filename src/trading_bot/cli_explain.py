@@ -14,11 +14,13 @@ from trading_bot.reports.belief_parts import BeliefParts
 from trading_bot.reports.explain import Explanation
 from trading_bot.reports.explain import explain as explain_story
 from trading_bot.reports.explain_story import find_story
+from trading_bot.strategy_plugins import offer_installed
 
 
 def explain(common: Common, log: Path, wanted: str) -> int:
     """Print what is behind a decision or an order."""
     folder = log_folder(common, log)
+    offer_installed()
     found = explain_story(find_story(folder, wanted), build=build_digest())
     if common.as_json:
         write_json(found)

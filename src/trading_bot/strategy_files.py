@@ -20,6 +20,7 @@ from trading_bot.domain.kernel import TEMPLATES_MAX
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.domain.templates import TemplateConfig, TriggerConfig, VetoConfig
 from trading_bot.engines.kernel_config import prior_sigma_p
+from trading_bot.strategy_plugins import installed
 
 WIN_RATE_MAX: Final = 0.80  # specification 6.3: what needs a higher one is held to be unreachable
 _NAME: Final = re.compile(r"[A-Z][A-Za-z0-9_]{0,15}")
@@ -106,6 +107,7 @@ def read_strategies(
             raise ConfigError(f"{where}: a template's name is a capital letter and up to 15 letters, digits or _")
         templates[name] = _template(where, table)
         _refuse_thesis_above_entry(where, templates[name], config)
+        _refuse_plugin(where, templates[name])
     reasons = [_why_unreachable(name, entry, instrument, config) for name, entry in templates.items() if entry.on]
     if any(reasons):
         raise ConfigError(
@@ -218,6 +220,16 @@ def _refuse_thesis_above_entry(where: str, template: TemplateConfig, config: Bot
             f"{where}.belief_enter ({template.belief_enter:g}) is below {key} ({thesis:g}): the trade would be left "
             "as it is entered; raise the first or lower the second"
         )
+
+
+def _refuse_plugin(where: str, template: TemplateConfig) -> None:
+    """A strategy in Python has to be installed, and to take its params: it is made once, to see."""
+    if not template.plugin:
+        return
+    try:
+        installed(template.plugin).make(template.params)
+    except ConfigError as error:
+        raise ConfigError(f"{where}.plugin: {error}") from error
 
 
 def _refuse_signal(where: str, name: str) -> None:

@@ -39,10 +39,13 @@ from trading_bot.domain.summary import ReplayReport, RunSummary
 from trading_bot.engines.exchange_config import exchange_config
 from trading_bot.market_sources import Source, open_source
 from trading_bot.modes import ModeRow, mode_row
+from trading_bot.strategy_plugins import offer_installed, plugins_of
 
 _MIB: Final = 1024 * 1024
 _ATTRIBUTE_FILE: Final = "run.json"
 _SUMMARY_FILE: Final = "summary.json"
+
+offer_installed()
 
 
 def run(options: RunOptions) -> RunSummary:
@@ -84,6 +87,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         resolution_ns=source.feed.resolution_ns,
         feed=source.feed.description,
         maps=options.loaded.maps,
+        plugins=plugins_of(options.loaded.templates),
     )
     start = _begin(options, row, source, documents, desk)
     progress = options.progress

@@ -11,6 +11,7 @@ from trading_bot.domain.config import BotConfig, canonical, config_hash
 from trading_bot.domain.errors import LogCorrupt
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.scheduled import EventCalendar
+from trading_bot.domain.strategy import find_strategy
 from trading_bot.domain.templates import TemplateConfig, VetoConfig
 
 
@@ -32,6 +33,7 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     resolution_ns: int = 1
     feed: dict[str, Any] = {}
     maps: dict[str, CalibrationMap] = {}  # by template
+    plugins: dict[str, str] = {}  # strategies in Python, with the digest of their code
 
     @classmethod
     def default(cls) -> "RunDocuments":
@@ -41,8 +43,17 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def config_hash(self) -> str:
-        """SHA-256 of all a decision depends on."""
-        return config_hash(self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events)
+        """SHA-256 of all a decision depends on, the code of strategies in Python included."""
+        whole = config_hash(self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events)
+        return hashlib.sha256(whole.encode() + canonical(self.plugins)).hexdigest() if self.plugins else whole
+
+    def plugins_as_installed(self) -> bool:
+        """Whether the code of every strategy in Python is the one this run was made with.
+
+        Raises:
+            ConfigError: one is not installed.
+        """
+        return all(find_strategy(name).digest == digest for name, digest in self.plugins.items())
 
     def digests(self) -> dict[str, str]:
         """SHA-256 (hex) of each part, so that two logs can be compared without unpacking them."""

@@ -14,6 +14,7 @@ from trading_bot.core import (
     locking,
     on_bar,
     reentry,
+    strategy_desk,
     surroundings,
 )
 from trading_bot.core.control import LIVE_DATA, LIVE_MODE
@@ -62,8 +63,12 @@ def outcome_reached(state: State, event: OutcomeReached, seq: int) -> Results:
         qty = state.position.qty
         results.append(events.ExitDetected(ts_ns=event.ts_ns, exit_mask=event.exit_mask, position_qty=qty))
         results += exit_found(state, event.ts_ns, event.exit_mask)
-    if event.code & Outcome.CANDIDATE:
-        results += _candidates(state, event, seq)
+    proposed: tuple[Candidate, ...] = ()
+    if event.code & Outcome.BAR:
+        told, proposed = strategy_desk.propose(state, event.ts_ns)
+        results += told
+    if event.code & Outcome.CANDIDATE or proposed:
+        results += _candidates(state, event, (*event.candidates, *proposed), seq)
     return results
 
 
@@ -80,10 +85,10 @@ def _quality(state: State, event: OutcomeReached) -> Results:
     return results + watch(state, ts_ns)
 
 
-def _candidates(state: State, event: OutcomeReached, seq: int) -> Results:
+def _candidates(state: State, event: OutcomeReached, found: tuple[Candidate, ...], seq: int) -> Results:
     """The best expected utility is judged first; once one enters, the others of the moment are skipped."""
-    ranked = sorted(event.candidates, key=_rank)
-    results: Results = locking.after_candidates(state, event.ts_ns, event.candidates)
+    ranked = sorted(found, key=_rank)
+    results: Results = locking.after_candidates(state, event.ts_ns, found)
     inputs = decision_inputs(state, event.ts_ns, event.dvs_c)
     rival: GateReason | None = None
     for index, candidate in enumerate(ranked):

@@ -202,8 +202,8 @@ class Player:
         if seq != 1:
             raise LogCorrupt(f"RUN_STARTED is record {seq}, expected 1", segment="", offset=0, seq=seq)
         self.run_started = record
-        self.compared = record.kernel_build == self.build
         documents = RunDocuments.unpack(record.documents, where=f"record {seq}")
+        self.compared = record.kernel_build == self.build and documents.plugins_as_installed()
         self.machine = Machine(documents, counters=self.counters, run_digest=self.run_digest)
         self._set_exchange(record)
         if self.compared:
@@ -216,8 +216,8 @@ class Player:
 
     def _restart_cold(self, record: events.ProcessStarted, seq: int) -> None:
         old = self._live(seq)
-        self.compared = record.kernel_build == self.build
         documents = RunDocuments.unpack(record.documents, where=f"record {seq}")
+        self.compared = record.kernel_build == self.build and documents.plugins_as_installed()
         self.machine = old.restarted(documents, self.facts)
         self._set_exchange(record)
         self._expected.clear()

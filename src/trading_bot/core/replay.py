@@ -90,7 +90,10 @@ def _notes(log: Path, player: Player) -> list[str]:
     """What a person should know although nothing differs."""
     notes = []
     if not player.compared:
-        notes.append(f"{log.name}: another build wrote the end of this log, so its effects are not compared")
+        notes.append(
+            f"{log.name}: another build (or other code of a strategy) wrote the end of this log, "
+            "so its effects are not compared"
+        )
     if player.core_failed is not None:
         notes.append(f"{log.name}: the core failed at record {player.core_failed.failed_seq}; replay ends there")
     tail = player.tail

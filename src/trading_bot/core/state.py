@@ -15,6 +15,7 @@ from trading_bot.domain.config import canonical
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import ClientOrderId, Side
+from trading_bot.domain.strategy import Strategy, find_strategy
 from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets
@@ -160,6 +161,13 @@ class State:
         self.setups_used: dict[tuple[int, int], int] = {}  # (template's index, side) -> episode
         self.journal: dict[tuple[int, int], tuple[int, str]] = {}
         self.entry_mask = 0
+        self.strategies: dict[int, Strategy] = {  # by template index
+            index: find_strategy(template.plugin).make(template.params)
+            for index, template in enumerate(self.documents.templates.values())
+            if template.plugin
+        }
+        self.strategies_failed: set[int] = set()  # asked for membership only
+        self.strategy_episodes: dict[int, tuple[int, int]] = {}  # template index: side of the last bar, episode
         self.kelly: tuple[KellyFacts, ...] = ()  # derived from the learning state whenever that changes
         self.last_results: tuple[Event | Effect, ...] = ()
 
@@ -293,6 +301,7 @@ class State:
             "last_entry": list(self.last_entry) if self.last_entry else None,
             "journal": [[*key, *value] for key, value in self.journal.items()],
             "entry_mask": self.entry_mask,
+            "strategies": [sorted(self.strategies_failed), [[*row] for row in sorted(self.strategy_episodes.items())]],
         }
 
     def _trade_facts(self) -> dict[str, Any] | None:

@@ -298,6 +298,21 @@ class LockoutChanged(Derived, frozen=True, gc=False, kw_only=True, tag="LOCKOUT_
     reason: str
 
 
+class StrategyProposed(Derived, frozen=True, gc=False, kw_only=True, tag="STRATEGY_PROPOSED"):
+    """A strategy in Python proposed a side at the close of a minute; `candidate` has its terms."""
+
+    template: str
+    reason: str
+    candidate: Candidate
+
+
+class StrategyFailed(Derived, frozen=True, gc=False, kw_only=True, tag="STRATEGY_FAILED"):
+    """A strategy in Python raised; it is off for the rest of the session."""
+
+    template: str
+    error: str
+
+
 class SafetyVerdict(Derived, frozen=True, gc=False, kw_only=True, tag="SAFETY_VERDICT"):
     """`verdict` is `safety_gate_passed` or `safety_gate_blocked`; `failed` numbers the checks that said no."""
 

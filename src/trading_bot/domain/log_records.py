@@ -45,6 +45,8 @@ LogRecord = (
     | events.OutcomeReached
     | events.DecisionMade
     | events.LockoutChanged
+    | events.StrategyProposed
+    | events.StrategyFailed
     | events.SafetyVerdict
     | events.SessionChanged
     | events.SessionExitFlatten

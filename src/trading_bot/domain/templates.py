@@ -32,7 +32,8 @@ class TemplateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """One strategy. Lengths in ticks of the traded instrument, times in seconds.
 
     `rv_reference` is the rv_300s (ticks/sqrt(s)) at which target and stop are as written: they scale with it, half to
-    twice (specification 6.4); 0: they never do.
+    twice (specification 6.4); 0: they never do. `plugin` names an installed strategy in Python that proposes instead of
+    weights and triggers, made with `params` (docs/strategies.md).
     """
 
     on: bool
@@ -51,7 +52,9 @@ class TemplateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     applicability: Annotated[float, Meta(ge=0, le=1)] = 1.0
     rv_reference: Annotated[float, Meta(ge=0, le=1000)] = 0.0
     rearm_s: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
-    weights: dict[str, float]
+    plugin: str = ""
+    params: dict[str, float | int | str | bool] = {}
+    weights: dict[str, float] = {}
     triggers: tuple[TriggerConfig, ...] = ()
     exits: TemplateExits = TemplateExits()
     assumed: dict[str, str] = {}
@@ -59,7 +62,11 @@ class TemplateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     def __post_init__(self) -> None:
         if self.belief_hold > self.belief_enter:
             raise ValueError(f"belief_hold {self.belief_hold} is above belief_enter {self.belief_enter}")
-        if not self.weights or len(self.weights) > WEIGHTS_MAX:
+        if self.plugin:
+            self._check_plugin()
+        elif self.params:
+            raise ValueError(f"params {sorted(self.params)} are for a plugin, and there is none")
+        elif not self.weights or len(self.weights) > WEIGHTS_MAX:
             raise ValueError(f"weights needs 1 to {WEIGHTS_MAX} signals, found {len(self.weights)}")
         if any(weight == 0 for weight in self.weights.values()):
             raise ValueError("a weight of 0 says nothing: remove the signal")
@@ -74,6 +81,16 @@ class TemplateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             raise ValueError(
                 f"a tick template uses at most six order-flow signals, found {len(flow)}: {', '.join(flow)}"
             )
+
+    def _check_plugin(self) -> None:
+        if self.weights or self.triggers:
+            raise ValueError(f"plugin {self.plugin} proposes by itself: remove weights and triggers")
+        if self.cadence != "bar":
+            raise ValueError(
+                f"plugin {self.plugin} is asked when a minute closes: cadence must be bar, is {self.cadence}"
+            )
+        if self.target_rule != "fixed":
+            raise ValueError(f"plugin {self.plugin} has a fixed target: target_rule must be fixed")
 
 
 class VetoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -89,10 +89,10 @@ def _signal_part(state: State, spec: SignalSpec, weight: float, side: int, *, po
 
 def _trigger_parts(state: State, template: TemplateConfig, side: int) -> tuple[TriggerPart, ...]:
     parts = []
+    changes = state.kernel.signal_changes()
     for trigger in template.triggers:
         spec = SIGNAL_BY_NAME[trigger.signal]
-        # The change since the last bar is the kernel's own and has no read of its own: it is shown as unknown.
-        value = None if trigger.of == "delta" else state.kernel.signal(spec.id)
+        value = changes.get(spec.name) if trigger.of == "delta" else state.kernel.signal(spec.id)
         seen = None if value is None else value * side if spec.parity == "odd" else value
         passes = None
         if seen is not None:

@@ -57,6 +57,8 @@ def explain(story: Story, *, build: str) -> Explanation:
     index = list(state.documents.templates).index(made.template)
     known = player.compared
     candidate = next((row for row in outcome.candidates if (row.template, row.side) == (index, made.side)), None)
+    if story.proposed is not None:
+        candidate = story.proposed.candidate
     return Explanation(
         log=str(story.log),
         decision_seq=story.decision.seq,

@@ -11,7 +11,7 @@ from trading_bot.core.replay import session_logs
 from trading_bot.domain import log_records
 from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.errors import UsageError
-from trading_bot.domain.events import DecisionMade, Event, OutcomeReached
+from trading_bot.domain.events import DecisionMade, Event, OutcomeReached, StrategyProposed
 from trading_bot.domain.orders import ClientOrderId
 
 Record = Event | Effect
@@ -26,12 +26,16 @@ class Numbered(msgspec.Struct, frozen=True):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision in one log: the outcome it answers, itself, and what became of its order (empty for a skip)."""
+    """One decision in one log: the outcome it answers, itself, and what became of its order (empty for a skip).
+
+    `proposed` is what a strategy in Python proposed, None where the kernel found the candidate.
+    """
 
     log: Path
     outcome: Numbered
     decision: Numbered
     order_id: ClientOrderId | None
+    proposed: StrategyProposed | None
     chain: tuple[Numbered, ...]
 
 
@@ -124,8 +128,20 @@ def _of_order(log: Path, messages: list[Numbered], order_id: ClientOrderId) -> S
 def _story(log: Path, messages: list[Numbered], decision: Numbered, order_id: ClientOrderId | None) -> Story:
     outcome = next(row for row in messages if row.seq == decision.cause_seq)
     assert isinstance(outcome.record, OutcomeReached)
+    made = decision.record
+    assert isinstance(made, DecisionMade)
+    asked = (row.record for row in messages if row.cause_seq == outcome.seq)
+    proposed = next(
+        (
+            record
+            for record in asked
+            if isinstance(record, StrategyProposed)
+            and (record.template, record.candidate.side) == (made.template, made.side)
+        ),
+        None,
+    )
     chain = tuple(row for row in messages if order_id is not None and _about(row.record, order_id))
-    return Story(log=log, outcome=outcome, decision=decision, order_id=order_id, chain=chain)
+    return Story(log=log, outcome=outcome, decision=decision, order_id=order_id, proposed=proposed, chain=chain)
 
 
 def _about(record: Record, order_id: ClientOrderId) -> bool:
