@@ -7,7 +7,9 @@ from tests.core.handler_world import START_NS, World, of, only
 from tests.core.worlds import eager_template
 from tests.engines.cases import candidate
 from trading_bot.core import on_outcome
+from trading_bot.core.entry_facts import size_facts
 from trading_bot.domain import events
+from trading_bot.domain.context import ContextReceived
 from trading_bot.domain.effects import ArmTimer, Effect, PlaceOrder
 from trading_bot.domain.orders import Side
 from trading_bot.domain.reasons import GateReason
@@ -341,3 +343,25 @@ class TestTheEntryMask:
             counts[masked] = sum(len(outcome.candidates) for outcome in outcomes)
         assert counts[True] == 1
         assert counts[False] > 10
+
+
+def test_the_volatility_index_from_outside_scales_the_size_while_it_lives():
+    """RK13: at 50 and more LIVE would not trade; the message of an hour ends after its hour."""
+    world = World({"context": {"sources": ["desk"]}})
+    now_ns = world.state.ts_ns
+    hour_ns = 3_600_000_000_000
+    world.apply(
+        ContextReceived(
+            ts_ns=now_ns,
+            source="desk",
+            name="vix",
+            value=50.25,
+            conviction=1.0,
+            stamped_ns=now_ns,
+            time_to_live_ns=hour_ns,
+            where="test",
+        )
+    )
+    assert size_facts(world.state).vix_e6 == 50_250_000
+    world.apply(events.TimerFired(ts_ns=now_ns + hour_ns, name="context", due_ns=now_ns + hour_ns))
+    assert size_facts(world.state).vix_e6 is None

@@ -1,6 +1,7 @@
 """What the size of an entry depends on, gathered from the state (specification 6.6)."""
 
 from trading_bot.core.state import State
+from trading_bot.engines.context import size_value_e6
 from trading_bot.engines.entry_size import KellyFacts, SizeFacts
 
 
@@ -12,6 +13,7 @@ def size_facts(state: State) -> SizeFacts:
         open_risk_uusd=sum(entry.order.risk_uusd for entry in state.entries.values()),
         last_entry_qty=state.budgets.last_entry_qty,
         last_trade_lost=state.budgets.last_trade_lost,
+        vix_e6=size_value_e6(state.context, state.context_rules),
         kelly=state.kelly,
     )
 

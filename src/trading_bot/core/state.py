@@ -100,7 +100,7 @@ class State:
             exit_rules(config.exits, config.quality, template.exits) for template in documents.templates.values()
         )
         self.level_rules = level_rules(config.levels, instrument.tick_size_e9, anchor_rth=config.session.kind == "rth")
-        self.context_rules = context_rules(config.context, instrument.tick_size_e9)
+        self.context_rules = context_rules(config.context, instrument.tick_size_e9, size_name=config.sizing.vix_name)
         self.shock_rules: ExitRules = exit_rules(config.exits, config.quality)
         self.event_windows: tuple[int, tuple[Blackout, ...]] = (0, ())  # of a trade date; `event_watch.windows` asks
         self.learning = LearningLoop(

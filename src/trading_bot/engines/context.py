@@ -22,7 +22,10 @@ _SHOWN: Final = 40  # characters of a stranger's text
 
 
 class ContextRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The configuration, compiled. `lockouts` are (name, from the threshold upwards, threshold, text)."""
+    """The configuration, compiled. `lockouts` are (name, from the threshold upwards, threshold, text).
+
+    `size_name` is the volatility index that scales the size (`sizing.vix_name`).
+    """
 
     sources: tuple[str, ...]
     slots: tuple[str, ...]
@@ -31,11 +34,13 @@ class ContextRules(msgspec.Struct, frozen=True, kw_only=True):
     life_ns_max: int
     ahead_ns_max: int
     tick_size_e9: int
+    size_name: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that means something."""
-        return (*(slot for slot in self.slots if slot), *self.levels, *(row[0] for row in self.lockouts))
+        slots = (*self.slots, self.size_name)
+        return (*(slot for slot in slots if slot), *self.levels, *(row[0] for row in self.lockouts))
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -61,8 +66,8 @@ class ContextState(msgspec.Struct, frozen=True, gc=False):
     alerted_ns: int = 0
 
 
-def context_rules(config: ContextConfig, tick_size_e9: int) -> ContextRules:
-    """The rules of a configuration for an instrument with this tick."""
+def context_rules(config: ContextConfig, tick_size_e9: int, *, size_name: str = "") -> ContextRules:
+    """The rules of a configuration for an instrument with this tick; `size_name` as in `ContextRules`."""
     return ContextRules(
         sources=config.sources,
         slots=config.slots,
@@ -71,6 +76,7 @@ def context_rules(config: ContextConfig, tick_size_e9: int) -> ContextRules:
         life_ns_max=round(config.time_to_live_s_max * NS_PER_S),
         ahead_ns_max=config.ahead_ms_max * NS_PER_MS,
         tick_size_e9=tick_size_e9,
+        size_name=size_name,
     )
 
 
@@ -131,6 +137,12 @@ def slot_value(state: ContextState, rules: ContextRules, index: int, low: float,
             value = row.value * row.conviction
             return low if value < low else min(value, high)
     return None
+
+
+def size_value_e6(state: ContextState, rules: ContextRules) -> int | None:
+    """The living value that scales the size, in millionths; None when there is none. Its conviction plays no part."""
+    found = next((held for held in state.held if held.name == rules.size_name), None)
+    return None if found is None else round(found.value * E6)
 
 
 def given_levels(state: ContextState, rules: ContextRules) -> tuple[GivenLevel, ...]:
