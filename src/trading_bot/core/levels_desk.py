@@ -94,12 +94,12 @@ def feed(state: State) -> None:
 
 
 def _place(state: State, ts_open_ns: int, day: SessionDay | None) -> Place | None:
-    """Where a bar stands; `day` is the one of the bar before, when it is known. None: a date the calendar lacks."""
+    """Where a bar stands; `day` is the one of the bar before, when it is known. None: outside the calendar's sessions."""
     if state.sessions is None:
         return None
     if day is None or not day.globex_open_ns <= ts_open_ns < day.globex_close_ns:
         day = state.sessions.trading_day(ts_open_ns)
-        if day is None:
+        if day is None or ts_open_ns < day.globex_open_ns:
             return None
     spans, follows = state.levels.spans, True
     if day.trade_date != spans.trade_date:
