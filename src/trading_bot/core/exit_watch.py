@@ -135,13 +135,16 @@ def _belief_e6(state: State, trade: Trade) -> int | None:
 
 def _mark(state: State, trade: Trade) -> None:
     """Best and worst price since the entry: the price now, and the seconds that closed since."""
+    from_ns = max(trade.first_fill_ns, state.kernel.now_ns - NS_PER_MIN)
     prices = [price for price in (breaking.leave_ticks(state),) if price is not None]
-    for ts_open_ns, _, high, low, *_ in reversed(state.kernel.bars(1)):
-        if ts_open_ns < trade.first_fill_ns or ts_open_ns < state.kernel.now_ns - NS_PER_MIN:
+    for bar in reversed(state.kernel.bars(1)):
+        if bar[0] < from_ns:
             break
-        prices += [high, low]
-    for price in prices:
-        trade.excursion = trade.excursion.with_mark(trade.sign, price)
+        prices.append(bar[2])
+        prices.append(bar[3])
+    if prices:
+        sign = trade.sign
+        trade.excursion = trade.excursion.with_mark(sign, max(prices)).with_mark(sign, min(prices))
 
 
 def _tighten(state: State, trade: Trade, ts_ns: int, rules: ExitRules) -> Results:

@@ -3,6 +3,8 @@
 The runner and replay drive the same machine.
 """
 
+from typing import Final
+
 import msgspec
 
 from trading_bot.core import reentry
@@ -19,6 +21,11 @@ from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.learning import LearningState, TradeOutcome
 from trading_bot.domain.orders import ClientOrderId
 from trading_bot.domain.units import TS_NEVER_NS
+
+# Plain numbers: `&` of an IntFlag makes an object each time.
+_NOT_PENDING: Final = ~int(Outcome.PENDING)
+_EXIT: Final = int(Outcome.EXIT)
+_CANDIDATE: Final = int(Outcome.CANDIDATE)
 
 
 class Facts(msgspec.Struct, kw_only=True):
@@ -85,12 +92,12 @@ class Machine:
         kernel = self.state.kernel
         return OutcomeReached(
             ts_ns=kernel.last_outcome_ts_ns,
-            code=code & ~Outcome.PENDING,
+            code=code & _NOT_PENDING,
             at_grid=kernel.last_outcome_at_grid,
             dvs_c=kernel.dvs_c,
             dvs_band=kernel.dvs_band,
-            exit_mask=kernel.last_exit_mask if code & Outcome.EXIT else 0,
-            candidates=kernel.candidates() if code & Outcome.CANDIDATE else (),
+            exit_mask=kernel.last_exit_mask if code & _EXIT else 0,
+            candidates=kernel.candidates() if code & _CANDIDATE else (),
         )
 
     def apply(self, event: Event, seq: int) -> Results:

@@ -39,6 +39,10 @@ from trading_bot.engines.quality import Band, eqs_c
 from trading_bot.engines.safety_gate import Refused, SafetyFacts
 from trading_bot.engines.session import SessionState, session_state, session_window
 
+# Plain numbers: `&` of an IntFlag makes an object each time.
+_GAP, _BAR, _QUALITY, _EXIT, _CANDIDATE = (
+    int(bit) for bit in (Outcome.GAP, Outcome.BAR, Outcome.QUALITY, Outcome.EXIT, Outcome.CANDIDATE)
+)
 # Failing gates with which a candidate is still evidence: none but the one that its own template is blocked.
 _SHADOWED: Final = frozenset({1 << GateReason.LEARNING_BLOCKED})
 
@@ -48,26 +52,26 @@ Results = list[Event | Effect]
 def outcome_reached(state: State, event: OutcomeReached, seq: int) -> Results:
     """A closed minute, then quality, exits, candidates: the order of authority."""
     results: Results = []
-    if event.code & Outcome.GAP:
+    if event.code & _GAP:
         text = "prices jumped beyond the band and were accepted as a new level: signals start afresh"
         results.append(Alert(ts_ns=event.ts_ns, level="warning", code="PRICE_GAP_ACCEPTED", text=text))
         state.journal.clear()  # the kernel numbers episodes from 1 again
         levels_desk.price_gap(state)
         state.setups_used.clear()
         results += cancel_entries(state, event.ts_ns, "PRICE_GAP")
-    if event.code & Outcome.BAR:
+    if event.code & _BAR:
         results += on_bar.bar_closed(state, event.ts_ns)
-    if event.code & Outcome.QUALITY:
+    if event.code & _QUALITY:
         results += _quality(state, event)
-    if event.code & Outcome.EXIT:
+    if event.code & _EXIT:
         qty = state.position.qty
         results.append(events.ExitDetected(ts_ns=event.ts_ns, exit_mask=event.exit_mask, position_qty=qty))
         results += exit_found(state, event.ts_ns, event.exit_mask)
     proposed: tuple[Candidate, ...] = ()
-    if event.code & Outcome.BAR:
+    if event.code & _BAR:
         told, proposed = strategy_desk.propose(state, event.ts_ns)
         results += told
-    if event.code & Outcome.CANDIDATE or proposed:
+    if event.code & _CANDIDATE or proposed:
         results += _candidates(state, event, (*event.candidates, *proposed), seq)
     return results
 
@@ -94,7 +98,9 @@ def _candidates(state: State, event: OutcomeReached, found: tuple[Candidate, ...
     for index, candidate in enumerate(ranked):
         if rival is None and _tied(candidate, ranked):
             rival = GateReason.OPPOSITE_CANDIDATE
-        decision = state.decisions.decide(candidate, inputs, rival=rival)
+        decision = state.decisions.decide(
+            candidate, inputs, rival=rival, told=state.journal.get((candidate.template, candidate.side))
+        )
         if decision.action is Action.ENTER:
             decision, placed = _enter(state, event.ts_ns, (seq, index), candidate, decision, inputs)
             results += placed

@@ -36,6 +36,7 @@ from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
 from trading_bot.engines.session import SessionDay
 
 LOG_FULL_EXIT_CODE: Final = 5
+_LOG_FULL: Final = int(Outcome.LOG_FULL)  # a plain number: `&` of an IntFlag makes an object each time
 _AFTER_CALENDAR: Final = 99_999_999  # names the log behind the last known session, so that it sorts there
 _WALK_NS: Final = 86_400 * NS_PER_S  # some 0.1 s of work
 _AFTER_FEED_NS: Final = 900 * NS_PER_S  # of answers and timers after the last record, to come to rest
@@ -348,7 +349,7 @@ class BotRunner:
     # --- the core --------------------------------------------------------------------------------------------------
 
     def _outcome(self, code: int) -> None:
-        if code & Outcome.LOG_FULL:
+        if code & _LOG_FULL:
             self._log_full()
             return
         self._decide(self.book.live.outcome(code))

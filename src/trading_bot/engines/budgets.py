@@ -5,6 +5,7 @@ Entries are counted when they fill, attempts when they are sent. The order effic
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -69,6 +70,7 @@ class BudgetVerdict(msgspec.Struct, frozen=True, gc=False):
     free_at_ns: int | None
 
 
+@lru_cache(maxsize=16)
 def limits_of(safety: SafetyConfig, *, entries_hour_max: int | None = None) -> BudgetLimits:
     """The configured limits; `entries_hour_max` is what a breaker left of the hourly budget."""
     entries_hour = safety.entries_per_hour_max

@@ -173,11 +173,19 @@ class DecisionEngineV2:
                 name = candidate
         return name
 
-    def decide(self, candidate: Candidate, inputs: DecisionInputs, *, rival: GateReason | None = None) -> Decision:
+    def decide(
+        self,
+        candidate: Candidate,
+        inputs: DecisionInputs,
+        *,
+        rival: GateReason | None = None,
+        told: tuple[int, str] | None = None,
+    ) -> Decision:
         """Judge one candidate.
 
         `rival`: BETTER_CANDIDATE when another of the same moment is chosen already, OPPOSITE_CANDIDATE when the best
-        two tie.
+        two tie. `told` is the (episode, reason) that the journal holds of this template and side: a skip that repeats
+        it is not journalled again and gets no text.
         """
         name, template = self._templates[candidate.template]
         tier = None if inputs.equity_uusd is None else self.tier_constraints[self.tier_name(inputs.equity_uusd)]
@@ -214,7 +222,9 @@ class DecisionEngineV2:
             reason=label,
             mask=mask,
             qty=qty if first is None else 0,
-            text=decision_text(name, candidate, action, label, qty, added) + _said_live(live),
+            text=""
+            if first is not None and told == (candidate.episode, label)
+            else decision_text(name, candidate, action, label, qty, added) + _said_live(live),
             modifiers=modifiers.texts(added),
             live=live,
         )

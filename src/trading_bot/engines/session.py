@@ -6,6 +6,7 @@ ns UTC. All intervals include their start and exclude their end.
 
 from bisect import bisect_right
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -156,6 +157,7 @@ def next_boundary_ns(day: SessionDay, policy: SessionPolicy, ts_ns: int) -> int 
     return steps[index][0] if index < len(steps) else None
 
 
+@lru_cache(maxsize=64)
 def boundaries(day: SessionDay, policy: SessionPolicy) -> tuple[tuple[int, SessionState], ...]:
     """The day as a table of (start in ns, state), in order; empty when NYSE is shut and the policy trades RTH.
 
@@ -179,6 +181,7 @@ def boundaries(day: SessionDay, policy: SessionPolicy) -> tuple[tuple[int, Sessi
     return tuple(rows)
 
 
+@lru_cache(maxsize=64)
 def session_window(day: SessionDay, policy: SessionPolicy) -> SessionWindow | None:
     """Open, entry interval, flatten and close of a day; None when it has no session of this kind (NYSE shut)."""
     if policy.kind == "globex":

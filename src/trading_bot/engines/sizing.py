@@ -5,6 +5,7 @@ Specification 6.6. Money is floored or ceiled against the trader: limits down, r
 
 import math
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -198,6 +199,11 @@ def _positive_nano(name: str, value: Number) -> int:
 
 
 def _nano(name: str, value: Number) -> int:
+    # The limits of the configuration come again with every candidate; a signalling NaN cannot even be looked up.
+    return _nano_exact(name, value) if isinstance(value, Decimal) else _nano_remembered(name, value)
+
+
+def _nano_exact(name: str, value: Number) -> int:
     if isinstance(value, bool) or not isinstance(value, Decimal | float | int):
         raise TypeError(f"{name}: found {value!r}, expected a Decimal, int or float")
     finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
@@ -206,6 +212,10 @@ def _nano(name: str, value: Number) -> int:
     numerator, denominator = value.as_integer_ratio()
     nano, rest = divmod(numerator * _NANO, denominator)
     return nano + (2 * rest >= denominator)
+
+
+# `typed`: True, 1 and 1.0 are equal keys, and only two of them are numbers here. What raises is not remembered.
+_nano_remembered = lru_cache(maxsize=256, typed=True)(_nano_exact)
 
 
 def _contracts(limit: tuple[str, int]) -> int:
