@@ -320,6 +320,7 @@ def _rows(view: View) -> list[tuple[str, object]]:
         ("execution score", f"{found.eqs_c / 100:.2f}"),
         ("breakers", ", ".join(found.breakers) or "none"),
         ("throttled", ", ".join(f"{name} {state}" for name, state in found.throttled.items()) or "none"),
+        ("costs", _costs(found)),
         ("killed by", found.kill_reason or "nothing"),
         ("stopping", found.stopping or "no"),
         ("log", found.log_path),
@@ -331,6 +332,19 @@ def _position(found: BotStatus) -> str:
         return "NOT KNOWN"
     average = "" if found.position_avg_ticks is None else f" at {found.position_avg_ticks:,.2f} ticks"
     return f"{found.position_qty:+d}{average}" if found.position_qty else "flat"
+
+
+def _costs(found: BotStatus) -> str:
+    costs = found.costs
+    if not costs:
+        return "not known"
+    side = costs["commission_side_usd"]
+    charged = "no fill yet" if side is None else f"{side:.2f} a side charged over {costs['lots']} lots"
+    return (
+        f"{costs['commission_round_trip_usd']:.2f} USD a round trip ({charged}); slippage as expected times "
+        f"{costs['entry_slippage_factor']:.2f} at entry ({costs['entry_fills']} fills), "
+        f"{costs['stop_slippage_factor']:.2f} at a stop ({costs['stop_fills']} fills)"
+    )
 
 
 def _told(latch: Latch) -> str:

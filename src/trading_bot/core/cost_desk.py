@@ -8,6 +8,7 @@ from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import Leg
 from trading_bot.domain.trade_events import FillMeasured, OrderFilled, ParamsAdopted
+from trading_bot.domain.units import usd_from_uusd
 from trading_bot.engines import costs
 from trading_bot.engines.costs import Costs, FillKind
 
@@ -92,3 +93,21 @@ def put_in_force(state: State) -> None:
     """Slippage factors into the kernel; the commission follows with the account, which brings the tier."""
     book = state.cost_book
     state.kernel.set_slippage_factors(book.entry_factor_e6 / costs.ONE_E6, book.stop_factor_e6 / costs.ONE_E6)
+
+
+def cost_rows(state: State) -> dict[str, float | int | None]:
+    """For people: the commission and factors in force, and the evidence that the next session adopts from.
+
+    `commission_side_usd` is the running estimate per side and contract, None before the first fill.
+    """
+    book = state.cost_book
+    side_uusd = costs.per_side_uusd(book)
+    return {
+        "commission_round_trip_usd": usd_from_uusd(state.round_trip_uusd),
+        "commission_side_usd": None if side_uusd is None else usd_from_uusd(side_uusd),
+        "lots": book.lots,
+        "entry_slippage_factor": book.entry_factor_e6 / costs.ONE_E6,
+        "entry_fills": book.entry.fills,
+        "stop_slippage_factor": book.stop_factor_e6 / costs.ONE_E6,
+        "stop_fills": book.stop.fills,
+    }

@@ -166,6 +166,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         entries_per_hour_max=reduced.entries_per_hour_max,
         order_inefficient=_inefficient(state, limits, ts_ns),
         size=size_facts(state),
+        round_trip_uusd=state.round_trip_uusd,
         lockout_context=context_desk.lockouts_now(state),
         learning_blocked=tuple(name for name in state.documents.templates if not state.learning.entries_allowed(name)),
         event_calendar_stale=event_watch.stale_now(state, ts_ns),

@@ -62,7 +62,8 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `position_qty` None is unknown, `position_avg_ticks` None is flat; scores in hundredths; `throttled` has the
     templates that are not ACTIVE, with their state; `last_exit` is the reason of the newest closed trade; `levels` are
-    the reference levels, lowest first (docs/levels.md), `context` the living messages (docs/context.md).
+    the reference levels, lowest first (docs/levels.md), `context` the living messages (docs/context.md); `costs` as
+    `core.cost_desk.cost_rows` has them.
     """
 
     run_id: str
@@ -85,6 +86,7 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     trades: int
     last_exit: str | None
     log_path: str
+    costs: dict[str, float | int | None] = {}
     levels: tuple[dict[str, Any], ...] = ()
     context: tuple[dict[str, Any], ...] = ()
     pid: int = 0

@@ -28,7 +28,8 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The world at the moment of a decision. None is unknown and blocks.
 
     `breakers` are those that stop entries; `halved`, `euc_factor_e6` and `entries_per_hour_max` are what a reduction
-    leaves (None: the usual budget). `learning_blocked` are templates whose evidence forbids entries.
+    leaves (None: the usual budget). `learning_blocked` are templates whose evidence forbids entries,
+    `round_trip_uusd` is the commission in force (None: the instrument's own).
 
     `size` is what the number of contracts depends on. `advice_binds`: this is LIVE, where what is advice elsewhere
     binds (specification 8.5): a fitted map, the Kelly ceiling, the volatility factors. `lockouts` are the names of
@@ -65,6 +66,7 @@ class DecisionInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     entries_per_hour_max: int | None = None
     order_inefficient: bool = False
     learning_blocked: tuple[str, ...] = ()
+    round_trip_uusd: int | None = None
     size: SizeFacts | None = None
     advice_binds: bool = False
     event_calendar_stale: str = ""
@@ -265,7 +267,9 @@ class DecisionEngineV2:
         if equity_uusd is None:
             return True
         budget_uusd = min(round(self._config.safety.fees_day_usd_max * UUSD_PER_USD), equity_uusd * 2 // 100)
-        return case.inputs.fees_today_uusd + self._instrument.commission_round_trip_uusd > budget_uusd
+        learned_uusd = case.inputs.round_trip_uusd
+        round_trip_uusd = self._instrument.commission_round_trip_uusd if learned_uusd is None else learned_uusd
+        return case.inputs.fees_today_uusd + round_trip_uusd > budget_uusd
 
     def _tier(self, case: _Case) -> bool:
         return case.tier is None or not ("*" in case.tier.templates or case.name in case.tier.templates)
