@@ -39,7 +39,7 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim FORCE lint-ruff lint-format \
+.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim nominal-day FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
 help:
@@ -67,6 +67,9 @@ bench-compare: build/.built
 
 sim: build/.built
 	$(PY) tools/simulate.py --seeds $(SEEDS) --first $(FIRST) --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)
+
+nominal-day: build/.built
+	$(PY) tools/nominal_day.py $(ARGS)
 
 features: build/.built
 	$(PY) tools/features.py --outcomes $(OUTCOMES) $(ARGS)
