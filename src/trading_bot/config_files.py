@@ -165,7 +165,7 @@ def load_config(
         config=built,
         templates=templates,
         vetoes=read_vetoes(strategies_path, strategy_tables, templates),
-        events=read_events(events_path.name, read_toml(events_path)),
+        events=read_events(str(events_path), read_toml(events_path)),
         origins={key: settings[-1].origin for key, settings in history.items()},
         history=history,
         config_path=config_path,

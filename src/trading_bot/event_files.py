@@ -50,7 +50,7 @@ def read_events(where: str, document: Mapping[str, Any]) -> EventCalendar:
     if twice:
         raise ConfigError(f"{where}: {twice[0]} stands there twice; remove one")
     return EventCalendar(
-        source=where,
+        source=where.rpartition("/")[2],  # what decides names no place on a machine
         checked=_number(file.checked),
         covers_from=_number(file.covers_from),
         covers_to=_number(file.covers_to),

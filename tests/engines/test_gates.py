@@ -245,6 +245,9 @@ def test_a_removed_gate_is_noticed(row, monkeypatch):
     name = decision_v2._GATES[row][0].name
     monkeypatch.setattr(decision_v2, "_GATES", decision_v2._GATES[:row] + decision_v2._GATES[row + 1 :])
     assert name in wrong_cases()
+    changes, also = BLOCKED_BY[name]
+    if not also:  # nothing else says no
+        assert judge(changes).action is Action.ENTER
 
 
 def test_the_cases_are_right_as_long_as_no_gate_is_removed():
