@@ -127,13 +127,19 @@ def check(
 
     asked = common(ctx, data_dir, config, as_json=as_json)
     path = find_file(file, "file", here=True)
-    if "template" in read_toml(path):
-        loaded = _load(asked, None, path.absolute())
+    named = read_toml(path).get("template")
+    if isinstance(named, str):
+        _check_map(asked, path)
         if asked.as_json:
-            terms = {name: _template_described(loaded, name) for name in loaded.templates}
+            return
+    elif named is not None:
+        loaded = _load(asked, None, path.absolute())
+        reported = _reported(asked, loaded)
+        if asked.as_json:
+            terms = {name: _template_described(loaded, name, reported) for name in loaded.templates}
             write_json({"ok": True, "file": str(path), "kind": "strategies", "templates": terms})
             return
-        _show_templates(loaded)
+        _show_templates(loaded, reported)
     else:
         loaded = _load(Common(data_dir=asked.data_dir, config=path, as_json=asked.as_json), None, None)
         _check_faults(path, loaded.config.simulator.faults)
@@ -147,6 +153,21 @@ def check(
             [(row["key"], _plain(row["value"]), row["unit"], row["bounds"], row["assumed"]) for row in rows],
         )
     typer.echo(f"{path}: ok")
+
+
+def _check_map(asked: Common, path: Path) -> None:
+    """A calibration map against the configured strategy file and instrument."""
+    from trading_bot.domain.instruments import instrument_by_symbol
+    from trading_bot.map_files import read_maps
+
+    loaded = _load(asked, None, None)
+    instrument = instrument_by_symbol(loaded.config.run.instrument)
+    ((name, fitted),) = read_maps((path,), templates=loaded.templates, instrument=instrument).items()
+    answer = {"template": name, **_map_described(fitted)}
+    if asked.as_json:
+        write_json({"ok": True, "file": str(path), "kind": "calibration map", **answer})
+        return
+    write_pairs(f"Calibration of {name}", [(key, _plain(value)) for key, value in answer.items()])
 
 
 def _load(asked: Common, profile: str | None, strategies: Path | None) -> Any:
@@ -201,25 +222,74 @@ def _explained(loaded: Any, key: str) -> dict[str, Any]:
     }
 
 
-def _template_described(loaded: Any, name: str) -> dict[str, Any]:
-    """A template with what it must achieve in each capital tier that may trade it."""
+def _template_described(loaded: Any, name: str, reported: Any = None) -> dict[str, Any]:
+    """A template with what it must achieve in each capital tier that may trade it, and which scales can trade.
+
+    `reported` are the costs of earlier runs, as `_reported` finds them: then also at the commission charged there.
+    """
     from trading_bot.config_keys import did_you_mean
     from trading_bot.domain.instruments import instrument_by_symbol
-    from trading_bot.strategy_files import template_terms, tiers_of
 
     template = loaded.templates.get(name)
     if template is None:
         near = did_you_mean(name, loaded.templates)
         raise ConfigError(f"{loaded.strategies_path}: no template {name}{near} (it has {', '.join(loaded.templates)})")
     instrument = instrument_by_symbol(loaded.config.run.instrument)
-    tiers = {
-        tier_name: template_terms(template, instrument, loaded.config, min_euc_ticks=tier.min_euc_ticks)
-        for tier_name, tier in tiers_of(name, template, loaded.config).items()
-    }
     described: dict[str, Any] = msgspec.to_builtins(template)
     # None says that [exits] decides: only what the template does differently is told.
     described["exits"] = {key: value for key, value in described["exits"].items() if value not in (None, {})}
-    return {**described, "instrument": instrument.symbol, "tiers": msgspec.to_builtins(tiers)}
+    fitted = loaded.maps.get(name)
+    answer = {
+        **described,
+        "instrument": instrument.symbol,
+        "calibration": "UNCALIBRATED" if fitted is None else _map_described(fitted),
+        "tiers": _tiers_described(loaded, name, instrument, None),
+    }
+    if reported is not None:
+        answer["reported"] = {
+            **reported,
+            "tiers": _tiers_described(loaded, name, instrument, reported["round_trip_uusd"]),
+        }
+    return answer
+
+
+def _tiers_described(loaded: Any, name: str, instrument: Any, round_trip_uusd: int | None) -> dict[str, Any]:
+    from trading_bot.engines.template_terms import scales_that_trade, template_terms, tiers_of
+
+    template, found = loaded.templates[name], {}
+    for tier_name, tier in tiers_of(name, template, loaded.config).items():
+        terms = template_terms(
+            template,
+            instrument,
+            loaded.config,
+            min_euc_ticks=tier.min_euc_ticks,
+            round_trip_uusd=round_trip_uusd,
+        )
+        scales = scales_that_trade(template, instrument, loaded.config, tier, round_trip_uusd=round_trip_uusd)
+        found[tier_name] = {**msgspec.structs.asdict(terms), "scales_that_trade": scales}
+    return found
+
+
+def _map_described(fitted: Any) -> dict[str, Any]:
+    from trading_bot.domain.calibration import VOLATILITIES
+
+    found = [name for name, knots in zip(VOLATILITIES, fitted.buckets, strict=True) if knots]
+    return {"version": fitted.version, "fitted_at": fitted.fitted_at, "trades": fitted.trades, "volatility": found}
+
+
+def _reported(asked: Common, loaded: Any) -> dict[str, Any] | None:
+    """The commission that fills in the data directory were charged, None where none was."""
+    from trading_bot.core.earlier_runs import reported_costs
+    from trading_bot.engines.costs import per_side_uusd
+    from trading_bot.wiring import runs_of
+
+    found = reported_costs(runs_of(asked.data_dir, loaded.config.run.instrument))
+    if found is None:
+        return None
+    book, hypothetical = found
+    side_uusd = per_side_uusd(book)
+    assert side_uusd is not None
+    return {"round_trip_uusd": 2 * side_uusd, "lots": book.lots, "hypothetical": hypothetical}
 
 
 def _signal_described(name: str) -> dict[str, Any]:
@@ -233,27 +303,46 @@ def _signal_described(name: str) -> dict[str, Any]:
     return described
 
 
-def _show_templates(loaded: Any) -> None:
+def _show_templates(loaded: Any, reported: dict[str, Any] | None = None) -> None:
     rows, exits = [], []
     for name in loaded.templates:
-        values = _template_described(loaded, name)
+        values = _template_described(loaded, name, reported)
         exits += [(f"{name} {key}", _plain(value)) for key, value in values["exits"].items()]
+        at_reported = values["reported"]["tiers"] if reported else {}
         for tier, terms in values["tiers"].items() or {"": None}.items():
             length = f"{values['target_ticks']}/{values['stop_ticks']}"
             head = (name, values["title"], "on" if values["on"] else "off", length, values["hold_s"], tier)
-            if terms is None:
-                rows.append((*head, "", "", "", "", values["belief_enter"]))
-                continue
-            gap = terms["break_even_p"] - terms["random_walk_p"]
-            rates = [f"{terms['break_even_p']:.1%}", f"{terms['random_walk_p']:.1%}", f"{gap:+.1%}"]
-            rows.append((*head, *rates, f"{terms['needed_belief']:.2f}", values["belief_enter"]))
+            rows.append((*head, *_rates(terms, at_reported.get(tier)), values["belief_enter"]))
+    charged = "break-even charged"
+    columns = ("break-even", *((charged,) if reported else ()), "chance", "gap", "scales", "pays from belief")
     write_table(
         f"Templates on {loaded.config.run.instrument} (every weight, trigger and gain is assumed)",
-        ("name", "set-up", "", "T/S", "hold s", "tier", "break-even", "chance", "gap", "pays from belief", "enters at"),
-        rows,
+        ("name", "set-up", "", "T/S", "hold s", "tier", *columns, "enters at"),
+        [row if reported else (*row[:7], *row[8:]) for row in rows],
     )
+    if reported:
+        kind = "hypothetical" if reported["hypothetical"] else "real"
+        usd = reported["round_trip_uusd"] / 1_000_000
+        write_pairs("Commission", [(charged, f"{usd:.2f} USD a round trip, over {reported['lots']} {kind} lots")])
     if exits:
         write_pairs("Exits that differ from [exits]", exits)
+
+
+def _rates(terms: dict[str, Any] | None, at_reported: dict[str, Any] | None) -> tuple[str, ...]:
+    """Break-even, the same at the commission charged, chance, their gap, scales that can trade, least belief."""
+    if terms is None:
+        return ("",) * 6
+    charged = "" if at_reported is None else f"{at_reported['break_even_p']:.1%}"
+    gap = terms["break_even_p"] - terms["random_walk_p"]
+    scales = terms["scales_that_trade"]
+    return (
+        f"{terms['break_even_p']:.1%}",
+        charged,
+        f"{terms['random_walk_p']:.1%}",
+        f"{gap:+.1%}",
+        "none" if scales is None else f"{scales[0]:.2f}-{scales[1]:.2f}",
+        f"{terms['needed_belief']:.2f}",
+    )
 
 
 def _plain(value: Any) -> str:

@@ -12,17 +12,16 @@ from typing import Any, Final
 import msgspec
 
 from trading_bot.config_keys import did_you_mean
-from trading_bot.domain.config import BotConfig, TierConfig
+from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.exit_config import TemplateExits
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.kernel import TEMPLATES_MAX
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.domain.templates import TemplateConfig, TriggerConfig, VetoConfig
-from trading_bot.engines.kernel_config import prior_sigma_p
+from trading_bot.engines.template_terms import WIN_RATE_MAX, template_terms, tiers_of
 from trading_bot.strategy_plugins import installed
 
-WIN_RATE_MAX: Final = 0.80  # specification 6.3: what needs a higher one is held to be unreachable
 _NAME: Final = re.compile(r"[A-Z][A-Za-z0-9_]{0,15}")
 _MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _FIELDS: Final = TemplateConfig.__struct_fields__
@@ -30,56 +29,6 @@ _TRIGGER_FIELDS: Final = TriggerConfig.__struct_fields__
 _EXIT_FIELDS: Final = TemplateExits.__struct_fields__
 _VETO_FIELDS: Final = VetoConfig.__struct_fields__
 _TABLES: Final = ("template", "veto")
-
-
-class TemplateTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What a template must achieve on an instrument at calm: rates 0..1, costs in ticks.
-
-    `break_even_p` is the win rate at which costs are paid, `random_walk_p` the one of chance before costs, `needed_p`
-    and `needed_belief` what a trade needs after uncertainty and the smallest expected utility. Source: specification
-    6.2, 6.3.
-    """
-
-    commission_ticks: float
-    break_even_p: float
-    random_walk_p: float
-    needed_p: float
-    needed_belief: float
-    cost_share: float
-
-
-def template_terms(
-    template: TemplateConfig, instrument: Instrument, config: BotConfig, *, min_euc_ticks: float
-) -> TemplateTerms:
-    """Terms with full data and execution quality, the base slippage and no throttle: the best case of each."""
-    target, stop = template.target_ticks, template.stop_ticks
-    commission = instrument.commission_round_trip_uusd / instrument.tick_value_uusd
-    slippage = min(config.costs.slippage_base_ticks, config.costs.slippage_cap_ticks)
-    entry = 0.0 if template.entry == "passive" else slippage
-    reach = target + stop + slippage
-    break_even = (stop + commission + entry + slippage) / reach
-    uncertainty = (target + stop) * prior_sigma_p(config.decision.pseudo_trades)
-    needed = (stop + uncertainty + commission + entry + slippage + min_euc_ticks) / reach
-    # p = p_be + applicability/2 · (L − p_be), solved for L.
-    share = 0.5 * template.applicability
-    belief = math.inf if share == 0 else break_even + (needed - break_even) / share
-    return TemplateTerms(
-        commission_ticks=commission,
-        break_even_p=break_even,
-        random_walk_p=stop / (target + stop),
-        needed_p=needed,
-        needed_belief=belief,
-        cost_share=(commission + entry + max(0.0, 1.0 - needed) * slippage) / target,
-    )
-
-
-def tiers_of(name: str, template: TemplateConfig, config: BotConfig) -> dict[str, TierConfig]:
-    """Capital tiers that may trade the template."""
-    return {
-        tier_name: tier
-        for tier_name, tier in config.decision.tiers.items()
-        if (name in tier.templates or "*" in tier.templates) and template.stop_ticks <= tier.stop_ticks_max
-    }
 
 
 def read_strategies(

@@ -293,13 +293,29 @@ def _earlier(data_dir: Path, attributes: dict[str, Any]) -> list[Path]:
     runs = data_dir / "runs"
     found = []
     for folder in sorted((entry for entry in runs.iterdir() if entry.is_dir()), reverse=True) if runs.is_dir() else []:
-        try:
-            held = orjson.loads((folder / _ATTRIBUTE_FILE).read_bytes())
-        except (OSError, orjson.JSONDecodeError):
-            continue  # no run of ours; `_find_unfinished` has refused a damaged one already
+        held = _attributes_of(folder)  # `_find_unfinished` has refused a damaged one already
         if all(held.get(name) == attributes[name] for name in ("mode", "adapter", "instrument")):
             found.append(folder)
     return found
+
+
+def runs_of(data_dir: Path, instrument: str) -> list[Path]:
+    """Runs of any mode and adapter on an instrument, newest first."""
+    runs, found = data_dir / "runs", []
+    for folder in sorted((entry for entry in runs.iterdir() if entry.is_dir()), reverse=True) if runs.is_dir() else []:
+        held = _attributes_of(folder)
+        if held.get("instrument") == instrument:
+            found.append(folder)
+    return found
+
+
+def _attributes_of(folder: Path) -> dict[str, Any]:
+    """What a run's folder says about the run; empty where it says nothing."""
+    try:
+        held = orjson.loads((folder / _ATTRIBUTE_FILE).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return held if isinstance(held, dict) else {}
 
 
 def _write_atomic(path: Path, document: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from trading_bot.config_files import load_config
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.instruments import INSTRUMENTS
-from trading_bot.strategy_files import read_strategies, template_terms
+from trading_bot.engines.template_terms import template_terms
+from trading_bot.strategy_files import read_strategies
 
 SHIPPED = ROOT / "configs" / "strategies.toml"
 # Specification 6.4: T, S, hold, and which are passive only.

@@ -12,6 +12,7 @@ from trading_bot.core.log_reader import LogReader, MessageFrame
 from trading_bot.core.replay import session_logs
 from trading_bot.domain import events, log_records
 from trading_bot.domain.errors import BotError, DataCorrupt
+from trading_bot.engines.costs import CostBook
 
 _PREVIOUS = "learning_state.previous.json"
 
@@ -56,6 +57,20 @@ def left_behind(data_dir: Path, runs: list[Path], first_ts_ns: int) -> Left:
     if state is not None and state != carried.learning:
         _set_aside(data_dir)
     return Left(carried=carried, refused=refused)
+
+
+def reported_costs(runs: list[Path]) -> tuple[CostBook, bool] | None:
+    """What the newest of `runs` (newest first) with any fill says of costs, and whether the fills were hypothetical.
+
+    Fills of a broker count before those of a simulator.
+    """
+    found = [_decoded(end).costs for end in map(last_end, runs) if end is not None]
+    for hypothetical in (False, True):
+        for costs in found:
+            book = costs.book(hypothetical=hypothetical)
+            if book.lots:
+                return book, hypothetical
+    return None
 
 
 def rebuild_learning(data_dir: Path, state: dict[str, Any]) -> events.LearningRefused | None:
