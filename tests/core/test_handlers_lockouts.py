@@ -89,6 +89,14 @@ class TestVolatility:
         assert changes(results) == ([("VOLATILITY", until_ns)] if trips else [])
         assert world.state.bar_range.median2_ticks == 16
 
+    def test_the_range_of_history_reaches_over_its_parts(self):
+        """History comes in events; the close before a bar may be in the one before: 10 above it, not 8."""
+        bars = history()
+        world = after_history(bars[:3])
+        low = MinuteBar(bars[3].ts_open_ns, 23_998, 23_998, 23_990, 23_990, 100, 2_400_000)
+        world.apply(events.HistoryLoaded(ts_ns=START_NS, source="test", count=1, bars=pack_bars([low])))
+        assert world.state.ranges.plain().count((10).to_bytes(8, "little")) == 1
+
     def test_with_four_sessions_nothing_is_known(self):
         shock = MinuteBar(SHOCK_BAR, 24_000, 24_400, 24_000, 24_000, 100, 2_400_000)
         world = after_history([*history(4), shock])
@@ -128,6 +136,11 @@ class TestExecution:
 
     def test_so_does_slippage_that_is_expected_to_be_dear(self, world):
         assert reason(world, slippage_e6=3_000_000) == "LOCKOUT_EXECUTION"
+
+    def test_before_entries_are_allowed_a_wide_spread_says_nothing(self):
+        world = World(start_ns=OPEN_NS - NS_PER_MIN)
+        world.quote(OPEN_NS - 30 * NS_PER_S, spread=3)
+        assert changes(world.fire(candidate())) == []
 
     def test_it_lasts_when_the_spread_is_narrow_again(self, world):
         world.quote(START_NS + NS_PER_S, spread=3)
@@ -284,6 +297,16 @@ class TestEvents:
         assert world.state.entry_mask
         decision = only(world.fire(candidate(episode=4)), events.DecisionMade)
         assert (decision.reason, decision.modifiers) == ("ENTER", ("EVENT +0.50",))
+
+    def test_a_late_timer_still_tells_what_it_missed(self):
+        """A live clock fires late: by a moment, or by more than the window."""
+        world = World(docs=with_event())
+        start_ns, end_ns = EVENT_NS - 2 * NS_PER_MIN, EVENT_NS + 5 * NS_PER_MIN
+        late = events.TimerFired(ts_ns=start_ns + 3_000_000, name="event", due_ns=start_ns)
+        assert changes(world.apply(late)) == [("EVENT", end_ns)]
+        world = World(docs=with_event())
+        late = events.TimerFired(ts_ns=end_ns + 1, name="event", due_ns=start_ns)
+        assert changes(world.apply(late)) == [("EVENT", end_ns), ("EVENT", 0)]
 
     def test_a_position_stays_for_tier_two(self):
         world = World(docs=with_event())

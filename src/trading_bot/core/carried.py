@@ -50,8 +50,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
     """What one session's log hands to the next, one run to the next, or a dead process to its successor.
 
-    `locks` are lockouts, `cooldowns` (template, side, end in ns), `setups_used` (template's index, side, episode) as
-    the kernel that is carried counts them, `ranges` as `MinuteRanges.pack` gave them.
+    `locks` are lockouts, `cooldowns` (template, side, end in ns), `ranges` as `MinuteRanges.pack` gave them. Used set-ups
+    end with their session, in which everything was left.
     `position_qty` None is unknown. `learning` is what `LearningLoop.export_to_dict` gave, None before the first trade.
     """
 
@@ -66,6 +66,5 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     context: ContextState = ContextState()
     locks: Locks = ()
     cooldowns: tuple[tuple[str, int, int], ...] = ()
-    setups_used: tuple[tuple[int, int, int], ...] = ()
     ranges: bytes = b""
     costs: Costs = Costs()

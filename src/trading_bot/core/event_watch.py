@@ -58,12 +58,12 @@ def arm(state: State, ts_ns: int) -> Results:
     return [] if due_ns is None else [ArmTimer(ts_ns=ts_ns, name=EVENT_TIMER, due_ns=due_ns)]
 
 
-def step(state: State, ts_ns: int) -> Results:
-    """The timer fired: a window begins or ends, or a position has to go."""
+def step(state: State, ts_ns: int, due_ns: int) -> Results:
+    """The timer of `due_ns` fired, maybe late: a window begins or ends, or a position has to go."""
     rows = windows(state)
     results: Results = []
     now = active(rows, ts_ns)
-    begun = [row for row in rows if row.start_ns == ts_ns]
+    begun = [row for row in rows if due_ns <= row.start_ns <= ts_ns]
     for row in begun:
         text = f"{row.name} at {iso_from_ns(row.event_ns)}: no entries until {iso_from_ns(row.end_ns)}"
         results.append(LockoutChanged(ts_ns=ts_ns, lockout=_NAME, until_ns=row.end_ns, reason=row.name))

@@ -69,7 +69,6 @@ class Machine:
         sessions = fresh.state.sessions
         fresh.state.day = sessions.trading_day(fresh.state.ts_ns) if sessions else None
         fresh.state.take_over(facts.carried)
-        fresh.state.setups_used.clear()  # a cold kernel numbers episodes from 1
         put_in_force(fresh.state)
         for outcome in facts.outcomes:
             fresh.state.learning.record(outcome)

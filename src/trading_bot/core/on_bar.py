@@ -41,10 +41,9 @@ def bar_closed(state: State, ts_ns: int) -> Results:
     return locking.after_bar(state, facts)
 
 
-def bars_of_history(state: State, bars: list[MinuteBar]) -> None:
-    """Bars from before the start that the kernel has taken, in order."""
+def bars_of_history(state: State, bars: list[MinuteBar], before_ticks: int | None) -> None:
+    """Bars from before the start that the kernel has taken, in order; `before_ticks` closed the bar before them."""
     levels_desk.history_loaded(state, bars)
-    before_ticks: int | None = None
     for bar in bars:
         _remember(state, bar.ts_open_ns, true_range(bar.high_ticks, bar.low_ticks, before_ticks))
         before_ticks = bar.close_ticks

@@ -39,8 +39,6 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
     state.take_over(msgspec.msgpack.decode(event.state, type=Carried))
     if event.kernel:
         state.kernel.restore(zlib.decompress(event.kernel))
-    else:
-        state.setups_used.clear()  # a cold kernel numbers episodes from 1
     state.kernel.clear_position()
     state.learning.start_session(event.ts_ns)
     refresh_throttles(state)
@@ -164,12 +162,13 @@ def flatten_requested(state: State, event: events.FlattenRequested, _seq: int) -
 
 def history_loaded(state: State, event: events.HistoryLoaded, _seq: int) -> Results:
     """Closed bars from before the start go the way of every bar, decisions off. A bar the kernel refuses is told."""
+    known = state.kernel.bars(60)
     try:
         bars = [(bar, state.kernel.on_bar(*bar) == 0) for bar in unpack_bars(event.bars)]
     except DataCorrupt as error:
         return [Alert(ts_ns=event.ts_ns, level="error", code="HISTORY_REFUSED", text=f"{event.source}: {error}")]
     taken = [bar for bar, was_taken in bars if was_taken]
-    bars_of_history(state, taken)
+    bars_of_history(state, taken, known[-1][4] if known else None)
     refused = len(bars) - len(taken)
     if not refused:
         return []

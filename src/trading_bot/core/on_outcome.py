@@ -92,7 +92,9 @@ def _quality(state: State, event: OutcomeReached) -> Results:
 def _candidates(state: State, event: OutcomeReached, found: tuple[Candidate, ...], seq: int) -> Results:
     """The best expected utility is judged first; once one enters, the others of the moment are skipped."""
     ranked = sorted(found, key=_rank)
-    results: Results = locking.after_candidates(state, event.ts_ns, found)
+    results: Results = []
+    if _session_now(state, event.ts_ns) is SessionState.ENTRIES:  # before the open a wide spread says nothing
+        results = locking.after_candidates(state, event.ts_ns, found)
     inputs = decision_inputs(state, event.ts_ns, event.dvs_c)
     rival: GateReason | None = None
     for index, candidate in enumerate(ranked):

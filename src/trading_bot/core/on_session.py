@@ -181,7 +181,7 @@ _TIMERS: Final[dict[str, Callable[[State, events.TimerFired], Results]]] = {
     EXIT_CHECK_TIMER: lambda state, event: watch(state, event.ts_ns),
     FLATTEN_TIMER: lambda state, event: flatten_timer(state, event.ts_ns),
     context_desk.CONTEXT_TIMER: lambda state, event: context_desk.context_timer(state, event.ts_ns),
-    event_watch.EVENT_TIMER: lambda state, event: event_watch.step(state, event.ts_ns),
+    event_watch.EVENT_TIMER: lambda state, event: event_watch.step(state, event.ts_ns, event.due_ns),
     locking.LOCKOUT_TIMER: lambda state, event: locking.resume(state, event.ts_ns),
     breaking.BREAKER_TIMER: lambda state, event: breaking.resume(state, event.ts_ns),
 }

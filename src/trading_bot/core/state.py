@@ -230,7 +230,6 @@ class State:
             context=self.context,
             locks=self.locks,
             cooldowns=tuple((*key, until_ns) for key, until_ns in self.cooldowns.items()),
-            setups_used=tuple((*key, episode) for key, episode in self.setups_used.items()),
             ranges=self.ranges.pack(),
             costs=self.costs,
         )
@@ -247,7 +246,6 @@ class State:
         self.levels, self.context = carried.levels, carried.context
         self.locks = carried.locks
         self.cooldowns = {(name, side): until_ns for name, side, until_ns in carried.cooldowns}
-        self.setups_used = {(template, side): episode for template, side, episode in carried.setups_used}
         self.ranges.load(carried.ranges)
         self.costs = carried.costs
         if carried.learning is not None:
