@@ -254,7 +254,6 @@ def test_silence_outside_rth_counts_a_quarter_and_known_gaps_count_more():
         pass
     assert kernel.penalties()["age"] == 10
     kernel = HotPath(config())
-    kernel.set_usual_gap(24, 500 * MS)  # the half hour that begins at noon
     kernel.on_quote(NOON, 100, 1, 101, 1)
     while kernel.on_time(NOON + 4 * S):
         pass

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from trading_bot._fast.barquality cimport judge_minute
 from trading_bot._fast.barsession cimport count_in_session, evaluate_session_signals
 from trading_bot._fast.barsignals cimport evaluate_bar_signals, range_sum
 from trading_bot._fast.barvolume cimport evaluate_volume_signals
@@ -53,6 +54,7 @@ cdef bint close_bars(State* st, const Config* config, Scratch* scratch, int64_t 
             close_minute(st, config, scratch, bar, True)
             memset(bar, 0, sizeof(Bar))
             minute = True
+        judge_minute(st, config, g, minute)
         bars.spread_sum = 0
         bars.spread_ns = 0
     return minute

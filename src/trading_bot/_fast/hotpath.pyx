@@ -268,12 +268,6 @@ cdef class HotPath:
         """Value of a signal of cadence `fed`, within its range; None: it has none."""
         feed(&self.st.control, signal, value)
 
-    def set_usual_gap(self, int64_t bucket, int64_t gap_ns):
-        """Usual time between frames in half hour `bucket` (0..47) of the session; 0: not known."""
-        if not (0 <= bucket < BUCKETS and 0 <= gap_ns <= 10**15):
-            raise ValueError(f"usual gap of bucket {bucket} is {gap_ns} ns: expected a bucket 0..47 and 0..10**15 ns")
-        self.st.control.usual_gap_ns[bucket] = gap_ns
-
     def set_position(self, int64_t qty_signed, int64_t target_ticks, int64_t stop_ticks, int64_t time_stop_ns):
         """The position whose exits are watched; 0 for a level or time that does not exist. Forgets reported exits."""
         cdef Control* control = &self.st.control

@@ -25,12 +25,14 @@ cdef enum:
 cdef int64_t penalty_of_bits(int64_t bits) noexcept nogil
 cdef void reset_quality(Quality* quality) noexcept nogil
 cdef void roll_second(Quality* quality) noexcept nogil
+# The whole second g is over: its frames are counted to the half hour of g.
+cdef void count_frames(State* st, const Config* config, int64_t g) noexcept nogil
 # The age penalty at grid point g, which is open and has seen a frame.
 cdef int64_t age_penalty(State* st, const Config* config, int64_t g) noexcept nogil
 
 cdef inline int score(Quality* quality, const Config* config) noexcept nogil:
     """Recompute the score; QUALITY_CHANGED when the band is another one than the last reported."""
-    cdef int64_t dvs = 100 - config.penalty_c[quality.current | quality.closed] - quality.age_penalty
+    cdef int64_t dvs = 100 - config.penalty_c[quality.current | quality.closed] - quality.age_penalty - quality.bar_penalty
     if dvs < 0:
         dvs = 0
     if dvs == quality.dvs_c:

@@ -53,6 +53,16 @@ cdef void roll_second(Quality* quality) noexcept nogil:
         quality.median_delay_ns = median_delay(quality)
 
 
+cdef void count_frames(State* st, const Config* config, int64_t g) noexcept nogil:
+    cdef int64_t frames = st.quotes + st.trades + st.rejected
+    cdef const SessionRow* row = row_at(st, config, g)
+    cdef int64_t bucket = bucket_of(row, g) if is_open(row, g) else -1
+    if bucket >= 0:
+        st.history.gap_seconds[st.history.slot][bucket] += 1
+        st.history.gap_frames[st.history.slot][bucket] += frames - st.quality.frames
+    st.quality.frames = frames
+
+
 cdef void keep_delay(Quality* quality, int64_t delay) noexcept nogil:
     """Into the ring and its ordered copy, in the place of the oldest when the ring is full."""
     cdef int64_t* slot = &quality.delay_ring[quality.delays % DELAY_RING]
@@ -88,7 +98,7 @@ cdef int64_t age_penalty(State* st, const Config* config, int64_t g) noexcept no
     if row.break_end_ns <= g:
         since = max(since, row.break_end_ns)
     cdef int64_t bucket = bucket_of(row, g)
-    cdef int64_t usual_ns = st.control.usual_gap_ns[bucket] if bucket >= 0 else 0
+    cdef int64_t usual_ns = st.history.usual_gap_ns[bucket] if bucket >= 0 else 0
     cdef int64_t factor = 1 if is_rth(row, g) else config.age_outside_rth_factor
     cdef int64_t age_ns = g - since
     if age_ns > factor * max(config.age_ns[2], 32 * usual_ns):

@@ -6,6 +6,7 @@ from libc.string cimport memset
 from trading_bot._fast.decay cimport HALF_HOUR_NS, floor_div
 from trading_bot._fast.config cimport Config, SessionRow
 from trading_bot._fast.state cimport BUCKETS, MINUTES, SLOTS, Bars, BarSession, History, Session, State
+from trading_bot._fast.usualgap cimport roll_gaps
 
 cdef inline bint row_holds(const Config* config, int64_t row, int64_t t) noexcept nogil:
     if row < config.rows and config.row[row].close_ns <= t:
@@ -69,6 +70,7 @@ cdef inline void roll_day(History* history) noexcept nogil:
     history.slot = history.slot + 1 if history.slot + 1 < SLOTS else 0
     memset(&history.atr_count[history.slot], 0, sizeof(int64_t) * BUCKETS)
     memset(&history.volume[history.slot], 0, sizeof(int64_t) * MINUTES)
+    roll_gaps(history)
 
 cdef inline void roll_bar_session(Bars* bars) noexcept nogil:
     """A row without bars of a session leaves the prior one."""

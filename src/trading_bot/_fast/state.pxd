@@ -7,7 +7,7 @@ ticks. A change here changes the layout digest (hotpath.pyx) through LAYOUT_VERS
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
-    LAYOUT_VERSION = 3
+    LAYOUT_VERSION = 4
     TEMPLATES = 32
     WEIGHTS = 24
     TRIGGERS = 8
@@ -26,6 +26,7 @@ cdef enum:
     VPIN_RING = 50
     DELAY_RING = 60
     SECONDS_KEPT = 10
+    MINUTES_KEPT = 10         # judged minutes a bar component is remembered for
 
 cdef enum:                    # signal ids; the registry has the same numbers
     VWAP_Z = 0
@@ -189,6 +190,9 @@ cdef struct History:
     int64_t atr_count[SLOTS][BUCKETS]
     int64_t atr_sum[SLOTS][BUCKETS][PER_BUCKET]
     int64_t volume[SLOTS][MINUTES]        # volume + 1; 0: none
+    int64_t gap_seconds[SLOTS][BUCKETS]   # open seconds and the frames in them
+    int64_t gap_frames[SLOTS][BUCKETS]
+    int64_t usual_gap_ns[BUCKETS]         # of the earlier slots; 0: not known
 
 cdef struct Session:
     int64_t row                   # of the latest time looked up
@@ -217,6 +221,16 @@ cdef struct Quality:
     int64_t delays                # minima ever entered
     int64_t delay_ring[DELAY_RING]
     int64_t delay_order[DELAY_RING]   # the same values, ascending
+    int64_t bar_penalty                   # of the components below, in hundredths
+    int64_t minutes[MINUTES_KEPT]         # bar component bits of the last judged minutes
+    int64_t minutes_at
+    int64_t has_bar                       # a bar of this run was judged, and no price gap since
+    int64_t bar_open_ns                   # of that bar
+    int64_t stuck_run
+    int64_t stuck_ticks
+    int64_t touched                       # 1: a touch size changed in this minute, 2: since the last judged bar
+    int64_t late                          # a trade of this minute came late
+    int64_t frames                        # quotes, trades and rejected up to the last whole second
 
 cdef struct TemplateState:        # starts afresh at a PRICE_GAP
     double bar_part[2]            # odd and even sum over the bar signals
@@ -244,7 +258,6 @@ cdef struct Control:
     double entry_factor           # on expected slippage
     double stop_factor
     int64_t eqs_c
-    int64_t usual_gap_ns[BUCKETS]
     int64_t position
     int64_t target_ticks
     int64_t stop_ticks

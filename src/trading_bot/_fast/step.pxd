@@ -2,6 +2,7 @@
 """One record, one grid point (docs/kernel.md, sections 2 and 6). Everything that feeds the kernel comes through here."""
 from libc.stdint cimport int64_t
 
+from trading_bot._fast.barquality cimport LATE_NS, TOUCHED_HERE, TOUCHED_SINCE_BAR
 from trading_bot._fast.bars cimport Scratch, accrue_spread, add_trade
 from trading_bot._fast.config cimport ON_TICK, Config
 from trading_bot._fast.decay cimport GRID_NS, floor_div
@@ -56,6 +57,8 @@ cdef inline int take_quote(Kernel* kernel, const TickRecord* rec) noexcept nogil
     if rec.flags & FLAG_DELAYED_DATA:
         st.quality.current |= DELAYED
     accrue_spread(&st.bars, &st.flow, now)
+    if st.flow.has_quote and (rec.bid_qty != st.flow.bid_qty or rec.ask_qty != st.flow.ask_qty):
+        st.quality.touched = TOUCHED_HERE | TOUCHED_SINCE_BAR
     flow_quote(&st.flow, now, rec.bid_ticks, rec.bid_qty, rec.ask_ticks, rec.ask_qty)
     see_quote(st, kernel.config, now)
     code = score(&st.quality, kernel.config)
@@ -85,6 +88,8 @@ cdef inline int take_trade(Kernel* kernel, const TickRecord* rec) noexcept nogil
     if qty > 0:
         flow_trade(&st.flow, kernel.config, now, price, qty, rec.aggressor)
         add_trade(&st.bars, now, price, qty)
+        if rec.ts_event_ns > 0 and now - rec.ts_event_ns - kernel.config.resolution_ns > LATE_NS:
+            st.quality.late = 1
     code = score(&st.quality, kernel.config)
     if st.control.position != 0 and qty > 0:
         exits = price_exits(&st.control, price, price)

@@ -3,11 +3,12 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from trading_bot._fast.barquality cimport forget_bar
 from trading_bot._fast.bars cimport close_bars
 from trading_bot._fast.config cimport ON_BAR, ON_GRID
 from trading_bot._fast.decay cimport GRID_NS, SECOND_NS, floor_div
 from trading_bot._fast.exits cimport grid_exits
-from trading_bot._fast.quality cimport judge_grid, reset_quality, roll_second
+from trading_bot._fast.quality cimport count_frames, judge_grid, reset_quality, roll_second
 from trading_bot._fast.session cimport advance_session
 from trading_bot._fast.signals cimport close_second, remember_grid, reset_flow
 from trading_bot._fast.state cimport TEMPLATES, Bars, State, TemplateState
@@ -38,6 +39,7 @@ cdef inline int grid_point(Kernel* kernel, int64_t g) noexcept nogil:
     advance_session(st, kernel.config, g)
     if whole_second:
         close_second(&st.flow, kernel.config, g)
+        count_frames(st, kernel.config, g)
         roll_second(&st.quality)
     code = judge_grid(st, kernel.config, g)
     remember_grid(&st.flow, g)
@@ -61,6 +63,7 @@ cdef void start_afresh(Kernel* kernel) noexcept nogil:
     memset(&st.bars, 0, sizeof(Bars))
     memset(&st.template_state, 0, sizeof(TemplateState) * TEMPLATES)
     st.quality.locked = 0                       # there is no quote
+    forget_bar(&st.quality)
     sum_bar_parts(st, kernel.config)
     arrange(kernel.groups, kernel.config, st)   # nothing holds
 

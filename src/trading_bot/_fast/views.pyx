@@ -5,6 +5,9 @@ from hashlib import sha256
 from libc.stdint cimport int64_t, uint64_t
 
 from trading_bot._fast.candidates cimport draft_given
+from trading_bot._fast.barquality cimport (
+    BAR_DUPLICATE, BAR_GAP, BAR_LATE, BAR_RANGE, BAR_STUCK, BAR_WIDE, BAR_ZERO, bits_of_minutes, penalty_of_minutes,
+)
 from trading_bot._fast.quality cimport (
     CROSSED, DELAY_LONG, DELAY_SHORT, DELAYED, LOCKED, OUTSIDE, REGRESSION, REJECTED, penalty_of_bits,
 )
@@ -28,6 +31,17 @@ _COMPONENTS = {
     "outside": OUTSIDE,
     "rejected": REJECTED,
     "delayed": DELAYED,
+}
+
+
+_BAR_COMPONENTS = {
+    "gap": BAR_GAP,
+    "duplicate": BAR_DUPLICATE,
+    "stuck": BAR_STUCK,
+    "zero": BAR_ZERO,
+    "range": BAR_RANGE,
+    "late": BAR_LATE,
+    "wide": BAR_WIDE,
 }
 
 
@@ -139,6 +153,9 @@ cdef dict penalties_of(const State* st):
     cdef int64_t bits = st.quality.current | st.quality.closed
     found = {name: penalty_of_bits(bits & mask) for name, mask in _COMPONENTS.items()}
     found["age"] = st.quality.age_penalty
+    bits = bits_of_minutes(&st.quality)
+    for name, mask in _BAR_COMPONENTS.items():
+        found[name] = penalty_of_minutes(bits & mask)
     return found
 
 
