@@ -1,6 +1,7 @@
-"""DE12: calibration maps as files, and what is refused about them (docs/calibration.md)."""
+"""DE03, specification 6.2: calibration maps as files, and what is refused about them (docs/calibration.md)."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -160,3 +161,10 @@ def test_two_maps_of_one_template_and_empty_places_are_refused(tmp_path, k1):
         ConfigError, match=r"b.toml: a map of template K1 \(version 4\), and so is .*a.toml \(version 3\)"
     ):
         read_maps(map_files(tmp_path), templates=k1, instrument=INSTRUMENTS["MES"])
+
+
+def test_the_page_shows_a_map_that_is_read(tmp_path, k1):
+    page = (Path(__file__).parents[2] / "docs" / "calibration.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    (found,) = read_maps([written(tmp_path, example)], templates=k1, instrument=INSTRUMENTS["MES"]).values()
+    assert found.normal == read_map(written(tmp_path, MAP)).normal

@@ -1,4 +1,4 @@
-"""DE04, specification 6.3 and 6.4: what a template must achieve, at which scales it can trade, at which commission."""
+"""DE03, specification 6.3 and 6.4: what a template must achieve, at which scales it can trade, at which commission."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""DE13, specification 7: what fills teach about slippage and commission, and when it comes into force."""
+"""EX16, LE06, specification 7: what fills teach about slippage and commission, and when it comes into force."""
 
 from fractions import Fraction
 
