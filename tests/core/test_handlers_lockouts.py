@@ -89,6 +89,12 @@ class TestVolatility:
         assert changes(results) == ([("VOLATILITY", until_ns)] if trips else [])
         assert world.state.bar_range.median2_ticks == 16
 
+    def test_the_range_reaches_to_the_close_before(self):
+        """A small bar, 32 ticks away from the one before."""
+        away = MinuteBar(SHOCK_BAR, 24_031, 24_032, 24_031, 24_032, 100, 2_403_150)
+        world = after_history([*history(), away])
+        assert [name for name, _ in changes(on_bar.bar_closed(world.state, START_NS))] == ["VOLATILITY"]
+
     def test_the_range_of_history_reaches_over_its_parts(self):
         """History comes in events; the close before a bar may be in the one before: 10 above it, not 8."""
         bars = history()

@@ -147,12 +147,14 @@ class TestRanges:
 
     @pytest.mark.parametrize("sessions", [5, 6, 20, 25])
     def test_the_median_is_of_the_newest_twenty_sessions_before(self, sessions):
-        ranges, values = MinuteRanges(), [(37 * k) % 23 + 1 for k in range(sessions)]
+        ranges, values = MinuteRanges(), [(37 * k) % 23 + 100 * (k < 6) for k in range(sessions)]
         for number, value in enumerate(values):
             ranges.add(day(number), at(number, 900), value)
             ranges.add(day(number), at(number, 901), 1000)
+        expected = 2 * statistics.median(values[-20:])
+        assert ranges.median2_ticks(day(sessions), at(sessions, 900)) == expected
         ranges.add(day(sessions), at(sessions, 900), 5000)  # of this session itself: does not count
-        assert ranges.median2_ticks(day(sessions), at(sessions, 900)) == 2 * statistics.median(values[-20:])
+        assert ranges.median2_ticks(day(sessions), at(sessions, 900)) == expected
 
     def test_four_sessions_are_not_enough(self):
         ranges = MinuteRanges()

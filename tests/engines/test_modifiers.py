@@ -65,6 +65,7 @@ class TestOtherTemplates:
             ((1, 1), -250_000),
             ((1, 1, -1), None),  # 2 of 3 are 67 %
             ((1, 1, 1, -1), -250_000),  # 75 %
+            ((1,) * 7 + (-1,) * 3, -250_000),  # 70 % exactly
             ((1, 0, 0), None),  # one alone agrees with itself
         ],
     )

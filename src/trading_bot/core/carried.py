@@ -50,8 +50,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
     """What one session's log hands to the next, one run to the next, or a dead process to its successor.
 
-    `locks` are lockouts, `cooldowns` (template, side, end in ns), `ranges` as `MinuteRanges.pack` gave them. Used set-ups
-    end with their session, in which everything was left.
+    `locks` are lockouts, `cooldowns` (template, side, end in ns), `ranges` as `MinuteRanges.pack` gave them. Used
+    set-ups end with their session, in which everything was left.
     `position_qty` None is unknown. `learning` is what `LearningLoop.export_to_dict` gave, None before the first trade.
     """
 
