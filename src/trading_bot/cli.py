@@ -4,6 +4,7 @@ Commands are thin: they check what was asked, call the package that does the wor
 slow to import is imported by the command that needs it.
 """
 
+import gc
 import os
 import sys
 import traceback
@@ -69,8 +70,12 @@ def run(
     if ctx.invoked_subcommand is not None:
         _refuse_run_options(ctx)
         return
+    collects = gc.isenabled()
+    gc.disable()  # a hundred modules are about to be made, and nothing of them is garbage
     from trading_bot import cli_run
 
+    if collects:
+        gc.enable()
     asked = cli_run.Asked(
         mode=mode,
         adapter=adapter,

@@ -4,11 +4,13 @@ The event log is the record of what was decided (architecture 6); these lines ar
 process. Run, decision and order ids are bound once and stand on every line.
 """
 
+import importlib
 import logging
 import os
 import secrets
 import sys
 import time
+import types
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,17 +19,25 @@ import orjson
 
 from trading_bot.domain.units import iso_from_ns
 
-# structlog draws tracebacks with rich when rich can be imported, and importing it costs more than everything else at
-# start-up. Tracebacks of ours go to the file as text, so rich stays unloaded until a table is printed.
-_RICH: Final = "rich"
-if _RICH not in sys.modules:
-    sys.modules[_RICH] = None  # type: ignore[assignment]
-    try:
-        import structlog
-    finally:
-        del sys.modules[_RICH]
-else:
+# structlog imports asyncio for loggers that are awaited, and draws tracebacks with rich when rich can be imported; the
+# two cost more than everything else at start-up. Nothing of ours is awaited, so asyncio is loaded by whoever reaches
+# into it; tracebacks of ours go to the file as text, so rich stays unloaded until a table is printed.
+_LATER: Final = types.ModuleType("asyncio")
+_STAND_INS: Final = {"asyncio": _LATER, "rich": None}
+
+
+def _asyncio(name: str) -> Any:
+    return getattr(importlib.import_module("asyncio"), name)
+
+
+setattr(_LATER, "__getattr__", _asyncio)  # noqa: B010 - a module's own hook, which its type does not know
+_placed = [name for name in _STAND_INS if name not in sys.modules]
+sys.modules.update({name: _STAND_INS[name] for name in _placed})  # type: ignore[misc]
+try:
     import structlog
+finally:
+    for _name in _placed:
+        del sys.modules[_name]
 
 Event = MutableMapping[str, Any]
 

@@ -76,8 +76,17 @@ class EventLog:
         self._closed = False
 
     @classmethod
-    def create(cls, path: Path | str, log_id: bytes, segment_bytes: int = layout.SEGMENT_BYTES_DEFAULT) -> Self:
+    def create(
+        cls,
+        path: Path | str,
+        log_id: bytes,
+        segment_bytes: int = layout.SEGMENT_BYTES_DEFAULT,
+        *,
+        ahead: bool = True,
+    ) -> Self:
         """Starts a new log in `path` (made if absent) with its first segment and the next one prepared.
+
+        With `ahead` False preparing is left to `maintain`, which a `SyncThread` calls as soon as it starts.
 
         `log_id` 1 to 32 bytes; `segment_bytes` a multiple of 4096, at least 64 KiB. Raises UsageError when `path` holds
         a log already or cannot be used, LogFull when the disk has no room for the first segment.
@@ -93,8 +102,9 @@ class EventLog:
             if any(layout.segment_index(entry.name) for entry in folder.iterdir()):
                 raise UsageError(f"{folder} holds a log already; continue it with open_append or choose another folder")
             log = cls(folder, lock, log_id, segment_bytes, LogWriter())
-            log._begin(layout.NO_DIGEST)
-        log.prepare_next()
+            log._begin(layout.NO_DIGEST, whole=ahead)
+        if ahead:
+            log.prepare_next()
         return log
 
     @classmethod
@@ -155,6 +165,8 @@ class EventLog:
         """Seals the segments the writer has left, then prepares the next one; returns how many were sealed."""
         with self._mutex:
             sealed = self._seal_retired()
+            for opened in list(self._files.values()):
+                opened.prefault_rest()
             self.prepare_next()
             return sealed
 
@@ -222,11 +234,11 @@ class EventLog:
         self._closed = True
         os.close(self._lock_file)
 
-    def _begin(self, previous_digest: bytes) -> None:
+    def _begin(self, previous_digest: bytes, *, whole: bool = True) -> None:
         """Allocates and starts the first segment this process writes."""
         index = self._next_index
         try:
-            opened = self._allocate(index)
+            opened = self._allocate(index, whole=whole)
         except OSError as error:
             raise LogFull(
                 f"{self.path / layout.segment_name(index)}: {error.strerror}; {self.segment_bytes} bytes are needed. "
@@ -250,8 +262,9 @@ class EventLog:
         self._files[end.index] = opened
         self.writer.resume(opened.segment, end.end_bytes, end.first_seq)
 
-    def _allocate(self, index: int) -> SegmentFile:
-        return SegmentFile.allocate(self.path / layout.segment_name(index), index, self.segment_bytes, self.log_id)
+    def _allocate(self, index: int, *, whole: bool = True) -> SegmentFile:
+        path = self.path / layout.segment_name(index)
+        return SegmentFile.allocate(path, index, self.segment_bytes, self.log_id, whole=whole)
 
     def _seal_retired(self) -> int:
         self._to_seal.extend(self.writer.take_retired())
@@ -323,8 +336,9 @@ class SyncThread:
         try:
             stopping = False
             while not stopping:
-                stopping = self._stop.wait(self._period_s)
                 work()
+                stopping = self._stop.wait(self._period_s)
+            work()
         except BaseException as error:  # noqa: BLE001 - told to the owner, whatever it is
             self._stop.set()
             with self._failing:

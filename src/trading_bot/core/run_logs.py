@@ -70,7 +70,7 @@ class FolderLogs:
         while (self._folder / name).exists():  # a halted run that goes on within the same session
             number += 1
             name = f"{trade_date:08d}-{number:02d}"
-        log = EventLog.create(self._folder / name, self._log_id, self._segment_bytes)
+        log = EventLog.create(self._folder / name, self._log_id, self._segment_bytes, ahead=False)
         self.adopt(log)
         return log
 

@@ -29,18 +29,26 @@ class SegmentFile:
         self.synced_bytes = 0
         self.chain_dirty = False
         self.syncs = 0
+        self.rest_due = False
         self._closing = False
 
     @classmethod
-    def allocate(cls, path: Path, index: int, size_bytes: int, log_id: bytes) -> Self:
-        """A new file for segment `index`, with the header but for its number. Raises OSError without room for it."""
+    def allocate(cls, path: Path, index: int, size_bytes: int, log_id: bytes, *, whole: bool = True) -> Self:
+        """A new file for segment `index`, with the header but for its number. Raises OSError without room for it.
+
+        All its pages are prefaulted, or with `whole` False the first ones (`prefault_rest` does the others).
+        """
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             # Every block is there before the first append: a full disk shows here, never as a fault in the mapping.
             os.posix_fallocate(file, 0, size_bytes)
             os.pwrite(file, layout.header_template(index, size_bytes, log_id), 0)
             made = cls(path, file, index, size_bytes)
-            made.segment.prefault(layout.RECORDS_START_BYTES)
+            if whole:
+                made.segment.prefault(layout.RECORDS_START_BYTES)
+            else:
+                made.segment.make_writable(0, AHEAD_BYTES)
+                made.rest_due = True
             sync_directory(path.parent)
         except BaseException:
             os.close(file)
@@ -60,6 +68,12 @@ class SegmentFile:
             os.close(file)
             raise
         return made
+
+    def prefault_rest(self) -> None:
+        """What `allocate` left. The writer may be appending: no byte is changed."""
+        if self.rest_due:
+            self.rest_due = False
+            self.segment.make_writable(AHEAD_BYTES, self.segment.size_bytes)
 
     def store_chain(self, digest: bytes, last_seq: int) -> None:
         """Writes the chain frame, in use or not: crc and length last, for a reader that looks now."""

@@ -7,6 +7,7 @@ Every boundary is in ns UTC as the table gives it, so daylight saving was decide
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -295,13 +296,35 @@ def _break_ns(text: str, where: str) -> tuple[int, int]:
 
 def _utc_ns(text: str, where: str, column: str) -> int:
     """Decode 2026-11-27T18:15:00Z to ns since the Unix epoch."""
-    digits = text[0:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + text[17:19]
-    if len(text) == 20 and text[4::3] == "--T::Z" and digits.isascii() and digits.isdigit():
-        year, month, day = int(text[0:4]), int(text[5:7]), int(text[8:10])
-        hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
-        if 1 <= month <= 12 and 1 <= day <= _days_in_month(year, month) and hour < 24 and minute < 60 and second < 60:
-            return (_days_since_epoch(year, month, day) * _DAY_S + hour * 3600 + minute * 60 + second) * SECOND_NS
-    raise ConfigError(f"{where}: found {text!r} in {column}, expected a UTC time like 2026-11-27T18:15:00Z; {_REPAIR}")
+    days, seconds = _days_of(text[:10]), _seconds_of(text[10:])
+    if days is None or seconds is None:
+        raise ConfigError(
+            f"{where}: found {text!r} in {column}, expected a UTC time like 2026-11-27T18:15:00Z; {_REPAIR}"
+        )
+    return (days * _DAY_S + seconds) * SECOND_NS
+
+
+# A table names each date and each time of day many times, and all of it is read at start-up.
+@lru_cache(maxsize=2048)
+def _days_of(text: str) -> int | None:
+    """Days since the Unix epoch of a date like 2026-11-27; None for any other text."""
+    digits = text[0:4] + text[5:7] + text[8:10]
+    if len(text) != 10 or text[4] + text[7] != "--" or not (digits.isascii() and digits.isdigit()):
+        return None
+    year, month, day = int(text[0:4]), int(text[5:7]), int(text[8:10])
+    if not (1 <= month <= 12 and 1 <= day <= _days_in_month(year, month)):
+        return None
+    return _days_since_epoch(year, month, day)
+
+
+@lru_cache(maxsize=256)
+def _seconds_of(text: str) -> int | None:
+    """Seconds since midnight of a time like T18:15:00Z; None for any other text."""
+    digits = text[1:3] + text[4:6] + text[7:9]
+    if len(text) != 10 or text[0::3] != "T::Z" or not (digits.isascii() and digits.isdigit()):
+        return None
+    hour, minute, second = int(text[1:3]), int(text[4:6]), int(text[7:9])
+    return hour * 3600 + minute * 60 + second if hour < 24 and minute < 60 and second < 60 else None
 
 
 def _days_in_month(year: int, month: int) -> int:
