@@ -94,7 +94,7 @@ def feed(state: State) -> None:
 
 
 def _place(state: State, ts_open_ns: int, day: SessionDay | None) -> Place | None:
-    """Where a bar stands; `day` is the one of the bar before, when it is known. None: outside the calendar's sessions."""
+    """Where a bar stands; `day` is the one of the bar before, when it is known. None: outside every session."""
     if state.sessions is None:
         return None
     if day is None or not day.globex_open_ns <= ts_open_ns < day.globex_close_ns:
