@@ -157,10 +157,15 @@ class TestRefusals:
         assert "test line 1" in only(results, Alert).text
         assert signal(world, "context_1") is None
 
-    def test_one_that_is_not_newer_is_refused(self, world):
+    def test_one_that_is_older_than_the_newest_is_refused(self, world):
         world.apply(message(value=0.5))
-        refused = only(world.apply(message(value=0.9)), ContextChanged)
+        refused = only(world.apply(message(value=0.9, stamped_ns=START_NS - 1)), ContextChanged)
         assert (refused.change, signal(world, "context_1")) == ("REFUSED", 0.5)
+        world.advance(START_NS + 60 * NS_PER_S)
+        late = message(
+            value=0.9, ts_ns=START_NS + 61 * NS_PER_S, stamped_ns=START_NS - 1, time_to_live_ns=100 * NS_PER_S
+        )
+        assert only(world.apply(late), ContextChanged).change == "REFUSED", "also once the newest has ended"
 
     def test_a_flood_of_refusals_is_one_alert_a_minute_that_counts_them(self, world):
         alerts = []

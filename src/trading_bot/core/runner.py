@@ -161,7 +161,8 @@ class BotRunner:
         if self._recovered is not None:
             self._resume(self._recovered)
             return
-        self.tape.read(tell=True)
+        while not (self.tape.held or self.tape.done or self.stop_asked):  # a paced source gives nothing at first
+            self.tape.read(tell=True)
         first_ns = self._pending[0].ts_ns if self._pending else self.tape.next_ns
         self._begin_session(0 if first_ns == TS_NEVER_NS else first_ns)
 

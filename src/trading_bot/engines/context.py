@@ -101,8 +101,8 @@ def problem(state: ContextState, message: ContextReceived, rules: ContextRules) 
         ended = _when(message.stamped_ns + message.time_to_live_ns)
         return f"{name} ended at {ended}, before it came at {_when(now_ns)}; expected one that still lives"
     newest_ns = state.newest.get(message.name)
-    if newest_ns is not None and message.stamped_ns <= newest_ns:
-        return f"{name} is stamped {_when(message.stamped_ns)}; expected later than the newest, {_when(newest_ns)}"
+    if newest_ns is not None and message.stamped_ns < newest_ns:
+        return f"{name} is stamped {_when(message.stamped_ns)}; expected none before the newest, {_when(newest_ns)}"
     return None
 
 
