@@ -127,9 +127,14 @@ def check(
 
     asked = common(ctx, data_dir, config, as_json=as_json)
     path = find_file(file, "file", here=True)
-    named = read_toml(path).get("template")
+    document = read_toml(path)
+    named = document.get("template")
     if isinstance(named, str):
         _check_map(asked, path)
+        if asked.as_json:
+            return
+    elif "covers_from" in document:
+        _check_events(asked, path, document)
         if asked.as_json:
             return
     elif named is not None:
@@ -168,6 +173,21 @@ def _check_map(asked: Common, path: Path) -> None:
         write_json({"ok": True, "file": str(path), "kind": "calibration map", **answer})
         return
     write_pairs(f"Calibration of {name}", [(key, _plain(value)) for key, value in answer.items()])
+
+
+def _check_events(asked: Common, path: Path, document: dict[str, Any]) -> None:
+    """A file of scheduled events, alone."""
+    from trading_bot.domain.units import iso_from_ns
+    from trading_bot.event_files import read_events
+
+    calendar = read_events(str(path), document)
+    rows = [(iso_from_ns(row.ts_ns), row.name, row.kind.value, row.tier) for row in calendar.events]
+    if asked.as_json:
+        described = msgspec.to_builtins(calendar)
+        write_json({"ok": True, "file": str(path), "kind": "scheduled events", **described})
+        return
+    covered = f"{calendar.covers_from} to {calendar.covers_to}, checked {calendar.checked}"
+    write_table(f"Scheduled events {covered}", ("time (UTC)", "name", "kind", "tier"), rows)
 
 
 def _load(asked: Common, profile: str | None, strategies: Path | None) -> Any:

@@ -319,6 +319,7 @@ def _rows(view: View) -> list[tuple[str, object]]:
         ("data score", f"{found.dvs_c / 100:.2f}"),
         ("execution score", f"{found.eqs_c / 100:.2f}"),
         ("breakers", ", ".join(found.breakers) or "none"),
+        ("lockouts", "; ".join(found.lockouts) or "none"),
         ("throttled", ", ".join(f"{name} {state}" for name, state in found.throttled.items()) or "none"),
         ("costs", _costs(found)),
         ("killed by", found.kill_reason or "nothing"),

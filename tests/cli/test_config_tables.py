@@ -88,3 +88,18 @@ def test_a_fault_that_is_none_ends_with_2_before_any_run(run_main, tmp_path):
         assert "KIND TIME SECONDS [SIZE]" in err
     file.write_text('[simulator]\nfaults = ["STALL 2026-11-25T15:00:00Z 5"]\n', encoding="utf-8")
     assert run_main("config", "check", file)[0] == 0
+
+
+def test_check_lists_scheduled_events_and_names_what_is_wrong_with_one(run_main, tmp_path):
+    shipped = ROOT / "data" / "events" / "us_events.toml"
+    code, out, _ = run_main("config", "check", shipped)
+    assert code == 0
+    assert "2026-12-09T19:00:00.000000000Z" in out
+    answer = json.loads(run_main("config", "check", shipped, "--json")[1])
+    assert (answer["kind"], len(answer["events"])) == ("scheduled events", 8)
+    file = tmp_path / "mine.toml"
+    file.write_text(shipped.read_text(encoding="utf-8").replace("-05:00", "", 1), encoding="utf-8")
+    code, _, said = run_main("config", "check", file)
+    assert code == 2
+    assert "FOMC decision, January 2026" in said
+    assert "no zone" in said

@@ -119,6 +119,8 @@ class TestVolatility:
     def test_it_stops_entries_until_its_time_is_over(self, world):
         lock(world, "VOLATILITY", 15)
         assert world.state.entry_mask == 0
+        (line,) = locking.lockout_lines(world.state, START_NS)
+        assert line == "VOLATILITY until 2026-11-25T14:55:00.000000000Z (test)"
         assert reason(world) == "LOCKOUT_VOLATILITY"
         end_ns = START_NS + 15 * NS_PER_MIN
         until(world, end_ns - 1)
@@ -296,6 +298,7 @@ class TestEvents:
         assert [one.order_id for one in of(records, CancelOrder)] == [placed.order.order_id]
         world.cancelled(placed.order.order_id)
         assert world.state.entry_mask == 0
+        assert locking.lockout_lines(world.state, start_ns) == ("EVENT until 2026-11-25T15:05:00.000000000Z (PMI)",)
         assert reason(world, episode=2) == "EVENT_BLACKOUT"
         until(world, end_ns - 1)
         assert reason(world, episode=3) == "EVENT_BLACKOUT"

@@ -39,6 +39,10 @@ STATUS = {
     "trades": 7,
     "last_exit": "STOP",
     "log_path": "data/runs/r1",
+    "lockouts": ["VOLATILITY until 2026-11-25T15:00:00Z (test)"],
+    "costs": {"lots": 3, "commission_side_usd": None},
+    "levels": [{"name": "PDH", "price": 6000.25}],
+    "context": [{"source": "news", "name": "x"}],
 }
 
 

@@ -2,13 +2,16 @@
 
 from typing import Final
 
+from trading_bot.core import event_watch
 from trading_bot.core.state import State
 from trading_bot.core.stopping import cancel_entries
 from trading_bot.domain.effects import Alert, ArmTimer, Effect
 from trading_bot.domain.events import Event, LockoutChanged
 from trading_bot.domain.kernel import Candidate
+from trading_bot.domain.units import iso_from_ns
 from trading_bot.engines import lockouts
 from trading_bot.engines.lockouts import BarFacts, LockChange, Locks
+from trading_bot.engines.scheduled_events import active
 
 LOCKOUT_TIMER: Final = "lockout"
 
@@ -37,6 +40,16 @@ def after_candidates(state: State, ts_ns: int, candidates: tuple[Candidate, ...]
 def resume(state: State, ts_ns: int) -> Results:
     """End what is over and arm the timer of the rest: at its timer, and as a log or a process begins."""
     return _settle(state, ts_ns, *lockouts.expire(state.locks, ts_ns), rearm=True)
+
+
+def lockout_lines(state: State, ts_ns: int) -> tuple[str, ...]:
+    """What stops entries for a while, and until when, for people."""
+    lines = [f"{lock.lockout.value} until {iso_from_ns(lock.until_ns)} ({lock.reason})" for lock in state.locks]
+    event = active(event_watch.windows(state), ts_ns)
+    if event is not None:
+        lines.append(f"EVENT until {iso_from_ns(event.end_ns)} ({event.name})")
+    stale = event_watch.stale_now(state, ts_ns)
+    return (*lines, *((stale,) if stale else ()))
 
 
 def _settle(state: State, ts_ns: int, locks: Locks, told: tuple[LockChange, ...], *, rearm: bool = False) -> Results:

@@ -61,9 +61,9 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a running bot shows to other processes; `OperatorDesk.publish` fills in `pid` and `ts_wall_ns`.
 
     `position_qty` None is unknown, `position_avg_ticks` None is flat; scores in hundredths; `throttled` has the
-    templates that are not ACTIVE, with their state; `last_exit` is the reason of the newest closed trade; `levels` are
-    the reference levels, lowest first (docs/levels.md), `context` the living messages (docs/context.md); `costs` as
-    `core.cost_desk.cost_rows` has them.
+    templates that are not ACTIVE, with their state; `last_exit` is the reason of the newest closed trade; `lockouts`
+    say what stops entries for a while and until when; `levels` are the reference levels, lowest first (docs/levels.md),
+    `context` the living messages (docs/context.md); `costs` as `core.cost_desk.cost_rows` has them.
     """
 
     run_id: str
@@ -86,6 +86,7 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     trades: int
     last_exit: str | None
     log_path: str
+    lockouts: tuple[str, ...] = ()
     costs: dict[str, float | int | None] = {}
     levels: tuple[dict[str, Any], ...] = ()
     context: tuple[dict[str, Any], ...] = ()

@@ -6,6 +6,7 @@ import msgspec
 
 from trading_bot.core.cost_desk import cost_rows
 from trading_bot.core.levels_desk import level_rows
+from trading_bot.core.locking import lockout_lines
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_files import BotStatus
 from trading_bot.core.session_book import SessionBook
@@ -39,6 +40,7 @@ def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
         trades=counters.trades_closed,
         last_exit=counters.last_exit,
         log_path=str(book.logs.path or ""),
+        lockouts=lockout_lines(state, book.now_ns),
         costs=cost_rows(state),
         levels=level_rows(state),
         context=tuple(msgspec.structs.asdict(held) for held in state.context.held),
