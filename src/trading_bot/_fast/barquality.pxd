@@ -18,6 +18,7 @@ cdef enum:
     TOUCHED_HERE = 1
     TOUCHED_SINCE_BAR = 2
     LATE_NS = 5000000000
+    ALL_LATE = 1              # 2: a stamped trade of the minute was in time
 
 # The minute that ends at g; with a bar, it is the newest of the ring and its spread sums still stand.
 cdef void judge_minute(State* st, const Config* config, int64_t g, bint has_bar) noexcept nogil

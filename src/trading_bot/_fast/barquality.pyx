@@ -83,7 +83,7 @@ cdef int64_t judge_bar(State* st, const Config* config) noexcept nogil:
         bits |= BAR_STUCK
     if bars.closed[2] >= 30 and 30 * bar.tr_ticks > 6 * range_sum(st, 30) and not is_shock(st):
         bits |= BAR_RANGE
-    if quality.late:
+    if quality.late == ALL_LATE:
         bits |= BAR_LATE
     if bars.spread_sum > WIDE_TICKS * bars.spread_ns:
         bits |= BAR_WIDE

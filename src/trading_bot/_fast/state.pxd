@@ -229,7 +229,7 @@ cdef struct Quality:
     int64_t stuck_run
     int64_t stuck_ticks
     int64_t touched                       # 1: a touch size changed in this minute, 2: since the last judged bar
-    int64_t late                          # a trade of this minute came late
+    int64_t late                          # of the stamped trades of this minute: 1 one was late, 2 one was in time
     int64_t frames                        # quotes, trades and rejected up to the last whole second
 
 cdef struct TemplateState:        # starts afresh at a PRICE_GAP

@@ -88,8 +88,8 @@ cdef inline int take_trade(Kernel* kernel, const TickRecord* rec) noexcept nogil
     if qty > 0:
         flow_trade(&st.flow, kernel.config, now, price, qty, rec.aggressor)
         add_trade(&st.bars, now, price, qty)
-        if rec.ts_event_ns > 0 and now - rec.ts_event_ns - kernel.config.resolution_ns > LATE_NS:
-            st.quality.late = 1
+        if rec.ts_event_ns > 0:
+            st.quality.late |= 1 if now - rec.ts_event_ns - kernel.config.resolution_ns > LATE_NS else 2
     code = score(&st.quality, kernel.config)
     if st.control.position != 0 and qty > 0:
         exits = price_exits(&st.control, price, price)
