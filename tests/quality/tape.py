@@ -1,4 +1,4 @@
-"""Recorded tapes as lists of records, to be spoilt in stated ways, and a kernel of the shipped configuration to see it."""
+"""Recorded tapes as records that can be spoilt in stated ways, and a kernel of the shipped configuration."""
 
 from typing import NamedTuple
 

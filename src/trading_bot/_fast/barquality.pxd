@@ -17,7 +17,7 @@ cdef enum BarComponent:
 cdef enum:
     TOUCHED_HERE = 1
     TOUCHED_SINCE_BAR = 2
-    LATE_NS = 5000000000
+    LATE_S = 5
     ALL_LATE = 1              # 2: a stamped trade of the minute was in time
 
 # The minute that ends at g; with a bar, it is the newest of the ring and its spread sums still stand.

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 
 from trading_bot._fast.barsignals cimport ago, has, range_sum
 from trading_bot._fast.config cimport SessionRow
-from trading_bot._fast.decay cimport MINUTE_NS
+from trading_bot._fast.decay cimport MINUTE_NS, SECOND_NS
 from trading_bot._fast.session cimport is_open, row_of
 from trading_bot._fast.state cimport MINUTES_KEPT, VOL_Z, Bar, Bars
 
@@ -13,7 +13,7 @@ cdef enum:
     BODIES = 60
     SAME_TRADES_MIN = 4
     WIDE_TICKS = 10
-    GAP_NS = 90000000000
+    GAP_S = 90
 
 
 cdef void judge_minute(State* st, const Config* config, int64_t g, bint has_bar) noexcept nogil:
@@ -98,7 +98,7 @@ cdef bint missed(const Config* config, int64_t ts_open, int64_t before, int64_t 
     before = max(before, row.open_ns - MINUTE_NS)
     if ts_open >= row.break_end_ns:
         before = max(before, row.break_end_ns - MINUTE_NS)
-    return ts_open - before > GAP_NS
+    return ts_open - before > GAP_S * SECOND_NS
 
 
 cdef bint is_duplicate(const Bar* bar, const Bar* before) noexcept nogil:

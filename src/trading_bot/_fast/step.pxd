@@ -2,10 +2,10 @@
 """One record, one grid point (docs/kernel.md, sections 2 and 6). Everything that feeds the kernel comes through here."""
 from libc.stdint cimport int64_t
 
-from trading_bot._fast.barquality cimport LATE_NS, TOUCHED_HERE, TOUCHED_SINCE_BAR
+from trading_bot._fast.barquality cimport LATE_S, TOUCHED_HERE, TOUCHED_SINCE_BAR
 from trading_bot._fast.bars cimport Scratch, accrue_spread, add_trade
 from trading_bot._fast.config cimport ON_TICK, Config
-from trading_bot._fast.decay cimport GRID_NS, floor_div
+from trading_bot._fast.decay cimport GRID_NS, SECOND_NS, floor_div
 from trading_bot._fast.exits cimport price_exits
 from trading_bot._fast.quality cimport DELAYED, OUTSIDE, OUTSIDE_TICKS, REJECTED, score, see_frame, see_quote, see_stamp
 from trading_bot._fast.records cimport FLAG_DELAYED_DATA, KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TRADE, TickRecord
@@ -89,7 +89,7 @@ cdef inline int take_trade(Kernel* kernel, const TickRecord* rec) noexcept nogil
         flow_trade(&st.flow, kernel.config, now, price, qty, rec.aggressor)
         add_trade(&st.bars, now, price, qty)
         if rec.ts_event_ns > 0:
-            st.quality.late |= 1 if now - rec.ts_event_ns - kernel.config.resolution_ns > LATE_NS else 2
+            st.quality.late |= 1 if now - rec.ts_event_ns - kernel.config.resolution_ns > LATE_S * SECOND_NS else 2
     code = score(&st.quality, kernel.config)
     if st.control.position != 0 and qty > 0:
         exits = price_exits(&st.control, price, price)
