@@ -30,6 +30,7 @@ def explain(common: Common, log: Path, wanted: str) -> int:
         _print_belief(found.belief)
     if found.terms is not None:
         write_pairs("Terms (ticks, probabilities)", [(name, _number(value)) for name, value in found.terms.items()])
+    _print_levels(found)
     _print_gates(found)
     if found.inputs is not None:
         write_pairs("What the gates saw", [(name, _number(value)) for name, value in found.inputs.items()])
@@ -84,6 +85,22 @@ def _print_belief(belief: BeliefParts) -> None:
     ]
     if triggers:
         write_table("Triggers", ("signal", "of", "value", "min", "max", "verdict"), triggers)
+
+
+def _print_levels(found: Explanation) -> None:
+    rows = [
+        (
+            row["name"],
+            f"{row['price_points']:.2f}",
+            f"{row['weight']:.2f}",
+            f"{row['strength']:.2f}",
+            row["touches"],
+            "accepted" if row["accepted"] else "live",
+        )
+        for row in found.levels or ()
+    ]
+    if rows:
+        write_table("Reference levels", ("level", "points", "weight", "strength", "touches", "state"), rows)
 
 
 def _print_gates(found: Explanation) -> None:

@@ -14,7 +14,7 @@ from trading_bot.engines.session import SessionDay
 
 _LEVEL_BIAS: Final = SIGNAL_BY_NAME["level_bias"].id
 _SLOTS: Final = tuple(SIGNAL_BY_NAME[name] for name in context.SLOT_NAMES)
-_HISTORY_SESSIONS: Final = 4  # enough for the RTH before a weekend and a holiday
+_HISTORY_SESSIONS: Final = 5  # among so many there is one with RTH
 _BAR_FIELDS: Final = 7
 
 
@@ -36,8 +36,9 @@ def history_loaded(state: State, bars: Sequence[MinuteBar]) -> None:
         return
     newest = state.sessions.trading_day(bars[-1].ts_open_ns)
     earlier = state.sessions.days_before(newest.trade_date, _HISTORY_SESSIONS) if newest else ()
-    # Bars of sessions before these can leave nothing behind; the first of them is there to be a day before.
-    first_ns = earlier[0].globex_open_ns if earlier else 0
+    # What comes before the newest earlier session with RTH can leave nothing behind.
+    with_rth = [day.globex_open_ns for day in earlier if day.rth_open_ns is not None]
+    first_ns = with_rth[-1] if with_rth else 0
     day: SessionDay | None = None
     for bar in bars[bisect_left(bars, first_ns, key=_open_ns) :]:
         if bar.ts_open_ns <= state.levels.spans.last_ns:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from trading_bot.core.event_log import LogReader
+from trading_bot.core.levels_desk import level_rows
 from trading_bot.core.on_outcome import decision_inputs
 from trading_bot.core.player import Player
 from trading_bot.domain.errors import ReplayDiverged
@@ -23,7 +24,7 @@ _TICKS_SHOWN: Final = 3  # market records before the decision
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything behind one decision. `belief`, `signals` and `inputs` are None in a log of another build (`note`)."""
+    """Everything behind one decision. What had to be recomputed is None in a log of another build (`note`)."""
 
     log: str
     decision_seq: int
@@ -39,6 +40,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     ticks: tuple[Row, ...]
     steps: tuple[dict[str, Any], ...]
     note: str = ""
+    levels: tuple[dict[str, Any], ...] | None = None
+    context: tuple[dict[str, Any], ...] | None = None
 
 
 def explain(story: Story, *, build: str) -> Explanation:
@@ -74,6 +77,8 @@ def explain(story: Story, *, build: str) -> Explanation:
         ticks=_ticks(story),
         steps=tuple(_step(row) for row in (story.outcome, story.decision, *story.chain)),
         note="" if known else "another build wrote this log: signals and gate inputs are not recomputed",
+        levels=level_rows(state) if known else None,
+        context=tuple(msgspec.structs.asdict(held) for held in state.context.held) if known else None,
     )
 
 
