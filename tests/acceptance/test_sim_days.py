@@ -53,6 +53,13 @@ attempts_per_day_max = 10000
 fees_day_usd_max = 10000.0
 [breakers]
 losses_in_row_max = 100
+[lockouts]
+volatility_min = 1
+spread_ticks = 100
+slippage_ticks = 100.0
+[reentry]
+cooldown_s = 0
+cooldown_loss_s = 0
 [exits]
 break_even_from_r = 100.0
 lock_from_r = 100.0
