@@ -81,21 +81,49 @@ def test_stamps_going_back(tape, spot):
 
 
 def test_late_delivery(tape, spot):
+    """Later by 1.5 s and by the second that the feed's stamps leave open."""
+    late_ns = 1_500 * MS + tape.resolution_ns
     found = run(
-        tape, spot, lambda tick: tick._replace(ts_ns=tick.ts_ns + 1_500 * MS) if tick.ts_ns < spot + 2 * S else tick
+        tape, spot, lambda tick: tick._replace(ts_ns=tick.ts_ns + late_ns) if tick.ts_ns < spot + 2 * S else tick
     )
-    down_ns = first_below(found, 100)
-    first_ns = min(tick.ts_ns for tick in tape.ticks if tick.ts_ns >= spot) + 1_500 * MS
+    down_ns = next(moment for moment, _, penalties in found if penalties["delay"])
+    first_ns = min(tick.ts_ns for tick in tape.ticks if tick.ts_ns >= spot) + late_ns
     assert first_ns <= down_ns <= first_ns + S
     assert max(penalties["delay"] for _, _, penalties in found) == 30
-    recovered = {dvs_c for moment, dvs_c, _ in found if moment > spot + 4 * S + MEMORY_NS + S}
+    recovered = {dvs_c for moment, dvs_c, _ in found if moment > spot + 5 * S + MEMORY_NS + S}
     assert recovered == {100}
 
 
 def test_a_delay_of_300_ms_costs_the_smaller_step(tape, spot):
-    found = run(tape, spot, lambda tick: tick._replace(ts_ns=tick.ts_ns + 300 * MS) if tick.ts_ns < spot + S else tick)
+    late_ns = 300 * MS + tape.resolution_ns
+    found = run(tape, spot, lambda tick: tick._replace(ts_ns=tick.ts_ns + late_ns) if tick.ts_ns < spot + S else tick)
     assert max(penalties["delay"] for _, _, penalties in found) == 10
     assert min(dvs_c for _, dvs_c, _ in found) == 90
+
+
+def test_off_grid_prices(tape, spot, tmp_path):
+    """Through the door: the minute around the spot as a file, one quote a third of a tick off its grid."""
+    rows = ["ts_ns,bid,bid_qty,ask,ask_qty,price,qty,aggressor"]
+    spoilt_ns = 0
+    for tick in tape.ticks:
+        if not spot - MINUTE <= tick.ts_ns < spot + MINUTE:
+            continue
+        off = 0.0
+        if not spoilt_ns and tick.ts_ns >= spot and not tick.is_trade:
+            spoilt_ns, off = tick.ts_ns, 0.0033
+        low, high = tick.bid_ticks / 100 + off, tick.ask_ticks / 100
+        quote = f"{low:.4f},{tick.bid_qty},{high:.4f},{tick.ask_qty},,,"
+        rows.append(f"{tick.ts_ns}," + (f",,,,{low:.4f},{tick.bid_qty},U" if tick.is_trade else quote))
+    path = tmp_path / "tape.csv"
+    path.write_text("\n".join(rows) + "\n")
+    read = read_tape(path, "SPY", 20131007)
+    assert sum(tick.kind == FrameKind.REJECTED for tick in read.ticks) == 1
+    found = scores(read, read.ticks, spot - S, spot + 30 * S)
+    assert spoilt_ns <= first_below(found, 100) <= spoilt_ns + S
+    for moment, dvs_c, penalties in found:
+        remembered = spoilt_ns <= moment < spoilt_ns // S * S + 11 * S
+        assert (penalties["rejected"] == 20) == remembered, moment
+        assert dvs_c == (80 if remembered else 100)
 
 
 def test_duplicate_minutes(tape, spot):
