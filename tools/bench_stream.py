@@ -11,6 +11,8 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, Final
 
+import msgspec
+
 from trading_bot.config_files import LoadedConfig, load_config
 from trading_bot.core.documents import RunDocuments
 from trading_bot.domain.instruments import instrument_by_symbol
@@ -157,8 +159,10 @@ def documents(name: str = "default.toml") -> RunDocuments:
     """What a run over the stream depends on."""
     loaded = shipped(name)
     table = load_calendar(loaded.config.session.calendar, ROOT / "data")
+    # The stream comes as files do: a live adapter would want a calendar of scheduled events, and enter nothing without.
+    run = msgspec.structs.replace(loaded.config.run, adapter="files")
     return RunDocuments(
-        config=loaded.config,
+        config=msgspec.structs.replace(loaded.config, run=run),
         templates=loaded.templates,
         instrument=instrument_by_symbol(loaded.config.run.instrument),
         calendar=table.extract(TRADE_DATE, 40),

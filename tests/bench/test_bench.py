@@ -11,7 +11,7 @@ from tools import bench, bench_compare, bench_report
 from tools.bench_bot import HEAVY, modules_of_a_run
 from tools.bench_harness import QUICK, Beside, Row, interleave, met_all, percentile, ratio_of
 from tools.bench_kernel import fresh_kernel, run_through
-from tools.bench_log import framed_msgpack, read_framed
+from tools.bench_log import framed_msgpack, read_framed, record_run
 from tools.bench_peers import Peer
 from tools.bench_stream import (
     MEAN_GAP_NS,
@@ -159,6 +159,12 @@ class TestStream:
 
     def test_decisions_occur_on_it(self):
         assert run_through(fresh_kernel(kernel_config()), bytes(make_ticks(QUICK.events))) > 10
+
+
+def test_the_bot_trades_on_it(tmp_path):
+    """A run that enters nothing would measure replay with fills without any."""
+    machine = record_run(tmp_path, TickFeed(make_ticks(60_000), 60_000)).machine
+    assert machine.counters.orders_placed > 0, machine.counters.skips_by_reason
 
 
 class TestPeers:
