@@ -17,6 +17,10 @@ cdef extern from "kernelmath.h" nogil:
     double root "km_sqrt"(double x) noexcept
     double decay_after "km_decay"(int64_t dt_ns, double tau8_ns) noexcept
     void decay_many "km_decay_many"(double* w, int64_t dt_ns, const double* tau8_ns, int n) noexcept
+    ctypedef struct Gap "km_gap":
+        int64_t dt
+        double w[4]
+    void see_gap "km_see_gap"(Gap* gap, int64_t dt) noexcept
     void div_pair "km_div_pair"(double* y, const double* a, const double* b) noexcept
     void over_mean_pair "km_over_mean_pair"(double* y, const double* f, const double* mean) noexcept
     void squash_times "km_squash_times"(double* y, const double* x, const int* id, const double* f, int n) noexcept

@@ -77,6 +77,19 @@ static inline void km_decay_many(double *w, int64_t dt, const double *tau8, int 
 #endif
 }
 
+/* The decay weights of order flow over one gap between quotes, kept: reading it at a trade and smoothing a belief with one of
+ * these constants often need them again. */
+typedef struct {
+    int64_t dt; /* -1: none yet */
+    double w[4];
+} km_gap;
+
+/* dt > 0 */
+static inline void km_see_gap(km_gap *gap, int64_t dt) {
+    gap->dt = dt;
+    km_decay_many(gap->w, dt, KM_FLOW_TAU8, 4);
+}
+
 /* Two quotients at once: y[i] = a[i] / b[i]; b is not 0. */
 static inline void km_div_pair(double *y, const double *a, const double *b) {
 #if defined(__SSE2__)

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from trading_bot._fast.decay cimport GRID_NS, FLOW_TAU8, RV_TAU8, decay, decay_after, decay_many, floor_div
+from trading_bot._fast.decay cimport GRID_NS, FLOW_TAU8, RV_TAU8, Gap, decay, decay_after, decay_many, div_pair, floor_div, see_gap
 from trading_bot._fast.config cimport Config
 from trading_bot._fast.records cimport AGGRESSOR_BUY, AGGRESSOR_SELL
 from trading_bot._fast.state cimport MID_RING, Flow, State
@@ -11,9 +11,6 @@ from trading_bot._fast.state cimport MID_RING, Flow, State
 cdef enum:
     SWEEP_NS = 250000000
 
-# Values at `t` of the `wanted` signals (bit per id, no bar signals) into x[id]; answers which of them have one. The
-# others' places are untouched or hold a number without meaning.
-cdef uint64_t read_signals(const State* st, int64_t t, uint64_t wanted, double* x) noexcept nogil
 # Any signal at `t`; False when it has no value.
 cdef bint signal_value(const State* st, int64_t t, int signal, double* out) noexcept nogil
 # kyle_lambda and vpin at the whole second g.
@@ -24,7 +21,7 @@ cdef inline void reset_flow(Flow* flow) noexcept nogil:
     memset(flow, 0, sizeof(Flow))
 
 cdef inline void flow_quote(
-    Flow* flow, int64_t ts, int64_t bid, int64_t bid_qty, int64_t ask, int64_t ask_qty
+    Flow* flow, Gap* gap, int64_t ts, int64_t bid, int64_t bid_qty, int64_t ask, int64_t ask_qty
 ) noexcept nogil:
     """Order-flow sums against the previous quote, then the new book."""
     cdef int64_t mid2 = bid + ask
@@ -33,7 +30,7 @@ cdef inline void flow_quote(
         flow.first_quote_ns = ts
         flow.rv_ns = ts
     else:
-        add_order_flow(flow, ts, bid, bid_qty, ask, ask_qty)
+        add_order_flow(flow, gap, ts, bid, bid_qty, ask, ask_qty)
         if mid2 != flow.mid2:
             add_variance(flow, ts, mid2 - flow.mid2)
         if ask != flow.ask_ticks:
@@ -48,7 +45,7 @@ cdef inline void flow_quote(
     flow.mid2 = mid2
 
 cdef inline void add_order_flow(
-    Flow* flow, int64_t ts, int64_t bid, int64_t bid_qty, int64_t ask, int64_t ask_qty
+    Flow* flow, Gap* gap, int64_t ts, int64_t bid, int64_t bid_qty, int64_t ask, int64_t ask_qty
 ) noexcept nogil:
     cdef int64_t event = 0
     if bid >= flow.bid_ticks:
@@ -61,10 +58,10 @@ cdef inline void add_order_flow(
         event += flow.ask_qty
     cdef double e = <double>event
     cdef double depth = 0.5 * <double>(bid_qty + ask_qty)
-    cdef double[4] w
+    cdef double* w = gap.w
     cdef int i
     if ts > flow.quote_ns:
-        decay_many(w, ts - flow.quote_ns, FLOW_TAU8, 4)
+        see_gap(gap, ts - flow.quote_ns)
         for i in range(4):
             flow.ofi_f[i] = flow.ofi_f[i] * w[i] + e
             flow.ofi_d[i] = flow.ofi_d[i] * w[i] + depth
@@ -104,6 +101,8 @@ cdef inline void flow_trade(Flow* flow, const Config* config, int64_t ts, int64_
         for i in range(4):
             flow.imb_f[i] += <double>signed_qty
             flow.imb_d[i] += <double>qty
+    div_pair(flow.imb_value, flow.imb_f, flow.imb_d)              # the last trade is in D: it is above 0
+    div_pair(&flow.imb_value[2], &flow.imb_f[2], &flow.imb_d[2])
     flow.count_all += 1.0
     if not flow.has_trade:
         flow.has_trade = 1

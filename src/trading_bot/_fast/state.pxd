@@ -110,6 +110,7 @@ cdef struct Flow:                 # book, order-flow sums; all of it starts afre
     int64_t trade_ns              # of the last trade with qty > 0
     double imb_f[4]
     double imb_d[4]
+    double imb_value[4]           # f / d as of the last trade
     double count_all              # intensity, decayed over 5 s
     double count_buy
     double count_sell

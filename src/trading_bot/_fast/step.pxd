@@ -59,7 +59,7 @@ cdef inline int take_quote(Kernel* kernel, const TickRecord* rec) noexcept nogil
     accrue_spread(&st.bars, &st.flow, now)
     if st.flow.has_quote and (rec.bid_qty != st.flow.bid_qty or rec.ask_qty != st.flow.ask_qty):
         st.quality.touched = TOUCHED_HERE | TOUCHED_SINCE_BAR
-    flow_quote(&st.flow, now, rec.bid_ticks, rec.bid_qty, rec.ask_ticks, rec.ask_qty)
+    flow_quote(&st.flow, &kernel.groups.gap, now, rec.bid_ticks, rec.bid_qty, rec.ask_ticks, rec.ask_qty)
     see_quote(st, kernel.config, now)
     code = score(&st.quality, kernel.config)
     if st.control.position != 0:

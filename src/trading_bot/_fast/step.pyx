@@ -12,7 +12,7 @@ from trading_bot._fast.quality cimport count_frames, judge_grid, reset_quality, 
 from trading_bot._fast.session cimport advance_session
 from trading_bot._fast.signals cimport close_second, remember_grid, reset_flow
 from trading_bot._fast.state cimport TEMPLATES, Bars, State, TemplateState
-from trading_bot._fast.templates cimport arrange, sum_bar_parts
+from trading_bot._fast.templates cimport arrange, sum_bar_parts, unsettle
 
 
 cdef int run_grid(Kernel* kernel, int64_t until) noexcept nogil:
@@ -36,6 +36,7 @@ cdef inline int grid_point(Kernel* kernel, int64_t g) noexcept nogil:
         minute = close_bars(st, kernel.config, kernel.scratch, g)
         if minute:
             sum_bar_parts(st, kernel.config)
+            unsettle(kernel.groups)
     advance_session(st, kernel.config, g)
     if whole_second:
         close_second(&st.flow, kernel.config, g)

@@ -7,10 +7,10 @@ from libc.string cimport memset
 from trading_bot._fast.candidates cimport draft, report
 from trading_bot._fast.config cimport Template, Trigger, Weights
 from trading_bot._fast.decay cimport (
-    SlowPair, Term, TriggerPair, believe, decay, div, sides_that_pass, sides_that_reach, smooth_pair, squash_changed,
+    FLOW_TAU8, SlowPair, Term, Gap, TriggerPair, believe, decay, div, sides_that_pass, sides_that_reach, smooth_pair, squash_changed,
     squash_times, sum_terms, threshold_of,
 )
-from trading_bot._fast.signals cimport read_signals
+from trading_bot._fast.reading cimport read_signals
 from trading_bot._fast.state cimport (
     ABSORPTION, BAR_SIGNALS, DVS, INTENSITY_IMB, KYLE_LAMBDA, MOM_1S, MOM_5S, MOM_30S, RV_30S, RV_300S, SIGNALS,
     SPREAD_TICKS, SWEEP_TICKS, TRADE_IMB_1S, TRADE_IMB_5S, TRADE_IMB_30S, VPIN, Bars, CandidateRow, TemplateState,
@@ -20,37 +20,48 @@ from trading_bot._fast.state cimport (
 cdef uint64_t BAR_BITS = ((<uint64_t>1 << BAR_SIGNALS) - 1) & ~(<uint64_t>1 << DVS)
 
 
-cdef struct Smoothing:        # the weight found last: templates of one cadence mostly share it
-    int64_t since_ns
-    double tau8_ns
-    double weight
-
-
 cdef int evaluate(State* st, const Config* config, Groups* groups, Group* group, int64_t t) noexcept nogil:
     cdef uint64_t known
-    cdef uint64_t changes_known = 0
-    cdef Smoothing smoothing
     cdef int code = 0
     cdef int i
-    known = read_signals(st, t, group.wanted, groups.x)
+    known = read_signals(st, &groups.gap, t, group.wanted, groups.x)
     squash_times(group.entered, groups.x, group.quick_signal, group.quick_factor, group.quick)
     for i in range(group.slow):
         squash_changed(group.entered, groups.x, &group.slow_pair[i])
     for i in range(group.plain):
         group.entered[group.plain_signal[i]] = groups.x[group.plain_signal[i]]
-    if group.bar_values:
-        copy_bar_signals(&st.bars, group.bar_values, groups.x)
-        known |= st.bars.known & group.bar_values
-        changes_known = known & st.bars.prev_known
-    smoothing.since_ns = t
-    smoothing.tau8_ns = -1.0                        # nothing found yet
-    smoothing.weight = 0.0
+    known |= group.bars_known
+    if not group.settled or group.needed & ~known:
+        return evaluate_apart(st, config, groups, group, known & ~BAR_BITS, t)
     for i in range(group.duos):
-        code |= evaluate_duo(st, config, groups, group, &group.duo[i], known, changes_known, t, &smoothing)
+        code |= evaluate_duo(st, config, groups, group, &group.duo[i], t)
     for i in range(group.alone):
-        code |= evaluate_member(
-            st, config, groups, group, &group.member[group.alone_member[i]], known, changes_known, t, &smoothing
-        )
+        code |= evaluate_member(st, config, groups, group, &group.member[group.alone_member[i]], known, t)
+    group.evaluated_ns = t
+    return code
+
+
+cdef int evaluate_apart(
+    State* st, const Config* config, Groups* groups, Group* group, uint64_t known, int64_t t
+) noexcept nogil:
+    """One after the other: something is missing or was, or bars are new."""
+    cdef bint bars_known = True
+    cdef int code = 0
+    cdef int i
+    if not group.bars_copied:
+        copy_bar_signals(&st.bars, group.bar_values, groups.x)
+        group.bars_known = st.bars.known & group.bar_values
+        group.changes_known = group.bars_known & st.bars.prev_known
+        group.bars_copied = 1
+    known |= group.bars_known
+    for i in range(group.members):
+        code |= evaluate_member(st, config, groups, group, &group.member[i], known, t)
+        bars_known &= group.member[i].state.bar_known
+    group.settled = bars_known and not (group.needed & ~known) | (group.changes & ~group.changes_known)
+    if group.settled:
+        for i in range(group.duos):
+            follow_sides(&group.duo[i])
+    group.evaluated_ns = t
     return code
 
 
@@ -62,20 +73,25 @@ cdef void copy_bar_signals(const Bars* bars, uint64_t wanted, double* x) noexcep
             x[CHANGES + i] = bars.value[i] - bars.prev_value[i]
 
 
-cdef inline double smoothing_weight(Smoothing* memo, int64_t since_ns, double tau8_ns, int64_t t) noexcept nogil:
-    if since_ns != memo.since_ns or tau8_ns != memo.tau8_ns:
-        memo.since_ns = since_ns
-        memo.tau8_ns = tau8_ns
-        memo.weight = 0.0 if tau8_ns == 0.0 else decay(t - since_ns, tau8_ns)
-    return memo.weight
+cdef inline double smoothing_weight(double tau8_ns, int64_t dt_ns) noexcept nogil:
+    return 0.0 if tau8_ns == 0.0 else decay(dt_ns, tau8_ns)
 
 
-cdef inline void smooth(const Member* member, const double* entered, int64_t t, Smoothing* memo) noexcept nogil:
+cdef inline double weight_of_duo(Duo* duo, const Gap* gap, int64_t dt_ns) noexcept nogil:
+    if duo.lane >= 0 and dt_ns == gap.dt:
+        return gap.w[duo.lane]
+    if dt_ns != duo.last_dt_ns:
+        duo.last_dt_ns = dt_ns
+        duo.last_weight = smoothing_weight(duo.smoothing8_ns, dt_ns)
+    return duo.last_weight
+
+
+cdef inline void smooth(const Member* member, const double* entered, int64_t t) noexcept nogil:
     cdef TemplateState* ts = member.state
     cdef double[2] sums
     sum_terms(sums, ts.bar_part, member.term, member.terms, entered)
     if ts.evaluated:
-        ts.d = smooth_pair(ts.smoothed, sums, smoothing_weight(memo, ts.evaluated_ns, member.smoothing8_ns, t), ts.d)
+        ts.d = smooth_pair(ts.smoothed, sums, smoothing_weight(member.smoothing8_ns, t - ts.evaluated_ns), ts.d)
     else:
         ts.smoothed[0] = sums[0]
         ts.smoothed[1] = sums[1]
@@ -84,15 +100,15 @@ cdef inline void smooth(const Member* member, const double* entered, int64_t t, 
     ts.evaluated_ns = t
 
 
-cdef int sides_available(const Member* member, const double* x, uint64_t known, uint64_t changes_known) noexcept nogil:
+cdef inline int sides_available(const Member* member, const double* x, uint64_t known, uint64_t changes_known) noexcept nogil:
     """Sides on which the triggers that have a value pass; none when no trigger has one."""
     cdef int sides = 0
     cdef bint any_value = False
-    cdef int64_t slot
     cdef int i
+    if not (member.asked & known | member.changes & changes_known):
+        return 0
     for i in range(member.triggers):
-        slot = member.trigger[i].slot
-        if (changes_known >> (slot - CHANGES) if slot >= CHANGES else known >> slot) & 1:
+        if member.value_of[i] & known or member.change_of[i] & changes_known:
             sides = sides_that_pass(&member.trigger[i], 1, x) & (sides if any_value else 3)
             any_value = True
     return sides
@@ -117,28 +133,20 @@ cdef int stronger_side(const Template* row, const TemplateState* ts, int sides) 
     return 1 if z_long > z_short else -1 if z_short > z_long else 0
 
 
-cdef int evaluate_member(
-    State* st,
-    const Config* config,
-    const Groups* groups,
-    const Group* group,
-    const Member* member,
-    uint64_t known,
-    uint64_t changes_known,
-    int64_t t,
-    Smoothing* memo,
+cdef inline int evaluate_member(
+    State* st, const Config* config, const Groups* groups, const Group* group, const Member* member, uint64_t known, int64_t t
 ) noexcept nogil:
     cdef TemplateState* ts = member.state
     cdef int sides
-    if ts.bar_known and ((member.needed & ~known) | (member.changes & ~changes_known)) == 0:
-        smooth(member, group.entered, t, memo)
+    if ts.bar_known and ((member.needed & ~known) | (member.changes & ~group.changes_known)) == 0:
+        smooth(member, group.entered, t)
         ts.missing = 0
         sides = sides_that_reach(ts.smoothed, member.a, member.threshold[ts.side + 1])
         return take_sides(st, config, groups, member, sides, t)
     if ts.bar_known and (member.weighed & ~known) == 0:
-        smooth(member, group.entered, t, memo)
+        smooth(member, group.entered, t)
     ts.missing = 1
-    sides = sides_available(member, groups.x, known, changes_known)
+    sides = sides_available(member, groups.x, known, group.changes_known)
     if sides == 1 or sides == 2:
         return hold(st, config, member.index, 1 if sides == 1 else -1, t)
     ts.side = 0                                     # both: neither
@@ -161,55 +169,15 @@ cdef inline int take_sides(
 
 
 cdef inline int evaluate_duo(
-    State* st,
-    const Config* config,
-    const Groups* groups,
-    const Group* group,
-    Duo* duo,
-    uint64_t known,
-    uint64_t changes_known,
-    int64_t t,
-    Smoothing* memo,
+    State* st, const Config* config, Groups* groups, const Group* group, Duo* duo, int64_t t
 ) noexcept nogil:
     cdef TemplateState* first = duo.state[0]
     cdef TemplateState* second = duo.state[1]
-    cdef int reached
-    if (
-        (duo.needed & ~known) | (duo.changes & ~changes_known)
-        or not first.bar_known & second.bar_known & first.evaluated & second.evaluated
-        or first.evaluated_ns != second.evaluated_ns
-    ):
-        return evaluate_apart(st, config, groups, group, duo, known, changes_known, t, memo)
-    reached = believe(
-        &duo.beliefs, duo.step, duo.steps, group.entered,
-        smoothing_weight(memo, first.evaluated_ns, duo.smoothing8_ns, t),
-    )
+    cdef double weight = weight_of_duo(duo, &groups.gap, t - group.evaluated_ns)
+    cdef int reached = believe(&duo.beliefs, duo.step, duo.steps, group.entered, weight)
     first.evaluated_ns = t
     second.evaluated_ns = t
-    first.missing = 0
-    second.missing = 0
     return hold_reached(st, config, groups, duo, reached, t) if reached | duo.held else 0
-
-
-cdef int evaluate_apart(
-    State* st,
-    const Config* config,
-    const Groups* groups,
-    const Group* group,
-    Duo* duo,
-    uint64_t known,
-    uint64_t changes_known,
-    int64_t t,
-    Smoothing* memo,
-) noexcept nogil:
-    """One after the other: something is missing, or they were not evaluated at the same time before."""
-    cdef int code = evaluate_member(st, config, groups, group, duo.member[0], known, changes_known, t, memo)
-    if duo.member[1] != NULL:
-        code |= evaluate_member(st, config, groups, group, duo.member[1], known, changes_known, t, memo)
-    else:
-        duo.nobody.evaluated_ns = duo.state[0].evaluated_ns
-    follow_sides(duo)
-    return code
 
 
 cdef int hold_reached(
@@ -290,6 +258,7 @@ cdef void arrange(Groups* groups, const Config* config, State* st) noexcept nogi
     cdef Member* member
     cdef int i
     memset(groups, 0, sizeof(Groups))
+    groups.gap.dt = -1
     for i in range(config.templates):
         # Without weights there is nothing to evaluate: such a template lives from HotPath.terms alone.
         if (st.control.on_mask >> i) & 1 and config.template_row[i].total_weight > 0.0:
@@ -300,6 +269,8 @@ cdef void arrange(Groups* groups, const Config* config, State* st) noexcept nogi
             fill_member(member, &config.template_row[i])
             group.wanted |= member.needed & ~BAR_BITS
             group.bar_values |= (member.needed | member.changes) & BAR_BITS
+            group.needed |= member.needed
+            group.changes |= member.changes
             if config.template_row[i].bar_even.n or config.template_row[i].flow_even.n:
                 group.alone_member[group.alone] = group.members
                 group.alone += 1
@@ -323,18 +294,18 @@ cdef void join_duo(Group* group, Member* member) noexcept nogil:
         lane = 0
         group.duos += 1
         open_lane(duo, 1, &duo.nobody)
-        duo.nobody.bar_known = 1
-        duo.nobody.evaluated = 1
-        duo.nobody.evaluated_ns = member.state.evaluated_ns
         duo.smoothing8_ns = member.smoothing8_ns
+        duo.last_dt_ns = -1                         # of nothing yet
+        duo.lane = -1
+        for i in range(3):
+            if member.smoothing8_ns == FLOW_TAU8[i]:
+                duo.lane = i
         for i in range(WEIGHTS):
             duo.step[i].signal[0] = NOTHING
             duo.step[i].signal[1] = NOTHING
     duo.member[lane] = member
     open_lane(duo, lane, member.state)
     duo.beliefs.a[lane] = member.a
-    duo.needed |= member.needed
-    duo.changes |= member.changes
     for i in range(member.terms):
         duo.step[i].signal[lane] = member.term[i].signal
         duo.step[i].weight[lane] = member.term[i].weight[0]
@@ -385,13 +356,16 @@ cdef void add_trigger(Member* member, const Trigger* trigger) noexcept nogil:
         pair.high[side] = trigger.high
     pair.sign[0] = 1.0
     pair.sign[1] = -1.0 if trigger.odd else 1.0
-    member.triggers += 1
     if trigger.delta:
         pair.slot = CHANGES + trigger.signal
         member.changes |= <uint64_t>1 << trigger.signal
+        member.change_of[member.triggers] = <uint64_t>1 << trigger.signal
     else:
         pair.slot = trigger.signal
         member.needed |= <uint64_t>1 << trigger.signal
+        member.asked |= <uint64_t>1 << trigger.signal
+        member.value_of[member.triggers] = <uint64_t>1 << trigger.signal
+    member.triggers += 1
 
 
 cdef void list_signals(Group* group, const Config* config) noexcept nogil:
