@@ -1,6 +1,7 @@
 # cython: language_level=3
 """One signal at a time, and what happens to them once a second. The registry row is the definition of each."""
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
 
 from trading_bot._fast.config cimport Config
 from trading_bot._fast.decay cimport SECOND_NS, Gap, decay, div, magnitude
@@ -14,11 +15,12 @@ cdef double KYLE_WEIGHT = decay(SECOND_NS, 8.0 * 60e9)
 
 cdef bint signal_value(const State* st, int64_t t, int signal, double* out) noexcept nogil:
     cdef double[64] x
-    cdef Gap none           # no weights are kept
+    cdef Gap none
     if signal < BAR_SIGNALS and signal != DVS:
         out[0] = st.bars.value[signal]
         return (st.bars.known >> signal) & 1
     x[signal] = 0.0
+    memset(&none, 0, sizeof(Gap))       # no weights are kept
     none.dt = -1
     cdef bint known = read_signals(st, &none, t, bit(signal), x) != 0
     out[0] = x[signal]

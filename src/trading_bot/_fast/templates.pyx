@@ -7,8 +7,8 @@ from libc.string cimport memset
 from trading_bot._fast.candidates cimport draft, report
 from trading_bot._fast.config cimport Template, Trigger, Weights
 from trading_bot._fast.decay cimport (
-    FLOW_TAU8, SlowPair, Term, Gap, TriggerPair, believe, decay, div, sides_that_pass, sides_that_reach, smooth_pair, squash_changed,
-    squash_times, sum_terms, threshold_of,
+    FLOW_TAU8, Gap, SlowPair, Term, TriggerPair, believe, decay, div, sides_that_pass, sides_that_reach, smooth_pair,
+    squash_changed, squash_times, sum_terms, threshold_of,
 )
 from trading_bot._fast.reading cimport read_signals
 from trading_bot._fast.state cimport (
