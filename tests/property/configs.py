@@ -5,7 +5,7 @@ import struct
 from typing import Any
 
 from tests.reference.arith import MINUTE_NS, NS_PER_MS, NS_PER_S
-from trading_bot.domain.kernel import Cadence, KernelConfig, TargetRule, TemplateRow, TriggerRow, WeightRow
+from trading_bot.domain.kernel import Cadence, KernelConfig, MapKnot, TargetRule, TemplateRow, TriggerRow, WeightRow
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME, SIGNALS
 
 T0_NS = 1_705_329_000 * NS_PER_S  # 2024-01-15 14:30 UTC, a whole minute
@@ -107,9 +107,21 @@ def random_trigger(rng: random.Random) -> TriggerRow:
     return TriggerRow(signal=spec.id, delta=spec.cadence == "bar" and rng.random() < 0.5, low=low, high=high)
 
 
+def random_map(rng: random.Random) -> tuple[MapKnot, ...]:
+    """A calibration map of 2 to 8 knots, or none."""
+    if rng.random() < 0.5:
+        return ()
+    beliefs = sorted(rng.sample(range(1, 100), rng.randint(2, 8)))
+    knots = []
+    for belief in beliefs:
+        p_target = rng.choice([0.0, 1.0, rng.random()])
+        knots.append(MapKnot(belief / 100, p_target, rng.random() * (1.0 - p_target), rng.uniform(-5.0, 5.0)))
+    return tuple(knots)
+
+
 def random_template(rng: random.Random, index: int) -> TemplateRow:
     quick = [s for s in SIGNALS if s.name in QUICK]
-    pool = quick if rng.random() < 0.5 else list(SIGNALS)
+    pool = quick if rng.random() < 0.5 else [s for s in SIGNALS if not s.category]
     chosen = rng.sample(pool, rng.randint(1, min(len(pool), rng.choice([2, 4, 8, 24]))))
     z_enter = rng.choice([-0.5, 0.0, 0.1, 0.3])
     return TemplateRow(
@@ -131,6 +143,8 @@ def random_template(rng: random.Random, index: int) -> TemplateRow:
         rearm_ns=0 if rng.random() < 0.05 else rng.choice([500 * NS_PER_MS, 5 * NS_PER_S, 30 * NS_PER_S]),
         weights=tuple(WeightRow(s.id, rng.choice([1.0, -0.5, 0.3, rng.uniform(-1.0, 1.0) or 0.7])) for s in chosen),
         triggers=tuple(random_trigger(rng) for _ in range(rng.choice([0, 0, 1, 2, 8]))),
+        rv_reference=rng.choice([0.0, 0.0, 0.5, 3.0]),
+        maps=tuple(random_map(rng) for _ in range(3)),
     )
 
 
@@ -152,5 +166,7 @@ def random_config(rng: random.Random, templates: int | None = None) -> KernelCon
         commission_ticks=rng.choice([1.0, 0.8325]),
         slippage_cap_ticks=rng.choice([6.0, 1.0]),
         age_outside_rth_factor=rng.choice([1, 4]),
+        stability_max_e6=rng.choice([300_000, 20_000]),
+        cost_share_max_e6=rng.choice([350_000, 900_000]),
         templates=tuple(random_template(rng, i) for i in range(count)),
     )

@@ -43,6 +43,7 @@ def outputs(kernel: HotPath | RefHotPath) -> dict[str, Any]:
         "last_outcome_ts_ns": kernel.last_outcome_ts_ns,
         "counters": kernel.counters(),
         "signal_flags": kernel.signal_flags(),
+        "signal_changes": kernel.signal_changes(),
         "exit_mask": kernel.exit_mask,
         "last_exit_mask": kernel.last_exit_mask,
         "candidates": kernel.candidates(),

@@ -11,10 +11,12 @@ from typing import Any
 from tests.property.configs import DAY_NS, T0_NS
 from tests.reference.arith import MINUTE_NS, NS_PER_MS, NS_PER_S
 from trading_bot.domain.records import FrameKind
+from trading_bot.domain.signal_registry import SIGNALS
 
 Call = tuple[str, tuple[Any, ...]]
 HUGE = 2**31 - 1
 P0 = 20_000
+FED = tuple(spec.id for spec in SIGNALS if spec.cadence == "fed")
 INPUTS = frozenset({"on_quote", "on_trade", "on_rejected", "on_gap", "on_time"})
 
 
@@ -166,6 +168,8 @@ class TapeMaker:
                 ("set_throttle", (i, rng.choice([0.5, 1.0, 2.0]))),
                 ("set_sigma_p", (i, rng.uniform(0.01, 0.2))),
                 ("set_costs", (rng.uniform(0.2, 2.0), rng.choice([0.25, 0.5]))),
+                ("set_slippage_factors", (rng.uniform(0.2, 2.0), rng.uniform(0.2, 2.0))),
+                ("set_fed", (rng.choice(FED), rng.choice([None, 0.0, rng.uniform(-1.0, 1.0)]))),
                 ("set_eqs", (rng.randint(0, 100),)),
                 ("set_usual_gap", (rng.choice([0, 30, rng.randrange(48)]), rng.choice([0, 300 * NS_PER_MS, NS_PER_S]))),
                 (

@@ -1,6 +1,8 @@
 """The data score of the tick stream (docs/kernel.md, section 5), in hundredths."""
 
 from tests.reference.arith import NS_PER_MS, NS_PER_S
+from tests.reference.bar_quality import BAR_PENALTIES, BarQuality, UsualGap
+from tests.reference.bars import SLOTS_KEPT
 from tests.reference.flow import Quote
 from tests.reference.session import Session
 from trading_bot.domain.kernel import KernelConfig
@@ -26,7 +28,8 @@ class Quality:
         self.last_event_ns: dict[str, int] = {}
         self.delay_minimum: int | None = None
         self.minima: list[int] = []
-        self.usual_gap_ns: dict[int, int] = {}
+        self.usual_gap = UsualGap(SLOTS_KEPT)
+        self.bar_part = BarQuality(session, config.resolution_ns)
         self.dvs_c = self.dvs_min_c = 100
         self.band = 3
 
@@ -34,6 +37,7 @@ class Quality:
         """Any quote, trade or rejected record: the age starts again."""
         self.last_frame_ns = now
         self.age_penalty = 0
+        self.usual_gap.frames += 1
 
     def penalise(self, component: str, penalty: int) -> None:
         current = self.buckets[-1]
@@ -85,7 +89,12 @@ class Quality:
         if self.locked_since is not None and t - self.locked_since > NS_PER_S:
             self.penalise("locked", 10)
 
-    def roll_second(self) -> None:
+    def roll_second(self, g: int) -> None:
+        row = self.session.row_at(g)
+        if row is not None:
+            self.usual_gap.on_second(row.bucket(g), is_open=row.is_open(g))
+        else:
+            self.usual_gap.on_second(None, is_open=False)
         self.buckets = [*self.buckets, {}][-(CLOSED_KEPT + 1) :]
         if self.delay_minimum is not None:
             self.minima = [*self.minima, self.delay_minimum][-MINIMA_KEPT:]
@@ -101,7 +110,7 @@ class Quality:
             since = max(since, row.break_end_ns)
         age = g - since
         bucket = row.bucket(g)
-        usual = 0 if bucket is None else self.usual_gap_ns.get(bucket, 0)
+        usual = 0 if bucket is None else self.usual_gap.gap_ns.get(bucket, 0)
         factor = 1 if row.in_rth(g) else self.config.age_outside_rth_factor
         thresholds = (self.config.age_warn_ns, self.config.age_stale_ns, self.config.age_dead_ns)
         for threshold, gaps, penalty in zip(thresholds, AGE_GAPS, AGE_PENALTIES, strict=True):
@@ -112,6 +121,8 @@ class Quality:
         """The remembered maximum of each component, and the age penalty."""
         found = {name: max(bucket.get(name, 0) for bucket in self.buckets) for name in COMPONENTS}
         found["age"] = self.age_penalty
+        active = self.bar_part.active()
+        found |= {name: penalty if name in active else 0 for name, penalty in BAR_PENALTIES.items()}
         return found
 
     def update_band(self) -> bool:

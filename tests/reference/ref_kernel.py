@@ -3,17 +3,20 @@
 It is the oracle of the property tests, bit for bit, and is never shipped. It favours the words of the page over speed.
 """
 
+import math
 from collections.abc import Sequence
 
-from tests.reference.arith import GRID_NS, NS_PER_MS, NS_PER_S, ratio
-from tests.reference.bars import BAR_SIGNALS, Bars, history_bar
+from tests.reference.arith import GRID_NS, MINUTE_NS, NS_PER_MS, NS_PER_S, ratio
+from tests.reference.bar_signals import BAR_SIGNALS
+from tests.reference.bars import Bars
 from tests.reference.flow import READERS, Flow, Quote
+from tests.reference.history import history_bar
 from tests.reference.quality import Quality
 from tests.reference.session import Session
 from tests.reference.templates import Template, Terms, View
 from trading_bot.domain.kernel import Cadence, Candidate, ExitReason, KernelConfig, Outcome
 from trading_bot.domain.records import TICK_RECORD, FrameClass, FrameKind
-from trading_bot.domain.signal_registry import SIGNALS
+from trading_bot.domain.signal_registry import SIGNAL_BY_ID, SIGNALS
 
 TICK_BYTES = TICK_RECORD.size
 COUNTERS = {FrameKind.QUOTE: "quotes", FrameKind.TRADE: "trades", FrameKind.REJECTED: "rejected"}
@@ -25,7 +28,7 @@ class RefHotPath:
     def __init__(self, config: KernelConfig) -> None:
         self.config = config
         self.session = Session(config.sessions, anchor_rth=config.anchor_rth)
-        self.bar_part = Bars(self.session)
+        self.bar_part = Bars(config, self.session)
         self.flow = Flow(config.vpin_bucket_qty)
         self.quality = Quality(config, self.session)
         self.templates = [Template(i, row) for i, row in enumerate(config.templates)]
@@ -36,7 +39,9 @@ class RefHotPath:
         self.entry_mask = 0
         self.throttle = [1.0] * len(self.templates)
         self.sigma_p = [row.sigma_p for row in config.templates]
-        self.commission, self.min_euc = config.commission_ticks, config.min_euc_ticks
+        self.min_euc = config.min_euc_ticks
+        self.entry_factor = self.stop_factor = 1.0
+        self.fed: dict[str, float | None] = {spec.name: None for spec in SIGNALS if spec.cadence == "fed"}
         self.eqs_c = 100
         self.position: tuple[int, int, int, int] | None = None
         self.exit_mask = self.last_exit_mask = 0
@@ -78,7 +83,12 @@ class RefHotPath:
     def on_bar(self, ts_open_ns: int, o: int, h: int, l: int, c: int, volume: int, notional: int) -> int:  # noqa: E741
         if self.started:
             return -1
-        return self.bar_part.on_history(history_bar(ts_open_ns, o, h, l, c, volume, notional))
+        bar = history_bar(ts_open_ns, o, h, l, c, volume, notional)
+        if self.bar_part.refuses(bar):
+            return -1
+        self._advance_session(ts_open_ns)
+        self.bar_part.on_history(bar)
+        return 0
 
     def run(self, ticks: bytes | Sequence[tuple[int, ...]], start: int, deadline_ns: int) -> tuple[int, int]:
         """`ticks`: a buffer of 64-byte records, or tuples as the single calls make them."""
@@ -118,21 +128,27 @@ class RefHotPath:
     def _grid_point(self, g: int) -> int:
         self.last_grid_ns = g
         self.now_ns = max(self.now_ns, g)
-        bar_closed = self.bar_part.on_grid(g)
-        self.bar_part.advance_session(g)
+        closed, spread_sum, spread_dt = self.bar_part.on_grid(g)
+        if g % MINUTE_NS == 0:
+            self.quality.bar_part.on_minute(g, closed, spread_sum, spread_dt, self.bar_part)
+        self._advance_session(g)
         if g % NS_PER_S == 0:
             self.flow.on_second(g)
-            self.quality.roll_second()
+            self.quality.roll_second(g)
         self.quality.judge_age(g)
         self.quality.judge_book(g, self.flow.quote)
         code = int(Outcome.QUALITY) if self.quality.update_band() else 0
         self.flow.on_grid(g)
         code |= self._exits_at_grid(g)
         code |= self._templates(Cadence.GRID)
-        if bar_closed:
-            code |= self._templates(Cadence.BAR)
+        if closed is not None:
+            code |= self._templates(Cadence.BAR) | Outcome.BAR
             self._candidates.sort(key=lambda candidate: candidate.template)
         return code
+
+    def _advance_session(self, t: int) -> None:
+        if self.bar_part.advance_session(t):
+            self.quality.usual_gap.roll()
 
     # --- records ------------------------------------------------------------------------------------------------
 
@@ -170,6 +186,7 @@ class RefHotPath:
                 self.flow = Flow(self.config.vpin_bucket_qty)
                 self.bar_part.forget()
                 self.quality.locked_since = None
+                self.quality.bar_part.forget()
                 for template in self.templates:
                     template.forget()
                 return Outcome.GAP
@@ -184,6 +201,7 @@ class RefHotPath:
         self.quality.stamps("quote", now, event_ns, flags)
         self.bar_part.on_quote(now, quote.ask - quote.bid)
         self.flow.on_quote(now, quote)
+        self.quality.bar_part.quote(now, quote)
         self.quality.lock(now, quote)
         self.quality.judge_book(now, quote)
         code = int(Outcome.QUALITY) if self.quality.update_band() else 0
@@ -199,6 +217,7 @@ class RefHotPath:
         if qty > 0:
             self.flow.on_trade(now, price, qty, aggressor)
             self.bar_part.on_trade(now, price, qty)
+            self.quality.bar_part.trade(now, event_ns)
         code = int(Outcome.QUALITY) if self.quality.update_band() else 0
         if qty > 0:
             code |= self._exits_at_price(price)
@@ -251,19 +270,28 @@ class RefHotPath:
         code = 0
         for template in self.templates:
             i = template.index
-            if template.row.cadence != cadence or not self.on[i]:
+            if template.row.cadence != cadence or not self.on[i] or not template.row.weights:
                 continue
-            for side in template.evaluate(view, masked=not (self.entry_mask >> i) & 1):
-                self._candidates.append(template.candidate(side, self._terms(i)))
+            terms = self._terms(i, self.now_ns)
+            fired = template.evaluate(view, terms, masked=not (self.entry_mask >> i) & 1)
+            self._candidates += fired
+            if fired:
                 code = int(Outcome.CANDIDATE)
         return code
 
-    def _terms(self, i: int) -> Terms:
+    def terms(self, index: int, side: int, belief: float, ts_ns: int) -> Candidate:
+        """The candidate a side would be with this belief, at the state as it is."""
+        z = (2.0 * belief - 1.0) / (2.0 * math.sqrt(belief * (1.0 - belief)))
+        return self.templates[index].candidate(
+            side, self._terms(index, ts_ns), belief=belief, z=z, stability=0.0, episode=0
+        )
+
+    def _terms(self, i: int, t: int) -> Terms:
         cfg = self.config
         last = self.bar_part.ring[-1] if self.bar_part.ring else None
         quote = self.flow.quote
         return Terms(
-            commission=self.commission,
+            commission=self.bar_part.commission,
             min_euc=self.min_euc,
             throttle=self.throttle[i],
             sigma_p=self.sigma_p[i],
@@ -271,7 +299,12 @@ class RefHotPath:
             dvs_c=self.quality.dvs_c,
             slippage_base=cfg.slippage_base_ticks,
             slippage_cap=cfg.slippage_cap_ticks,
-            hour_factor=self.session.slippage_factor(self.now_ns, cfg.first_hour_factor, cfg.last_hour_factor),
+            entry_factor=self.entry_factor,
+            stop_factor=self.stop_factor,
+            stability_max_e6=cfg.stability_max_e6,
+            cost_share_max_e6=cfg.cost_share_max_e6,
+            rv_300s=self.signal("rv_300s"),
+            hour_factor=self.session.slippage_factor(t, cfg.first_hour_factor, cfg.last_hour_factor),
             atr_14_n=self.bar_part.values["atr_14_n"],
             spread=None if quote is None else quote.ask - quote.bid,
             vwap=None if last is None else (last.bar.close, last.anchored_volume, last.anchored_notional),
@@ -292,13 +325,19 @@ class RefHotPath:
         self.sigma_p[i] = x
 
     def set_costs(self, commission_ticks: float, min_euc_ticks: float) -> None:
-        self.commission, self.min_euc = commission_ticks, min_euc_ticks
+        self.bar_part.commission, self.min_euc = commission_ticks, min_euc_ticks
+
+    def set_slippage_factors(self, entry: float, stop: float) -> None:
+        self.entry_factor, self.stop_factor = entry, stop
+
+    def set_fed(self, signal: int, value: float | None) -> None:
+        self.fed[SIGNAL_BY_ID[signal].name] = value
 
     def set_eqs(self, eqs_c: int) -> None:
         self.eqs_c = eqs_c
 
     def set_usual_gap(self, bucket: int, gap_ns: int) -> None:
-        self.quality.usual_gap_ns[bucket] = gap_ns
+        self.quality.usual_gap.gap_ns[bucket] = gap_ns
 
     def set_position(self, qty_signed: int, target_ticks: int, stop_ticks: int, time_stop_ns: int) -> None:
         self.position = (qty_signed, target_ticks, stop_ticks, time_stop_ns) if qty_signed != 0 else None
@@ -335,6 +374,8 @@ class RefHotPath:
         """One signal's value at `now`."""
         if name in BAR_SIGNALS:
             return self.bar_part.values[name]
+        if name in self.fed:
+            return self.fed[name]
         if name == "dvs":
             return ratio(self.quality.dvs_c, 100)
         if name == "stream_age_ms":
@@ -349,6 +390,14 @@ class RefHotPath:
         """Bar signals whose value came from the fallback of their row (the pool, the 60 bars before)."""
         values, flagged = self.bar_part.values, self.bar_part.flagged
         return {name: name in flagged and values[name] is not None for name in BAR_SIGNALS}
+
+    def signal_changes(self) -> dict[str, float | None]:
+        """Each bar signal's value minus the one at the previous bar."""
+        found: dict[str, float | None] = {}
+        for name in BAR_SIGNALS:
+            now, before = self.bar_part.values[name], self.bar_part.previous[name]
+            found[name] = None if now is None or before is None else now - before
+        return found
 
     def bars(self, period_s: int) -> list[tuple[int, ...]]:
         """Closed bars, oldest first: (ts_open_ns, open, high, low, close, volume, notional, trades)."""

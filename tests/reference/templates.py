@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.reference.arith import e6, ratio, sigma, squash, weight
-from trading_bot.domain.kernel import Candidate, TargetRule, TemplateRow, TriggerRow
+from tests.reference.arith import clamp, e6, ratio, sigma, squash, weight
+from tests.reference.costs import expected_slippage
+from trading_bot.domain.kernel import Candidate, MapKnot, TargetRule, TemplateRow, TriggerRow, Verdict
 from trading_bot.domain.signal_registry import SIGNAL_BY_ID
 
 LONG, SHORT = 1, -1
@@ -32,6 +33,11 @@ class Terms:
     dvs_c: int
     slippage_base: float
     slippage_cap: float
+    entry_factor: float
+    stop_factor: float
+    stability_max_e6: int
+    cost_share_max_e6: int
+    rv_300s: float | None
     hour_factor: float
     atr_14_n: float | None
     spread: int | None
@@ -43,9 +49,9 @@ class Side:
 
     def __init__(self) -> None:
         self.holds = False
-        self.fired_in_episode = False
         self.episode = 0
-        self.last_fire_ns: int | None = None
+        self.last_look_ns: int | None = None
+        self.fired: tuple[int, bool] | None = None  # in this episode, lastly: its verdict, and whether masked then
 
 
 class Template:
@@ -125,8 +131,8 @@ class Template:
             x = -x
         return (trigger.low is None or trigger.low <= x) and (trigger.high is None or x <= trigger.high)
 
-    def evaluate(self, view: View, *, masked: bool) -> list[int]:
-        """One evaluation; returns the sides that fire, long first."""
+    def evaluate(self, view: View, terms: Terms, *, masked: bool) -> list[Candidate]:
+        """One evaluation; returns the candidates of the sides that fire, long first."""
         sums = self._sums(view)
         if sums is not None:
             self._smooth(view.t, *sums)
@@ -138,7 +144,8 @@ class Template:
             ranked = not self.missing and z_long is not None and z_short is not None
             holds[LONG] = ranked and z_long > z_short
             holds[SHORT] = ranked and z_short > z_long
-        return [side for side in (LONG, SHORT) if self._edge(side, view.t, holds=holds[side], masked=masked)]
+        found = [self._look(side, view.t, terms, holds=holds[side], masked=masked) for side in (LONG, SHORT)]
+        return [candidate for candidate in found if candidate is not None]
 
     def _side_holds(self, side: int, numbers: list[tuple[TriggerRow, float | None]]) -> bool:
         available = [(trigger, x) for trigger, x in numbers if x is not None]
@@ -149,79 +156,136 @@ class Template:
         assert z is not None
         return all_pass and z >= (self.row.z_hold if self.sides[side].holds else self.row.z_enter)
 
-    def _edge(self, side: int, t: int, *, holds: bool, masked: bool) -> bool:
+    def _look(self, side: int, t: int, terms: Terms, *, holds: bool, masked: bool) -> Candidate | None:
         memory = self.sides[side]
         if not holds:
-            memory.holds = memory.fired_in_episode = False
-            return False
+            memory.holds, memory.fired = False, None
+            return None
         if not memory.holds:
             memory.holds = True
             memory.episode += 1
-        if memory.last_fire_ns is not None and t - memory.last_fire_ns < self.row.rearm_ns:
-            return False
-        if memory.fired_in_episode and masked:
-            return False
-        memory.fired_in_episode = True
-        memory.last_fire_ns = t
-        return True
+        if memory.last_look_ns is not None and t - memory.last_look_ns < self.row.rearm_ns:
+            return None
+        if memory.fired is not None and masked:
+            return None
+        memory.last_look_ns = t
+        found = self._held_candidate(side, terms, memory.episode)
+        if memory.fired is not None:
+            verdict, was_masked = memory.fired
+            if not (found.verdict == 0 or found.verdict != verdict or was_masked):
+                return None
+        memory.fired = (found.verdict, masked)
+        return found
 
-    def candidate(self, side: int, x: Terms) -> Candidate:
-        """The candidate of a side that has just fired, at the terms of this moment."""
+    def _held_candidate(self, side: int, x: Terms, episode: int) -> Candidate:
         if self.missing:
-            return Candidate(
-                template=self.index, side=side, missing=True, episode=self.sides[side].episode, z_e6=0, belief_e6=0,
-                p_e6=0, p_be_e6=0, stability_e6=0, edge_e6=0, uncertainty_e6=0, cost_e6=0, euc_e6=0, required_e6=0,
-                cost_share_e6=0, slippage_e6=0, target_ticks=0, stop_ticks=0,
-            )  # fmt: skip
-        row = self.row
+            return _missing(self.index, side, episode)
         z = self.z(side)
         assert z is not None
-        target, stop = self._target(x.vwap), row.stop_ticks
-        c, q = x.commission, _slippage(x)
-        entry = 0.0 if row.passive else q
-        s = q
-        belief = sigma(z)
-        p_be = (float(stop) + c + entry + s) / (float(target + stop) + s)
-        p = p_be + 0.5 * (belief - p_be) * row.applicability
-        edge = p * float(target) - (1.0 - p) * float(stop)
-        f = c + entry + (1.0 - p) * s
+        return self.candidate(side, x, belief=sigma(z), z=z, stability=self.d / self.w, episode=episode)
+
+    def candidate(self, side: int, x: Terms, *, belief: float, z: float, stability: float, episode: int) -> Candidate:
+        """The candidate of a side at the terms of this moment."""
+        row = self.row
+        k = 1.0
+        if row.rv_reference != 0.0:
+            if x.rv_300s is None:
+                return _missing(self.index, side, episode)
+            k = clamp(x.rv_300s / row.rv_reference, 0.5, 2.0)
+        target, stop = self._target(k, x.vwap), _scaled(row.stop_ticks, k)
+        t, s_ticks = float(target), float(stop)
+        c = x.commission
+        q = expected_slippage(x.slippage_base, x.hour_factor, x.atr_14_n, x.spread)
+        e = 0.0 if row.passive else min(q * x.entry_factor, x.slippage_cap)
+        s = min(q * x.stop_factor, x.slippage_cap)
+        p_be = (s_ticks + c + e + s) / (float(target + stop) + s)
+        bucket = _volatility(x.atr_14_n)
+        knots = row.maps[bucket]
+        if knots:
+            p_target, p_stop, mark = _from_map(knots, belief)
+            p_time = 1.0 - p_target - p_stop
+        else:
+            p_target = p_be + 0.5 * (belief - p_be) * row.applicability
+            p_stop, p_time, mark = 1.0 - p_target, 0.0, 0.0
+        half_spread = 0.0 if x.spread is None else float(x.spread) / 2.0
+        edge = p_target * t - p_stop * s_ticks + p_time * mark
+        f = c + e + (p_stop + p_time) * s + p_time * half_spread
         doubt = 1.0 + 0.5 * (1.0 - ratio(x.dvs_c, 100)) + 0.5 * (1.0 - ratio(x.eqs_c, 100))
         u = float(target + stop) * x.sigma_p * doubt
+        reported = {
+            "stability_e6": e6(stability), "edge_e6": e6(edge), "uncertainty_e6": e6(u),
+            "required_e6": e6(x.throttle * (f + x.min_euc)), "cost_share_e6": e6(f / t),
+        }  # fmt: skip
         return Candidate(
             template=self.index,
             side=side,
             missing=False,
-            episode=self.sides[side].episode,
+            episode=episode,
             z_e6=e6(z),
             belief_e6=e6(belief),
-            p_e6=e6(p),
+            p_e6=e6(p_target),
             p_be_e6=e6(p_be),
-            stability_e6=e6(self.d / self.w),
-            edge_e6=e6(edge),
-            uncertainty_e6=e6(u),
             cost_e6=e6(f),
             euc_e6=e6(edge - u - f),
-            required_e6=e6(x.throttle * (f + x.min_euc)),
-            cost_share_e6=e6(f / float(target)),
-            slippage_e6=e6(q),
+            slippage_e6=e6(s),
             target_ticks=target,
             stop_ticks=stop,
+            p_stop_e6=e6(p_stop),
+            p_time_e6=e6(p_time),
+            mark_e6=e6(mark),
+            entry_slippage_e6=e6(e),
+            scale_e6=e6(k),
+            volatility=bucket,
+            fitted=bool(knots),
+            verdict=_verdict(reported, x),
+            **reported,
         )
 
-    def _target(self, vwap: tuple[int, int, int] | None) -> int:
-        fixed = self.row.target_ticks
+    def _target(self, k: float, vwap: tuple[int, int, int] | None) -> int:
+        scaled = _scaled(self.row.target_ticks, k)
         if self.row.target_rule != TargetRule.VWAP or vwap is None:
-            return fixed
+            return scaled
         c, v, n = vwap
         if v == 0:
-            return fixed
-        return min(fixed, max(1, math.floor(ratio(abs(c * v - n), v))))
+            return scaled
+        return min(scaled, max(1, math.floor(ratio(abs(c * v - n), v))))
 
 
-def _slippage(x: Terms) -> float:
-    atr = 0.0 if x.atr_14_n is None else x.atr_14_n * 3.0
-    a_atr = 2.0 if atr > 2.55 else 1.0 if atr > 2.1 else 0.0
-    spread = 0 if x.spread is None else x.spread
-    a_spread = 2.0 if spread >= 3 else 1.0 if spread >= 2 else 0.0
-    q = x.slippage_base + a_atr + a_spread
-    return min(q * x.hour_factor, x.slippage_cap)
+def _scaled(ticks: int, k: float) -> int:
+    return max(1, math.floor(float(ticks) * k + 0.5))
+
+
+def _volatility(atr_14_n: float | None) -> int:
+    if atr_14_n is None:
+        return 1
+    return 0 if atr_14_n * 3.0 < 0.7 else 2 if atr_14_n * 3.0 > 1.5 else 1
+
+
+def _from_map(knots: tuple[MapKnot, ...], belief: float) -> tuple[float, float, float]:
+    """Chances of target and stop, and the mark, between the two knots around a belief."""
+    points = [(knot.p_target, knot.p_stop, knot.mark_ticks) for knot in knots]
+    if belief < knots[0].belief:
+        return points[0]
+    for i in range(len(knots) - 1):
+        low, high = knots[i].belief, knots[i + 1].belief
+        if low <= belief < high:
+            f = (belief - low) / (high - low)
+            a, b, c = (x0 + f * (x1 - x0) for x0, x1 in zip(points[i], points[i + 1], strict=True))
+            return a, b, c
+    return points[-1]
+
+
+def _verdict(reported: dict[str, int], x: Terms) -> int:
+    verdict = 0
+    if reported["stability_e6"] > x.stability_max_e6:
+        verdict |= Verdict.UNSTABLE
+    if reported["cost_share_e6"] > x.cost_share_max_e6:
+        verdict |= Verdict.COST_SHARE
+    if reported["edge_e6"] - reported["uncertainty_e6"] < reported["required_e6"]:
+        verdict |= Verdict.EUC_LOW
+    return int(verdict)
+
+
+def _missing(index: int, side: int, episode: int) -> Candidate:
+    zeros = {name: 0 for name in Candidate.__struct_fields__ if name.endswith(("_e6", "_ticks"))}
+    return Candidate(template=index, side=side, missing=True, episode=episode, verdict=int(Verdict.MISSING), **zeros)
