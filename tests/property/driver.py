@@ -36,6 +36,7 @@ def outputs(kernel: HotPath | RefHotPath) -> dict[str, Any]:
     """Everything a kernel shows after a call, except its closed bars."""
     return {
         "now_ns": kernel.now_ns,
+        "penalties": kernel.penalties(),
         "dvs_c": kernel.dvs_c,
         "dvs_band": kernel.dvs_band,
         "dvs_min_c": kernel.dvs_min_c,
@@ -50,7 +51,6 @@ def outputs(kernel: HotPath | RefHotPath) -> dict[str, Any]:
         "book": kernel.book(),
         "signals": kernel.signals(),
         "beliefs": kernel.beliefs(),
-        "penalties": kernel.penalties(),
     }
 
 

@@ -169,9 +169,8 @@ class TapeMaker:
                 ("set_sigma_p", (i, rng.uniform(0.01, 0.2))),
                 ("set_costs", (rng.uniform(0.2, 2.0), rng.choice([0.25, 0.5]))),
                 ("set_slippage_factors", (rng.uniform(0.2, 2.0), rng.uniform(0.2, 2.0))),
-                ("set_fed", (rng.choice(FED), rng.choice([None, 0.0, rng.uniform(-1.0, 1.0)]))),
+                ("set_fed", (rng.choice(FED), rng.choice([None, 0.0, rng.uniform(0.0, 1.0)]))),
                 ("set_eqs", (rng.randint(0, 100),)),
-                ("set_usual_gap", (rng.choice([0, 30, rng.randrange(48)]), rng.choice([0, 300 * NS_PER_MS, NS_PER_S]))),
                 (
                     "set_position",
                     (

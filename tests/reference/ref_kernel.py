@@ -336,9 +336,6 @@ class RefHotPath:
     def set_eqs(self, eqs_c: int) -> None:
         self.eqs_c = eqs_c
 
-    def set_usual_gap(self, bucket: int, gap_ns: int) -> None:
-        self.quality.usual_gap.gap_ns[bucket] = gap_ns
-
     def set_position(self, qty_signed: int, target_ticks: int, stop_ticks: int, time_stop_ns: int) -> None:
         self.position = (qty_signed, target_ticks, stop_ticks, time_stop_ns) if qty_signed != 0 else None
         self.exit_mask = 0
