@@ -142,7 +142,14 @@ def test_slippage_climbs_with_the_range_of_the_bars_and_with_the_spread() -> Non
         ts = T0_NS + minute * MINUTE_NS + NS_PER_S
         calls += [("on_trade", (ts + k, P0 + offset, 1, 1, 0, 0)) for k, offset in enumerate((0, 20, -20, 0))]
         calls += [quote(ts + (1 + spread) * NS_PER_S, spread) for spread in (1, 2, 3)]
-    config = kernel_config(sessions=ALL_DAY, templates=(EAGER,), age_outside_rth_factor=1)
+    config = kernel_config(
+        sessions=ALL_DAY,
+        templates=(EAGER,),
+        age_outside_rth_factor=1,
+        min_euc_ticks=-1000.0,  # nothing speaks against a candidate, so that each look fires
+        cost_share_max_e6=10_000_000,
+        stability_max_e6=10_000_000,
+    )
     compare(config, calls, label="slippage ladder")
     kernel = new_kernel(config)
     for call in calls:

@@ -13,8 +13,8 @@ from tests.property.tapes import HUGE, P0, Call, hostile_tape
 from tests.reference.arith import NS_PER_MS, NS_PER_S
 from trading_bot.domain.kernel import TEMPLATES_MAX
 
-SEEDS = range(24)
-CALLS_PER_SEED = 2_500
+SEEDS = range(20)
+CALLS_PER_SEED = 1_200
 
 
 def compare_seed(seed: int, count: int) -> None:

@@ -31,7 +31,7 @@ class BarQuality:
         self.last_bars: list[OpenBar] = []
         self.touch: tuple[int, int] | None = None
         self.touch_changed_ns = -1
-        self.late = False
+        self.late: list[bool] = []  # of each stamped trade of the open bar
 
     def quote(self, now: int, quote: Quote) -> None:
         sizes = (quote.bid_qty, quote.ask_qty)
@@ -41,8 +41,8 @@ class BarQuality:
 
     def trade(self, now: int, event_ns: int) -> None:
         """A trade with a positive size."""
-        if event_ns > 0 and max(0, now - event_ns - self.resolution_ns) > LATE_NS:
-            self.late = True
+        if event_ns > 0:
+            self.late.append(max(0, now - event_ns - self.resolution_ns) > LATE_NS)
 
     def on_minute(self, g: int, bar: OpenBar | None, spread_sum: int, spread_dt: int, bars: Bars) -> None:
         """A whole minute has ended at `g`."""
@@ -59,13 +59,13 @@ class BarQuality:
             found.add("stuck")
         if _out_of_range(bars):
             found.add("range")
-        if self.late:
+        if self.late and all(self.late):
             found.add("late")
         if spread_sum > 10 * spread_dt:
             found.add("wide")
         self._keep(found)
         self.before = bar
-        self.late = False
+        self.late = []
 
     def _keep(self, found: set[str]) -> None:
         self.ring = [*self.ring, found][-JUDGED_KEPT:]

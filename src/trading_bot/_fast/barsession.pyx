@@ -32,7 +32,7 @@ cdef void count_in_session(State* st, const Config* config, const SessionRow* ro
     cdef Bars* bars = &st.bars
     cdef BarSession* session = &bars.session
     cdef const Bar* bar = ago(bars, 0)
-    cdef int64_t away
+    cdef int64_t away, opens_ns
     if not in_session(config, row, bar.ts_open_ns):
         return
     if session.bars == 0:
@@ -44,7 +44,8 @@ cdef void count_in_session(State* st, const Config* config, const SessionRow* ro
     session.sum_away2 += away * away
     session.notional += bar.notional
     session.volume += bar.volume
-    if bar.ts_open_ns < session_open(config, row) + RANGE_MINUTES * MINUTE_NS:
+    opens_ns = session_open(config, row)
+    if opens_ns <= bar.ts_open_ns < opens_ns + RANGE_MINUTES * MINUTE_NS:
         if bars.range_bars == 0 or bar.high_ticks > bars.range_high_ticks:
             bars.range_high_ticks = bar.high_ticks
         if bars.range_bars == 0 or bar.low_ticks < bars.range_low_ticks:
