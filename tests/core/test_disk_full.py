@@ -20,11 +20,11 @@ def small_disk(monkeypatch):
     allocate = EventLog._allocate
     left = [3]
 
-    def limited(log, index):
+    def limited(log, index, **how):
         if left[0] == 0:
             raise OSError(errno.ENOSPC, "No space left on device")
         left[0] -= 1
-        return allocate(log, index)
+        return allocate(log, index, **how)
 
     monkeypatch.setattr(EventLog, "_allocate", limited)
     return left

@@ -139,8 +139,9 @@ class TestTheOrder:
         assert order.order_id == (cause, 0), "the number of the record that caused it, and its place there"
         assert (order.template, order.qty, order.risk_uusd) == ("T2", 1, 10_000_000)
         assert order.expires_ns == START_NS + 10 * NS_PER_S
-        timer = only(results, ArmTimer)
-        assert (timer.name, timer.due_ns, timer.order_id) == ("entry_ttl", order.expires_ns, order.order_id)
+        timers = [(timer.name, timer.due_ns, timer.order_id) for timer in of(results, ArmTimer)]
+        answer_ns = START_NS + 5 * NS_PER_S
+        assert timers == [("entry_ttl", order.expires_ns, order.order_id), ("order_ack", answer_ns, order.order_id)]
         assert world.state.budgets.attempts_day == 1
 
     def test_everything_about_its_moment_is_logged_before_it_leaves(self, world):
@@ -152,6 +153,7 @@ class TestTheOrder:
             "DecisionMade",
             "DecisionMade",
             "PlaceOrder",
+            "ArmTimer",
             "ArmTimer",
         ]
         assert only(results, events.SafetyVerdict).verdict == "safety_gate_passed"

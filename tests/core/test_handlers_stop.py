@@ -264,7 +264,8 @@ class TestBroker:
     def test_an_order_follows_the_table(self, world, answer, status):
         order_id = only(world.fire(candidate()), PlaceOrder).order.order_id
         assert world.state.entries[order_id].status is OrderStatus.SENT
-        assert world.apply(answer(ts_ns=world.now_ns, order_id=order_id)) == []
+        disarmed = only(world.apply(answer(ts_ns=world.now_ns, order_id=order_id)), DisarmTimer)
+        assert (disarmed.name, disarmed.order_id) == ("order_ack", order_id)
         assert world.state.entries[order_id].status is status
 
     def test_a_rejected_entry_is_told_counted_and_gone(self, world):

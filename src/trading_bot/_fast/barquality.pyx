@@ -95,7 +95,8 @@ cdef bint missed(const Config* config, int64_t ts_open, int64_t before, int64_t 
     cdef const SessionRow* row = row_at_time(config, ts_open, hint)
     if not is_open(row, ts_open):
         return False
-    before = max(before, row.open_ns - MINUTE_NS)
+    if before < row.open_ns:
+        return False                                # a bar of another session
     if ts_open >= row.break_end_ns:
         before = max(before, row.break_end_ns - MINUTE_NS)
     return ts_open - before > GAP_S * SECOND_NS

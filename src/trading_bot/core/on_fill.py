@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from trading_bot.core import breaking, cost_desk, event_watch, learning_desk, reentry
+from trading_bot.core import breaking, cost_desk, event_watch, execution_quality, learning_desk, reentry
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
 from trading_bot.core.leaving import watch_in_kernel
@@ -61,10 +61,11 @@ def _book(state: State, event: OrderFilled) -> int:
 def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     ts_ns, first = event.ts_ns, entry.filled_qty == 0
     signal = OrderSignal.FILL if event.final else OrderSignal.PARTIAL_FILL
+    answered = execution_quality.answered(ts_ns, entry)
     entry.status = next_status(entry.status, signal)
     entry.filled_qty += event.qty
     _book(state, event)
-    results: Results = [*cost_desk.measure_entry(state, entry, event), *settle_entry(state, ts_ns, entry)]
+    results: Results = [*answered, *cost_desk.measure_entry(state, entry, event), *settle_entry(state, ts_ns, entry)]
     if first:
         reentry.entry_filled(state, entry)
         state.budgets = budgets.with_execution(state.budgets)

@@ -4,7 +4,7 @@ import zlib
 
 import msgspec
 
-from trading_bot.core import breaking, context_desk, cost_desk, locking
+from trading_bot.core import breaking, context_desk, cost_desk, execution_quality, locking
 from trading_bot.core.carried import Carried
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch, request_stop
 from trading_bot.core.learning_desk import refresh_throttles
@@ -93,9 +93,10 @@ def instrument_bound(_state: State, _event: events.InstrumentBound, _seq: int) -
 
 def link_status(state: State, event: events.LinkStatus, _seq: int) -> Results:
     """Link and kind of market data."""
+    results = execution_quality.link_changed(state, event)
     state.link_up = event.up
     state.data_type = event.data_type
-    return watch_quality(state, event.ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
+    return [*results, *watch_quality(state, event.ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)]
 
 
 def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> Results:
@@ -128,7 +129,7 @@ def _compare_position(state: State, event: events.Reconciled) -> Results:
     ours, theirs = state.position.qty, event.position_qty
     if ours == theirs:
         state.position_known = True
-        return []
+        return execution_quality.reconciled_clean(state, event.ts_ns)
     text = f"position {ours} here, {theirs} at the broker"
     if theirs == 0:
         state.position, state.position_known, state.trade = FLAT, True, None

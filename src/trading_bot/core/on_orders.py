@@ -1,6 +1,6 @@
 """Handlers: what a broker, or the sink that stands for it, says about orders. Executions are in `on_fill`."""
 
-from trading_bot.core import breaking
+from trading_bot.core import breaking, execution_quality
 from trading_bot.core.flattening import drive
 from trading_bot.core.leaving import place_exit
 from trading_bot.core.on_session import STOP_DEADLINE_TIMER, settle_entry, watch_quality
@@ -137,8 +137,10 @@ def _advance(state: State, ts_ns: int, order_id: ClientOrderId, signal: OrderSig
             return []
         text = f"{signal.value} for order {order_id}, which is not open here"
         return [Alert(ts_ns=ts_ns, level="warning", code="ORDER_NOT_OPEN", text=text)]
+    results = execution_quality.answered(ts_ns, entry)
     entry.status = next_status(entry.status, signal)
     settled = settle_entry(state, ts_ns, entry)
     if not settled:
-        return []
-    return [*settled, *watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)]
+        return results
+    results += execution_quality.partial_left(state, ts_ns, entry)
+    return [*results, *settled, *watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from trading_bot.core import breaking, context_desk, event_watch, locking
+from trading_bot.core import breaking, context_desk, event_watch, execution_quality, locking
 from trading_bot.core.control import DELAYED_DATA
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, watch
 from trading_bot.core.flattening import FLATTEN_TIMER, flatten, flatten_timer, pull_kill_switch
@@ -178,6 +178,7 @@ _TIMERS: Final[dict[str, Callable[[State, events.TimerFired], Results]]] = {
     QUALITY_KILL_TIMER: _quality_kill,
     DATA_DOWN_CLEAR_TIMER: _data_is_back,
     STOP_DEADLINE_TIMER: _stop_is_missing,
+    execution_quality.ORDER_ACK_TIMER: execution_quality.answer_missing,
     EXIT_CHECK_TIMER: lambda state, event: watch(state, event.ts_ns),
     FLATTEN_TIMER: lambda state, event: flatten_timer(state, event.ts_ns),
     context_desk.CONTEXT_TIMER: lambda state, event: context_desk.context_timer(state, event.ts_ns),

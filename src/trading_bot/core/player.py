@@ -15,6 +15,7 @@ from trading_bot.core.cost_desk import with_adopted, with_measured
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
+from trading_bot.core.execution_quality import with_penalty
 from trading_bot.core.log_reader import MessageFrame, TickSpan
 from trading_bot.core.machine import Facts, Machine
 from trading_bot.domain import events, log_records, trade_events
@@ -237,6 +238,8 @@ class Player:
 
     def _input(self, record: Event | Effect, seq: int) -> None:
         assert isinstance(record, Event)
+        if isinstance(record, events.CoreFailed) and record.failed_seq == self._results_seq:
+            self._expected.clear()  # what it was deciding when it failed was never recorded
         self._no_debt(seq)
         machine = self._live(seq)
         code = machine.state.kernel.on_time(record.ts_ns - 1)
@@ -327,6 +330,8 @@ class Player:
             self._carry(data_down=record.data_down)
         elif isinstance(record, events.OrderRejected):
             self._carry(deficits=(*self.facts.carried.deficits, EqsDeficit("reject", record.ts_ns)))
+        elif isinstance(record, events.ExecutionPenalised):
+            self._carry(deficits=with_penalty(self.facts.carried.deficits, record))
         elif isinstance(record, PlaceOrder):
             ledger = self.facts.carried.ledger
             self._carry(ledger=msgspec.structs.replace(ledger, budgets=budgets.with_attempt(ledger.budgets)))

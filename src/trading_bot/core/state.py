@@ -30,7 +30,7 @@ from trading_bot.engines.levels import Level, LevelState, level_rules
 from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.minute_ranges import BarRange, MinuteRanges
 from trading_bot.engines.position import FLAT, Account, Position
-from trading_bot.engines.quality import EqsDeficit
+from trading_bot.engines.quality import EqsDeficit, Outage
 from trading_bot.engines.safety_gate import SafetyGate
 from trading_bot.engines.scheduled_events import Blackout
 from trading_bot.engines.session import (
@@ -122,6 +122,7 @@ class State:
         self.ended = False
         self.kill_reason: str | None = None
         self.link_up = False
+        self.outage: Outage | None = None
         self.data_type = 0
         self.equity_uusd: int | None = None
         self.margin_used_uusd: int | None = None
@@ -259,6 +260,7 @@ class State:
             "exit_code": self.exit_code,
             "kill_reason": self.kill_reason,
             "link_up": self.link_up,
+            "outage": msgspec.to_builtins(self.outage),
             "data_type": self.data_type,
             "equity_uusd": self.equity_uusd,
             "margin_used_uusd": self.margin_used_uusd,
@@ -277,6 +279,7 @@ class State:
                     entry.status.value,
                     entry.order.limit_ticks,
                     entry.filled_qty,
+                    entry.answered,
                 ]
                 for order_id, entry in self.entries.items()
             ],

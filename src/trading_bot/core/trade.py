@@ -41,6 +41,7 @@ class Entry(msgspec.Struct, kw_only=True):
     status: OrderStatus
     terms: EntryTerms
     filled_qty: int = 0
+    answered: bool = False  # the broker has said something about it
 
 
 class Trade(msgspec.Struct, kw_only=True):

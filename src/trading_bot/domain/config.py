@@ -74,6 +74,12 @@ class QualityConfig(Section, frozen=True):
     age_outside_rth_factor: Annotated[
         int, within(1, 100), unit("1", "the three ages are this much longer outside RTH")
     ] = 4
+    reset_after_open_min: Annotated[
+        int, within(0, 1380), unit("min", "the broker's daily reset begins this long after the Globex open")
+    ] = 345
+    reset_min: Annotated[
+        int, within(0, 240), unit("min", "and lasts this long: while flat, a lost link costs a quarter in it")
+    ] = 60
 
     def __post_init__(self) -> None:
         for low, middle, high in (
@@ -213,6 +219,12 @@ class OrdersConfig(Section, frozen=True):
     stop_deadline_ms: Annotated[
         int, within(100, 60_000), unit("ms", "a position without a stop at the broker is left after this (EX05)")
     ] = 2_000
+    ack_deadline_ms: Annotated[
+        int, within(100, 60_000), unit("ms", "an entry without any answer by then is unknown, and the broker is asked")
+    ] = 5_000
+    unknown_deadline_s: Annotated[
+        int, within(1, 600), unit("s", "an entry still unknown this long after that pulls the kill switch (spec 8.3)")
+    ] = 30
     exit_check_ms: Annotated[
         int, within(100, 60_000), unit("ms", "time between looks at an open position: thesis, trail, volatility")
     ] = 1_000

@@ -344,6 +344,18 @@ class QualityStateChanged(Derived, frozen=True, gc=False, kw_only=True, tag="QUA
     dvs_c: int
 
 
+class ExecutionPenalised(Derived, frozen=True, gc=False, kw_only=True, tag="EXECUTION_PENALISED"):
+    """The execution score lost something that no other event tells: `name` as in `engines.quality.EQS_PENALTIES`.
+
+    `replaces` names the penalty of the same time whose place it takes, empty for a new one.
+    """
+
+    name: str
+    since_ns: int
+    quarter: bool = False
+    replaces: str = ""
+
+
 class ExitDetected(Derived, frozen=True, gc=False, kw_only=True, tag="EXIT_DETECTED"):
     """An exit condition of the open position was met (`ExitReason` bits)."""
 

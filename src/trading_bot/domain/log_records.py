@@ -51,6 +51,7 @@ LogRecord = (
     | events.SessionChanged
     | events.SessionExitFlatten
     | events.QualityStateChanged
+    | events.ExecutionPenalised
     | events.ExitDetected
     | trade_events.TradeOpened
     | trade_events.FillMeasured

@@ -42,10 +42,19 @@ EQS_PENALTIES: Final[dict[str, EqsPenalty]] = {
 
 
 class EqsDeficit(msgspec.Struct, frozen=True, gc=False):
-    """One penalty that was taken, at a time."""
+    """One penalty that was taken, at a time; `quarter`: only a quarter of it."""
 
     name: str
     since_ns: int
+    quarter: bool = False
+
+
+class Outage(msgspec.Struct, frozen=True, gc=False):
+    """A loss of the link whose end has not been reconciled; `up_ns` None while it lasts."""
+
+    since_ns: int
+    quarter: bool
+    up_ns: int | None = None
 
 
 def deficit_e6(deficit: EqsDeficit, ts_ns: int) -> int:
@@ -55,7 +64,8 @@ def deficit_e6(deficit: EqsDeficit, ts_ns: int) -> int:
     whole, rest_ns = divmod(max(ts_ns - deficit.since_ns, 0), half_life_ns)
     if whole >= 40:
         return 0
-    return row.cost_c * _E6 * (2 * half_life_ns - rest_ns) // (half_life_ns << (whole + 1))
+    left_e6 = row.cost_c * _E6 * (2 * half_life_ns - rest_ns) // (half_life_ns << (whole + 1))
+    return left_e6 // 4 if deficit.quarter else left_e6
 
 
 def eqs_c(deficits: tuple[EqsDeficit, ...], ts_ns: int) -> int:

@@ -133,6 +133,10 @@ class ExecutionScore:
             self._expires_ns[record.order.order_id] = record.order.expires_ns
         elif isinstance(record, events.OrderRejected):
             self._lose("reject", record.ts_ns)
+        elif isinstance(record, events.ExecutionPenalised):
+            if record.replaces:
+                self._deficits.pop(EqsDeficit(record.replaces, record.since_ns, record.quarter), None)
+            self._deficits[EqsDeficit(record.name, record.since_ns, record.quarter)] += 1
         elif isinstance(record, trade_events.OrderFilled):
             self._filled(record)
         elif isinstance(record, trade_events.TradeOpened):
