@@ -1,6 +1,7 @@
 """docs/signals.md is what the registry makes, with every row in it."""
 
 from tools.make_signals_doc import PAGE, page
+
 from trading_bot.domain.signal_registry import SIGNALS
 
 
