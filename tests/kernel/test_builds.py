@@ -35,8 +35,8 @@ def test_another_optimisation_level_gives_the_same_bits(tmp_path, level):
     for name in ("setup.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "README.md").touch()
-    kernel = "hotpath,views,step,bars,barsignals,quality,signals,templates,candidates,plan,logsegment,logwriter"
-    modules = f"{kernel},exchange,exchange_match,exchange_orders,exchange_shadow"
+    kernel = "hotpath,views,step,bars,barsignals,barsession,barvolume,barquality,usualgap,quality,signals,templates"
+    modules = f"{kernel},candidates,plan,logsegment,logwriter,exchange,exchange_match,exchange_orders,exchange_shadow"
     subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace", "--parallel", "2"],
         cwd=tmp_path,

@@ -247,7 +247,7 @@ def test_silence_in_rth_is_judged_by_its_length(age, penalty):
     assert kernel.dvs_c == 100
 
 
-def test_silence_outside_rth_counts_a_quarter_and_known_gaps_count_more():
+def test_silence_outside_rth_counts_a_quarter():
     kernel = HotPath(config())
     kernel.on_quote(T0 + HOUR, 100, 1, 101, 1)
     while kernel.on_time(T0 + HOUR + 8100 * MS):
@@ -255,10 +255,10 @@ def test_silence_outside_rth_counts_a_quarter_and_known_gaps_count_more():
     assert kernel.penalties()["age"] == 10
     kernel = HotPath(config())
     kernel.on_quote(NOON, 100, 1, 101, 1)
-    while kernel.on_time(NOON + 4 * S):
+    while kernel.on_time(NOON + 2 * S):
         pass
     assert kernel.penalties()["age"] == 0
-    kernel.on_time(NOON + 4100 * MS)
+    kernel.on_time(NOON + 2100 * MS)
     assert kernel.penalties()["age"] == 10
 
 
@@ -280,9 +280,7 @@ def test_event_stamps_show_regression_and_delay():
     kernel.on_quote(NOON + 5 * S, 100, 1, 101, 1, NOON + 5 * S - 270 * MS)
     assert kernel.penalties()["delay"] == 10
     kernel.on_trade(NOON + 5 * S + 1, 100, 1, BUY, NOON + 1 * S)  # trades have their own previous stamp
-    assert kernel.penalties() | {"age": 0} == {
-        "crossed": 0, "locked": 0, "regression": 0, "delay": 30, "outside": 0, "rejected": 0, "delayed": 0, "age": 0,
-    }  # fmt: skip
+    assert {name: penalty for name, penalty in kernel.penalties().items() if penalty and name != "age"} == {"delay": 30}
     kernel.on_quote(NOON + 5 * S + 2, 100, 1, 101, 1, NOON + 5 * S - 270 * MS - 1001)
     assert kernel.penalties()["regression"] == 30
     kernel.on_quote(NOON + 5 * S + 3, 100, 1, 101, 1, 0, TickFlag.DELAYED_DATA)

@@ -120,7 +120,8 @@ def test_target_and_stop_scale_with_volatility_between_half_and_twice(jump, scal
         kernel.on_quote(NOON + second * S, 1000 + up, 10, 1001 + up, 10)
     found = kernel.terms(0, 1, 0.7, NOON)
     assert (found.scale_e6, found.target_ticks, found.stop_ticks) == (scale_e6, target, stop)
-    assert found.uncertainty_e6 == (target + stop) * 80_000
+    # minutes of RTH without a trade: the data score is 80 and the doubt 1 + 0.5 * 0.2
+    assert found.uncertainty_e6 == (target + stop) * 88_000
 
 
 @pytest.mark.parametrize(
