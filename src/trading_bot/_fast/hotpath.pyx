@@ -15,7 +15,8 @@ from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED
 from trading_bot._fast.refusals cimport finite, not_negative, raise_answers_lost, raise_bad_record, template_index
 from trading_bot._fast.state cimport BUCKETS, Bar, Control, Flow, Report
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
-from trading_bot._fast.templates cimport arrange, sum_bar_parts
+from trading_bot._fast.arrange cimport arrange
+from trading_bot._fast.templates cimport sum_bar_parts
 from trading_bot._fast.views cimport (
     bars_of, beliefs_of, candidates_of, changes_of, flags_of, layout_digest, penalties_of, signal_of, signals_of, terms_of,
 )

@@ -12,7 +12,8 @@ from trading_bot._fast.quality cimport count_frames, judge_grid, reset_quality, 
 from trading_bot._fast.session cimport advance_session
 from trading_bot._fast.signals cimport close_second, remember_grid, reset_flow
 from trading_bot._fast.state cimport TEMPLATES, Bars, State, TemplateState
-from trading_bot._fast.templates cimport arrange, sum_bar_parts, unsettle
+from trading_bot._fast.arrange cimport arrange
+from trading_bot._fast.templates cimport sum_bar_parts, unsettle
 
 
 cdef int run_grid(Kernel* kernel, int64_t until) noexcept nogil:

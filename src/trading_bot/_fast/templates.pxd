@@ -4,7 +4,11 @@ from libc.stdint cimport int64_t, uint64_t
 
 from trading_bot._fast.config cimport Config
 from trading_bot._fast.decay cimport Beliefs, Gap, SlowPair, Step, Term, TriggerPair
-from trading_bot._fast.state cimport SIGNALS, TEMPLATES, TRIGGERS, WEIGHTS, State, TemplateState
+from trading_bot._fast.state cimport BAR_SIGNALS, DVS, SIGNALS, TEMPLATES, TRIGGERS, WEIGHTS, State, TemplateState
+
+# Ids of bar signals; dvs has its id among them.
+cdef inline uint64_t bar_bits() noexcept nogil:
+    return ((<uint64_t>1 << BAR_SIGNALS) - 1) & ~(<uint64_t>1 << DVS)
 
 cdef enum:
     CANDIDATE_FIRED = 1       # Outcome.CANDIDATE
@@ -73,13 +77,22 @@ cdef struct Groups:           # derived from configuration, control block and wh
     Gap gap                   # between quotes
     Group group[CADENCES]
 
-# Lists the templates that are on; derived from the configuration and the state, not part of it. Called whenever the
-# control block or the state changed other than by evaluation.
-cdef void arrange(Groups* groups, const Config* config, State* st) noexcept nogil
 # Evaluates one cadence at t; CANDIDATE_FIRED or 0.
 cdef int evaluate(State* st, const Config* config, Groups* groups, Group* group, int64_t t) noexcept nogil
 # The bar part of every belief, after a 60 s bar closed or nothing is known any more.
 cdef void sum_bar_parts(State* st, const Config* config) noexcept nogil
+
+cdef inline void follow_sides(Duo* duo) noexcept nogil:
+    """The thresholds of the sides that hold."""
+    cdef const double* threshold
+    cdef int lane
+    duo.held = 0
+    for lane in range(2):
+        if duo.member[lane] != NULL:
+            threshold = duo.member[lane].threshold[duo.state[lane].side + 1]
+            duo.beliefs.least_long[lane] = threshold[0]
+            duo.beliefs.least_short[lane] = threshold[1]
+            duo.held |= duo.state[lane].side != 0
 
 cdef inline void unsettle(Groups* groups) noexcept nogil:
     """Bar signals and bar parts are others."""
