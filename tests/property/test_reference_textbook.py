@@ -15,7 +15,7 @@ from pandas.testing import assert_frame_equal
 
 from tests.property.configs import DAY_NS, QUICK, T0_NS, daily_sessions, kernel_config, template
 from tests.reference.arith import GRID_NS, MINUTE_NS, NS_PER_MS, NS_PER_S, weight
-from tests.reference.bars import BAR_SIGNALS
+from tests.reference.bar_signals import BAR_SIGNALS
 from tests.reference.ref_kernel import RefHotPath
 from trading_bot._fast.hotpath import HotPath
 from trading_bot.domain.kernel import Outcome

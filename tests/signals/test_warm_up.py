@@ -26,7 +26,7 @@ LIVE_S = {
     "dvs": 0, "spread_ticks": 0, "microprice_dev": 0, "queue_imbalance": 0, "absorption": 0, "stream_age_ms": 0,
     "sweep_ticks": 0, "ofi_1s": 5, "ofi_5s": 25, "ofi_30s": 150, "trade_imb_1s": 5, "trade_imb_5s": 25,
     "trade_imb_30s": 150, "intensity_sum": 25, "intensity_imb": 25,
-    # The grid ring has its first mid at 300 ms; mom_W looks at the last grid point at or before t - W, there at 500 ms + W.
+    # The first mid in the grid ring is that of 300 ms; mom_W looks for it 200 ms later, W ago.
     "mom_1s": 1.25, "mom_5s": 5.25, "mom_30s": 30.25,
     # The cached ones appear at the next grid point or whole second, seen at the record behind it.
     "rv_30s": 150.25, "rv_300s": 1500.25, "kyle_lambda": 300.75,
