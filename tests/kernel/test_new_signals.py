@@ -288,6 +288,10 @@ class TestPaths:
         # a deeper one first: the newest counts, measured from the low of the other
         assert after([*calm, row(98 - 2 * depth, 99), row(98 - 3 * depth, 99)])[name] == side * depth / 16.0
         assert after([*calm, (100, 102 + depth, 98 - depth, 100, 10)])[name] == 0.0  # both sides
+        # a bar that went further hides the break while it is one of those before it
+        wide = (100, 130, 70, 100, 10)
+        assert after([*calm, wide, *[FLAT] * window, broken])[name] == side * depth / 16.0
+        assert after([*calm, wide, *[FLAT] * (window - 1), broken])[name] == 0.0
 
 
 class TestFed:
