@@ -106,10 +106,10 @@ def settle_entry(state: State, ts_ns: int, entry: Entry) -> Results:
     return [DisarmTimer(ts_ns=ts_ns, name=ENTRY_TTL_TIMER, order_id=order_id)]
 
 
-def _poor_score(state: State, ts_ns: int, band: int) -> str | None:
-    """The score that is below its kill gate. Delayed data refuse entries and never kill."""
+def _poor_score(state: State, ts_ns: int, band: int, *, delayed: bool = False) -> str | None:
+    """The score that is below its kill gate. Delayed data, by link or by record, refuse entries and never kill."""
     quality = state.config.quality
-    if band == Band.KILL and state.data_type not in DELAYED_DATA:
+    if band == Band.KILL and not delayed and state.data_type not in DELAYED_DATA:
         return f"data score below {quality.dvs_kill_c}/100"
     if eqs_c(state.deficits, ts_ns) < quality.eqs_kill_c:
         return f"execution score below {quality.eqs_kill_c}/100"
@@ -120,10 +120,15 @@ def _quality_kill(state: State, event: events.TimerFired) -> Results:
     ts_ns = event.ts_ns
     state.quality_kill_armed = False
     # The execution score rises by itself, without an event.
-    poor = _poor_score(state, ts_ns, state.kernel.dvs_band)
-    if poor is None or not state.exposed:
+    band = state.kernel.dvs_band
+    if not state.exposed or _poor_score(state, ts_ns, band) is None:
         return []
     seconds = state.config.quality.kill_after_s
+    poor = _poor_score(state, ts_ns, band, delayed=state.kernel.penalties()["delayed"] > 0)
+    if poor is None:
+        # No event tells when delayed records end while the band stays: look again.
+        state.quality_kill_armed = True
+        return [ArmTimer(ts_ns=ts_ns, name=QUALITY_KILL_TIMER, due_ns=ts_ns + seconds * NS_PER_S)]
     return pull_kill_switch(state, ts_ns, f"{poor} for {seconds} s while exposed", "quality")
 
 
