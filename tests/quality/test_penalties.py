@@ -116,6 +116,22 @@ def test_a_range_beyond_six_times_the_usual_without_a_reason():
     assert max(penalties["range"] for _, _, penalties in found) == 20
 
 
+@pytest.mark.parametrize(("heavy", "minutes", "points"), [(900, 65, 0), (1, 65, 20), (900, 50, 20)])
+def test_a_range_with_a_reason_is_a_shock_and_costs_nothing(heavy, minutes, points):
+    """DG12: range above 4 ATR30, volume more than 2.5 deviations up, body above 3 deviations of 60 bodies.
+
+    The same minute without the volume, or before 60 bodies are known, is a range without a reason.
+    """
+    spot = T0 + minutes * MINUTE
+    shift = spot - SPOT
+    minute = [tick.shifted(shift) for tick in burst(PRICE + 60)]
+    minute = [
+        tick._replace(bid_qty=heavy) if tick.is_trade and tick.bid_ticks == PRICE + 60 else tick for tick in minute
+    ]
+    found = run(minute, spot, spot + MINUTE + S, before=calm(T0, spot))
+    assert found[-1][2]["range"] == points
+
+
 def test_a_minute_that_is_late_altogether():
     late = [quote(SPOT + k * S + 100 * MS, size=10 + k % 3) for k in range(60)]
     late += [trade(SPOT + k * S + 300 * MS, PRICE + k % 2, delay=6 * S) for k in range(60)]
