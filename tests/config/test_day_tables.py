@@ -68,8 +68,6 @@ SPECIFIED = {
     "exits.lock_r": 1.0,
     "exits.trail": True,
     "exits.trail_atr": 0.75,
-    "exits.scale_min": 0.5,
-    "exits.scale_max": 2.0,
 }
 # What no document fixes, so that the operator must see a star.
 OPEN = (

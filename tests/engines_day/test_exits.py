@@ -364,29 +364,7 @@ def test_a_stop_never_loosens(sign, risk, path, action):
         assert stops[1] + stops[-1] == 40_000
 
 
-# --- scale and price -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("rv", "usual", "scale"),
-    [
-        (3_000_000, 2_000_000, 1_500_000),
-        (9_000_000, 2_000_000, 2_000_000),  # clamped at 2
-        (100_000, 2_000_000, 500_000),  # and at ½
-        (None, 2_000_000, 1_000_000),
-        (2_000_000, None, 1_000_000),
-        (2_000_000, 0, 1_000_000),
-    ],
-)
-def test_volatility_scales_within_half_and_double(rv, usual, scale):
-    assert exits.volatility_scale_e6(rv, usual, CONFIG) == scale
-
-
-def test_target_and_stop_scale_together_and_are_not_clipped():
-    assert exits.scaled_exits(16, 8, 1_500_000) == (24, 12)
-    assert exits.scaled_exits(20, 12, 2_000_000) == (40, 24)  # above 12: STOP_TOO_WIDE is for the gate to say
-    assert exits.scaled_exits(15, 1, 500_000) == (8, 1)
-    assert exits.scaled_exits(1, 1, 400_000) == (1, 1)
+# --- price -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_exit_limit_is_eight_ticks_through_the_touch():
@@ -407,13 +385,13 @@ def test_numbers_of_the_specification_are_the_defaults():
         2.0,
         1.0,
     )
-    assert (CONFIG.trail_atr, CONFIG.scale_min, CONFIG.scale_max) == (0.75, 0.5, 2.0)
+    assert CONFIG.trail_atr == 0.75
 
 
 def test_every_other_number_says_why():
     given_by_specification = {
         *("limit_through_ticks", "shock_atr_n", "shock_range_ratio", "break_even_from_r", "break_even_lock_r"),
-        *("lock_from_r", "lock_r", "trail", "trail_atr", "scale_min", "scale_max"),
+        *("lock_from_r", "lock_r", "trail", "trail_atr"),
     }
     assert set(ASSUMED) == set(ExitConfig.__struct_fields__) - given_by_specification
 

@@ -52,8 +52,6 @@ class ExitConfig(Section, frozen=True):
     trail_atr: Annotated[float, within(0, 100), unit("ATR", "distance from the best price (EX10)")] = 0.75
     trail_ticks_min: Annotated[int, within(1, 100), unit("ticks", "least distance from the best price")] = 2
     stop_step_ticks: Annotated[int, within(1, 100), unit("ticks", "a stop moves by at least this")] = 1
-    scale_min: Annotated[float, within(0.01, 1), unit("1", "least common factor on target and stop (EX11)")] = 0.5
-    scale_max: Annotated[float, within(1, 100), unit("1", "largest common factor on target and stop (EX11)")] = 2.0
 
     def __post_init__(self) -> None:
         for lock, since in (("break_even_lock_r", "break_even_from_r"), ("lock_r", "lock_from_r")):

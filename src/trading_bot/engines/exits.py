@@ -266,22 +266,6 @@ def tightened_stop(inputs: StopInputs, rules: ExitRules) -> int:
     return inputs.entry_ticks + best * inputs.sign
 
 
-def volatility_scale_e6(rv_e6: int | None, rv_usual_e6: int | None, config: ExitConfig) -> int:
-    """Common factor on target and stop: volatility over its usual value, clamped (EX11); 1 while either is unknown."""
-    if rv_e6 is None or rv_usual_e6 is None or rv_usual_e6 <= 0:
-        return _E6
-    return min(max(rv_e6 * _E6 // rv_usual_e6, round(config.scale_min * _E6)), round(config.scale_max * _E6))
-
-
-def scaled_exits(target_ticks: int, stop_ticks: int, scale_e6: int) -> tuple[int, int]:
-    """Target and stop distance times one factor, rounded half up, at least one tick.
-
-    A stop that becomes too wide is not clipped: sizing and the STOP_TOO_WIDE gate see it as it is.
-    """
-    target, stop = ((ticks * scale_e6 + _E6 // 2) // _E6 for ticks in (target_ticks, stop_ticks))
-    return max(target, 1), max(stop, 1)
-
-
 def exit_limit_ticks(position_qty: int, bid_ticks: int | None, ask_ticks: int | None, through_ticks: int) -> int | None:
     """Price of a marketable exit limit: the other side's touch and `through_ticks` beyond it.
 
