@@ -11,7 +11,7 @@ from typing import Any
 from tests.property.configs import DAY_NS, T0_NS
 from tests.reference.arith import MINUTE_NS, NS_PER_MS, NS_PER_S
 from trading_bot.domain.records import FrameKind
-from trading_bot.domain.signal_registry import SIGNALS
+from trading_bot.domain.signal_registry import SIGNAL_BY_ID, SIGNALS
 
 Call = tuple[str, tuple[Any, ...]]
 HUGE = 2**31 - 1
@@ -224,6 +224,10 @@ def mirror(call: Call, p0: int = P0) -> Call:
         case "on_bar":
             ts, o, h, low, c, volume, notional = args
             return name, (ts, 2 * p0 - o, 2 * p0 - low, 2 * p0 - h, 2 * p0 - c, volume, 2 * p0 * volume - notional)
+        case "set_fed":
+            signal, value = args
+            odd = value is not None and SIGNAL_BY_ID[signal].parity == "odd"
+            return name, (signal, -value if odd else value)
         case "set_position":
             qty, target, stop, time_stop = args
             return name, (-qty, 2 * p0 - target if target else 0, 2 * p0 - stop if stop else 0, time_stop)

@@ -78,7 +78,9 @@ class BarQuality:
         row = self.session.row_at(bar.ts_open)
         if self.before is None or row is None or not row.is_open(bar.ts_open):
             return False
-        since = max(self.before.ts_open, row.open_ns - MINUTE_NS)
+        since = self.before.ts_open
+        if since < row.open_ns:
+            return False  # of another session
         if bar.ts_open >= row.break_end_ns:
             since = max(since, row.break_end_ns - MINUTE_NS)
         return bar.ts_open - since > GAP_NS

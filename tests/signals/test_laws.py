@@ -85,7 +85,7 @@ def test_values_stay_inside_their_range(spec: SignalSpec, seen: Samples, hostile
 def test_a_mirrored_market_turns_odd_signals_round_and_leaves_even_ones(
     spec: SignalSpec, seen: Samples, of_image: Samples
 ) -> None:
-    sign = -1.0 if spec.parity == "odd" and spec.cadence != "fed" else 1.0  # what is fed knows no market
+    sign = -1.0 if spec.parity == "odd" else 1.0
     for values, image in zip(seen, of_image, strict=True):
         value = values[spec.name]
         assert image[spec.name] == (None if value is None else sign * value)
