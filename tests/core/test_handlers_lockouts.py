@@ -89,6 +89,28 @@ class TestVolatility:
         assert changes(results) == ([("VOLATILITY", until_ns)] if trips else [])
         assert world.state.bar_range.median2_ticks == 16
 
+    @pytest.mark.parametrize(("sessions", "trips"), [(5, True), (4, False)])
+    def test_a_median_pooled_over_the_day_makes_no_shock(self, sessions, trips):
+        """ATR 5 times the usual: with four sessions behind it the kernel's median is pooled, and the ratio is flagged."""
+        days = [24, 23, 20, 19, 18][:sessions]
+        bars = [
+            MinuteBar(
+                SHOCK_BAR - (25 - day) * NS_PER_DAY - back * NS_PER_MIN, 24_000, 24_008, 24_000, 24_000, 100, 2_400_000
+            )
+            for day in sorted(days)
+            for back in range(25, 0, -1)
+        ]
+        bars += [
+            MinuteBar(SHOCK_BAR - back * NS_PER_MIN, 24_000, 24_040, 24_000, 24_000, 100, 2_400_000)
+            for back in range(16, -1, -1)
+        ]
+        world = after_history(bars)
+        kernel = world.state.kernel
+        assert kernel.signal_flags()["atr_14_n"] is not trips
+        assert kernel.signals()["atr_14_n"] == 1.0, "five times the median, clamped at three"
+        names = [name for name, _ in changes(on_bar.bar_closed(world.state, START_NS))]
+        assert names == (["VOLATILITY"] if trips else [])
+
     def test_the_range_reaches_to_the_close_before(self):
         """A small bar, 32 ticks away from the one before."""
         away = MinuteBar(SHOCK_BAR, 24_031, 24_032, 24_031, 24_032, 100, 2_403_150)

@@ -15,7 +15,8 @@ from trading_bot.engines.exits import is_shock
 from trading_bot.engines.lockouts import BarFacts
 from trading_bot.engines.minute_ranges import BarRange, true_range
 
-_ATR_N = SIGNAL_BY_NAME["atr_14_n"].id
+_ATR_NAME = "atr_14_n"
+_ATR_N = SIGNAL_BY_NAME[_ATR_NAME].id
 _ATR_BARS = 30
 _E6 = 1_000_000
 
@@ -50,9 +51,15 @@ def bars_of_history(state: State, bars: list[MinuteBar], before_ticks: int | Non
 
 
 def atr_n_e6(state: State) -> int | None:
-    """ATR14 against its median of the time of day, in millionths; None when it is not warm."""
+    """ATR14 against its median of this time of day, in millionths; None when it is not warm.
+
+    None as well while the median is pooled over the day (fewer than five sessions): held against the quiet hours before
+    it, every open would be a shock.
+    """
     atr_n = state.kernel.signal(_ATR_N)
-    return None if atr_n is None else round(atr_n * 3 * _E6)
+    if atr_n is None or state.kernel.signal_flags()[_ATR_NAME]:
+        return None
+    return round(atr_n * 3 * _E6)
 
 
 def _remember(state: State, ts_open_ns: int, range_ticks: int) -> BarRange:
