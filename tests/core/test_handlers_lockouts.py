@@ -91,7 +91,7 @@ class TestVolatility:
 
     @pytest.mark.parametrize(("sessions", "trips"), [(5, True), (4, False)])
     def test_a_median_pooled_over_the_day_makes_no_shock(self, sessions, trips):
-        """ATR 5 times the usual: with four sessions behind it the kernel's median is pooled, and the ratio is flagged."""
+        """ATR 5 times the usual: with four sessions behind it the median is pooled, and the ratio flagged."""
         days = [24, 23, 20, 19, 18][:sessions]
         bars = [
             MinuteBar(
