@@ -107,12 +107,13 @@ def test_a_session_adopts_what_the_one_before_taught_and_says_so():
     assert adopted(taught, RULES, 0, INSTRUMENT_UUSD) == (taught, []), "not on a date nobody knows"
 
 
-def test_a_factor_moves_by_half_in_a_week():
-    book, _ = adopted(filled(FillKind.STOP, 1000, 10), RULES, MONDAY, INSTRUMENT_UUSD)
+@pytest.mark.parametrize(("kind", "field"), [(FillKind.ENTRY, "entry_factor_e6"), (FillKind.STOP, "stop_factor_e6")])
+def test_a_factor_moves_by_half_in_a_week(kind, field):
+    book, _ = adopted(filled(kind, 1000, 10), RULES, MONDAY, INSTRUMENT_UUSD)
     same_week, changes = adopted(book, RULES, TUESDAY, INSTRUMENT_UUSD)
-    assert (same_week.stop_factor_e6, changes) == (1_500_000, [])
+    assert (getattr(same_week, field), changes) == (1_500_000, [])
     next_week, changes = adopted(same_week, RULES, NEXT_MONDAY, INSTRUMENT_UUSD)
-    assert next_week.stop_factor_e6 == 2_250_000
+    assert getattr(next_week, field) == 2_250_000
     assert [(one.old, one.new) for one in changes] == [(1_500_000, 2_250_000)]
 
 
@@ -138,5 +139,6 @@ def test_without_fills_the_instrument_is_believed():
 def test_hypothetical_fills_stay_in_their_book():
     found = Costs().with_book(filled(FillKind.STOP, 80, 9), hypothetical=True)
     assert found.book(hypothetical=False) == CostBook()
+    assert found.book(hypothetical=True).stop.fills == 80
     assert adopted(found.book(hypothetical=False), RULES, MONDAY, INSTRUMENT_UUSD)[1] == []
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=Costs) == found
