@@ -8,7 +8,7 @@ from tests.property.shipped import shipped_config
 from trading_bot.domain.signal_registry import SIGNALS
 
 START_NS = T0_NS + 24 * 3_600 * 10**9  # Tuesday 2024-01-16, 14:30 UTC: the RTH open
-MINUTES = 75  # every bar signal is warm after 61
+MINUTES = 110  # every bar signal is warm after 101, and after a session before this one
 
 
 class TestSignalEngine:
@@ -16,6 +16,13 @@ class TestSignalEngine:
         """Every signal of the shipped configuration stays inside its declared bounds, and every one gets a value."""
         rng = random.Random(7)
         kernel = new_kernel(shipped_config(20_240_102, name="default.toml"))
+        for minute in range(300):  # of the session before: Friday, as New York is shut on the Monday
+            price = 20_000 + minute % 7
+            opened_ns = T0_NS - 3 * 24 * 3_600 * 10**9 + minute * 60 * 10**9
+            assert kernel.on_bar(opened_ns, price, price + 3, price - 2, price + 1, 50 + minute % 11, 20_000 * 50) == 0
+        for spec in SIGNALS:
+            if spec.cadence == "fed":
+                kernel.set_fed(spec.id, 0.5)
         ts, bid, seen = START_NS, 20_000, set()
         while ts < START_NS + MINUTES * 60 * 10**9:
             ts += int(rng.expovariate(1.0) * 400_000_000)

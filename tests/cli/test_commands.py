@@ -85,7 +85,7 @@ def test_the_failed_run_is_in_the_log_file_with_its_run_id(command, free_port, t
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["replya", "x"], "No such command 'replya'. Did you mean 'replay'?"),
+        (["replya", "x"], "No such command 'replya'. Did you mean 'replay'"),
         (["config", "explian", "x"], "Did you mean 'explain'?"),
         (["--instrment", "MES"], "did you mean --instrument?"),
         (["--mode", "OBSERV"], "did you mean OBSERVE?"),

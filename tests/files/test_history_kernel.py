@@ -204,6 +204,15 @@ class TestWarmUp:
         whole = signals_by_minute(kernel(20131009, "SPY"), tape, BAR_SIGNALS)
         rest = signals_by_minute(kernel(20131009, "SPY"), tape[at:], BAR_SIGNALS)
         first = min(rest)
-        assert sum(value is not None for value in rest[first].values()) <= 4
+        # What one bar tells: its shape, the phase, the magnet of another hour, spread and expected slippage.
+        told = {name for name, value in rest[first].items() if value is not None}
+        assert told == {
+            "rejection_wick_n",
+            "close_location_value",
+            "session_phase",
+            "close_magnet_index",
+            "spread_tickiness",
+            "slippage_risk",
+        }
         assert all(whole[first][name] is not None for name in ("vwap_z", "vwap_slope", "vol_z", "atr_14_n"))
         assert first == ns(2013, 10, 10, 15) + MINUTE

@@ -240,6 +240,9 @@ CONFIG = """
 history_sessions = 2
 reject_every = 3
 faults = ["STALL 2026-11-25T14:50:00Z 60"]
+[lockouts] # a wide spread in the first minutes must not end an hour that is to have trades
+spread_ticks = 100
+slippage_ticks = 100.0
 """
 
 
