@@ -17,7 +17,7 @@ from trading_bot.domain.errors import Halted
 from trading_bot.domain.units import NS_PER_S
 from trading_bot.reports.day_tables import clock
 
-SEED: Final = 16
+SEED: Final = 26
 START: Final = "2026-11-25T14:20:00Z"  # ten minutes before the open of an ordinary Wednesday
 DURATION_S: Final = 24_600  # until 21:10Z, ten minutes after the close
 SPEED: Final = 900.0  # slow enough that another process can meet a position that stands for minutes

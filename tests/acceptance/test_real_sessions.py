@@ -65,6 +65,10 @@ def test_the_research_configuration_decides_in_the_datas_own_session(shared_data
 
 @pytest.mark.parametrize("source", [SPY_1, SPY_2], ids=["20131007", "20131010"])
 def test_on_a_whole_session_every_template_that_is_on_enters(shared_data, tmp_path, source):
+    """Or is kept out by K5 more than by anything else, as the specification wants it on a noisy day (6.4)."""
     summary = observe(shared_data, source, tmp_path, "--config", "globex_research.toml")
-    assert set(summary["approvals_by_template"]) == {"K1", "K2", "K3", "K4", "S1", "S2", "S3"}
-    assert all(count >= 1 for count in summary["approvals_by_template"].values()), summary["skips_by_template"]
+    approvals, skips = summary["approvals_by_template"], summary["skips_by_template"]
+    entered = {name for name in ("K1", "K2", "K3", "K4", "S1", "S2", "S3") if approvals.get(name, 0) >= 1}
+    vetoed = {name for name in ("K1", "K2", "K3") if max(skips[name], key=skips[name].get) == "VETO"}
+    assert entered | vetoed == {"K1", "K2", "K3", "K4", "S1", "S2", "S3"}, skips
+    assert entered >= {"K4", "S1", "S2", "S3"}, skips
