@@ -115,6 +115,58 @@ def test_advice_never_lets_more_lots_trade_than_live_would_but_for_the_first(fac
     assert (paper.live == "SIZE_ZERO") == (paper.qty > 0 and live.qty == 0)
 
 
+MANY_LOTS = {
+    "equity_uusd": 30_000 * USD,
+    "stop_ticks": 8,
+    "p_e6": 800_000,
+    "trades": 100,
+    "open_risk_uusd": 0,
+    "vix_e6": None,
+    "halved": False,
+    "advice_binds": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "qty"),
+    [
+        # 50 of 100 won, the prior of 40 trades at .8: p = 82/140, W 1 000, L 900, so Kelly is .2129 of 30 000 dollars
+        # over 900, half of it 3.5; with p .5 it is .05, half of it .8.
+        ({}, 3),
+        ({"p_e6": 500_000}, 0),
+        ({"equity_uusd": 26_000 * USD}, 3),
+        ({"equity_uusd": 25_000 * USD}, 2),
+        ({"halved": True}, 1),
+        ({"vix_e6": 30 * USD}, 1),
+        ({"trades": 99}, 1),
+        ({"open_risk_uusd": 180 * USD}, 2),
+        ({"stop_ticks": 12, "open_risk_uusd": 180 * USD}, 1),
+        ({"advice_binds": False}, 3),
+        ({"p_e6": 500_000, "advice_binds": False}, 1),
+    ],
+)
+def test_a_size_does_not_depend_on_what_was_asked_before(change, qty):
+    """The engine keeps its newest answers: whatever came before, a case that differs in one fact gets its own."""
+    engine = large_engine()
+    for row, expected in ((MANY_LOTS, 3), (MANY_LOTS | change, qty), (MANY_LOTS, 3)):
+        half = row["trades"] // 2
+        kelly = KellyFacts(
+            trades=row["trades"], wins=half, won_uusd=half * 1_000 * USD, lost_uusd=(row["trades"] - half) * 900 * USD
+        )
+        size = SizeFacts(
+            margin_used_uusd=0,
+            margin_per_contract_uusd=USD,
+            open_risk_uusd=row["open_risk_uusd"],
+            vix_e6=row["vix_e6"],
+            kelly=(kelly,),
+        )
+        inputs = cases.inputs(
+            equity_uusd=row["equity_uusd"], size=size, halved=row["halved"], advice_binds=row["advice_binds"]
+        )
+        candidate = cases.candidate(stop_ticks=row["stop_ticks"], p_e6=row["p_e6"], fitted=True)
+        assert engine.decide(candidate, inputs).qty == expected
+
+
 @pytest.mark.parametrize(
     ("vix", "qty"),
     [(None, 8), (19.9, 8), (20, 6), (29.9, 6), (30, 4), (40, 2), (49.9, 2), (50, 0)],

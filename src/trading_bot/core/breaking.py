@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from trading_bot.core.flattening import flatten, pull_kill_switch
 from trading_bot.core.leaving import touch
 from trading_bot.core.state import State
@@ -73,8 +75,7 @@ def mark(state: State, ts_ns: int) -> Results:
     if now is None:
         return []
     state.account = marked(now.account, now.unrealised_uusd)
-    now = money(state)
-    assert now is not None
+    now = msgspec.structs.replace(now, account=state.account)
     change = breakers.mark(state.breakers, state.config.breakers, _bounds(state), ts_ns, now)
     return settle(state, ts_ns, change)
 
@@ -157,4 +158,7 @@ def _respond(state: State, ts_ns: int, transition: Transition) -> Results:
 def _bounds(state: State) -> DayBounds:
     if state.sessions is None or state.day is None:
         return DayBounds(TS_NEVER_NS, TS_NEVER_NS)
-    return day_bounds(state.sessions.days_from(state.day.trade_date, _WEEK_DAYS))
+    trade_date = state.day.trade_date
+    if state.day_bounds is None or state.day_bounds[0] != trade_date:
+        state.day_bounds = (trade_date, day_bounds(state.sessions.days_from(trade_date, _WEEK_DAYS)))
+    return state.day_bounds[1]

@@ -213,6 +213,10 @@ class LearningLoop:
         """Whether the template may send entries."""
         return self.state(template) in stats.TRADING
 
+    def blocked(self) -> tuple[str, ...]:
+        """The templates that may not, in the order of their kernel indices."""
+        return tuple([name for name in self._templates if self.state(name) not in stats.TRADING])
+
     def shadow_wanted(self, template: str) -> bool:
         """Whether its candidates are to be shadow-traded towards a release."""
         return self.state(template) is LearningState.QUARANTINED

@@ -167,11 +167,11 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         halved=broken.reduced,
         euc_factor_e6=reduced.euc_factor_e6,
         entries_per_hour_max=reduced.entries_per_hour_max,
-        order_inefficient=_inefficient(state, limits, ts_ns),
+        order_inefficient=budgets.inefficient(used, limits),
         size=size_facts(state),
         round_trip_uusd=state.round_trip_uusd,
         lockout_context=context_desk.lockouts_now(state),
-        learning_blocked=tuple(name for name in state.documents.templates if not state.learning.entries_allowed(name)),
+        learning_blocked=state.learning.blocked(),
         event_calendar_stale=event_watch.stale_now(state, ts_ns),
         event="" if event is None else event.name,
         lockout_volatility=lockouts.in_force(state.locks, Lockout.VOLATILITY, ts_ns),
@@ -183,10 +183,6 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         holds=surroundings.holds(state),
         advice_binds=state.mode == LIVE_MODE,
     )
-
-
-def _inefficient(state: State, limits: budgets.BudgetLimits, ts_ns: int) -> bool:
-    return budgets.Budget.ORDER_EFFICIENCY in _budgets_used_up(state, limits, ts_ns)
 
 
 def _budgets_used_up(state: State, limits: budgets.BudgetLimits, ts_ns: int) -> tuple[str, ...]:
@@ -242,7 +238,7 @@ def _shadow(
     state: State, ts_ns: int, order_id: tuple[int, int], candidate: Candidate, inputs: DecisionInputs
 ) -> Results:
     """What a quarantined template would have done is followed as a shadow trade, so that it can come back."""
-    name = list(state.documents.templates)[candidate.template]
+    name = state.template_names[candidate.template]
     if not state.learning.shadow_wanted(name) or inputs.bid_ticks is None or inputs.ask_ticks is None:
         return []
     intent = _intent(state, order_id, candidate, 1, inputs)
@@ -250,7 +246,7 @@ def _shadow(
 
 
 def _terms(state: State, candidate: Candidate, inputs: DecisionInputs) -> EntryTerms:
-    template = list(state.documents.templates.values())[candidate.template]
+    template = state.template_rows[candidate.template]
     bid_ticks, ask_ticks = inputs.bid_ticks, inputs.ask_ticks
     assert bid_ticks is not None
     assert ask_ticks is not None
@@ -287,7 +283,7 @@ def _place(state: State, ts_ns: int, order: ApprovedOrder, terms: EntryTerms) ->
 def _intent(
     state: State, order_id: tuple[int, int], candidate: Candidate, qty: int, inputs: DecisionInputs
 ) -> EntryIntent:
-    name, template = list(state.documents.templates.items())[candidate.template]
+    name, template = state.template_names[candidate.template], state.template_rows[candidate.template]
     long = candidate.side > 0
     passive = template.entry == "passive"
     # Passive joins the own side of the book, otherwise the entry takes the other side; NO_QUOTE has excluded None.
@@ -347,7 +343,7 @@ def _journal(state: State, ts_ns: int, candidate: Candidate, decision: Decision)
             action=decision.action.value,
             reason=decision.reason,
             mask=decision.mask,
-            template=list(state.documents.templates)[candidate.template],
+            template=state.template_names[candidate.template],
             side=candidate.side,
             episode=candidate.episode,
             text=decision.text,

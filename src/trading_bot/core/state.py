@@ -16,7 +16,9 @@ from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import ClientOrderId, Side
 from trading_bot.domain.strategy import Strategy, find_strategy
+from trading_bot.domain.templates import TemplateConfig
 from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
+from trading_bot.engines.breaker_table import DayBounds
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets
 from trading_bot.engines.context import ContextState, context_rules
@@ -67,6 +69,9 @@ class State:
         self.documents = documents
         self.config = config
         self.instrument = instrument
+        # By the kernel's index; asked for at every candidate.
+        self.template_names: tuple[str, ...] = tuple(documents.templates)
+        self.template_rows: tuple[TemplateConfig, ...] = tuple(documents.templates.values())
         self.sessions: SessionTable | None = (
             parse_calendar(documents.calendar, source="calendar") if documents.calendar else None
         )
@@ -102,6 +107,7 @@ class State:
         self.level_rules = level_rules(config.levels, instrument.tick_size_e9, anchor_rth=config.session.kind == "rth")
         self.context_rules = context_rules(config.context, instrument.tick_size_e9, size_name=config.sizing.vix_name)
         self.shock_rules: ExitRules = exit_rules(config.exits, config.quality)
+        self.day_bounds: tuple[int, DayBounds] | None = None  # with its trade date; `breaking.mark` asks
         self.event_windows: tuple[int, tuple[Blackout, ...]] = (0, ())  # of a trade date; `event_watch.windows` asks
         self.learning = LearningLoop(
             config.learning,

@@ -25,7 +25,7 @@ def propose(state: State, ts_ns: int) -> tuple[Results, tuple[Candidate, ...]]:
     results: Results = []
     candidates: list[Candidate] = []
     for index, strategy in state.strategies.items():
-        if index in state.strategies_failed or not (list(state.documents.templates.values())[index]).on:
+        if index in state.strategies_failed or not state.template_rows[index].on:
             continue
         try:
             proposal = strategy.on_bar(view)
@@ -44,7 +44,7 @@ def propose(state: State, ts_ns: int) -> tuple[Results, tuple[Candidate, ...]]:
 
 
 def _name(state: State, index: int) -> str:
-    return list(state.documents.templates)[index]
+    return state.template_names[index]
 
 
 def _view(state: State, ts_ns: int) -> BarView:

@@ -40,9 +40,8 @@ def common_modifiers(state: State, ts_ns: int) -> tuple[modifiers.Modifier, ...]
 
 def holds(state: State) -> tuple[int, ...]:
     """The side that each template that is on holds now, 0 for none."""
-    on = [template.on for template in state.documents.templates.values()]
-    rows = state.kernel.beliefs()
-    return tuple((row[5] - row[6]) * is_on for row, is_on in zip(rows, on, strict=True))
+    rows = zip(state.kernel.beliefs(), state.template_rows, strict=True)
+    return tuple([(row[5] - row[6]) * template.on for row, template in rows])
 
 
 def _met(veto: VetoConfig, value: float | None) -> bool:

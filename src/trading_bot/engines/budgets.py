@@ -154,7 +154,7 @@ def verdict(
         (Budget.FREQUENCY_HOUR, hour_ns is not None),
         (Budget.FREQUENCY_DAY, budgets.entries_day >= limits.entries_day),
         (Budget.ATTEMPTS_DAY, budgets.attempts_day >= limits.attempts_day),
-        (Budget.ORDER_EFFICIENCY, _inefficient(budgets, limits)),
+        (Budget.ORDER_EFFICIENCY, inefficient(budgets, limits)),
         (Budget.FEES_DAY, fees_uusd > fee_budget_uusd(limits, equity_uusd)),
     )
     blocked = tuple(budget for budget, used_up in rows if used_up)
@@ -173,7 +173,8 @@ def _free_at_ns(budgets: Budgets, allowed: int, window_ns: int, ts_ns: int) -> i
     return at_ns if at_ns > ts_ns else None
 
 
-def _inefficient(budgets: Budgets, limits: BudgetLimits) -> bool:
+def inefficient(budgets: Budgets, limits: BudgetLimits) -> bool:
+    """Whether the broker would complain about the day's messages for so few executions."""
     if budgets.messages_day < limits.efficiency_messages:
         return False
     return budgets.messages_day >= limits.efficiency_ratio * (budgets.executed_day + 1)

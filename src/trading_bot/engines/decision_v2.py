@@ -128,6 +128,9 @@ class DecisionEngineV2:
         self.tier_constraints: Final[dict[TierName, TierConfig]] = dict(
             sorted(config.decision.tiers.items(), key=lambda row: row[1].equity_usd_min)
         )
+        self._tier_floors = tuple(
+            (round(tier.equity_usd_min * UUSD_PER_USD), name) for name, tier in self.tier_constraints.items()
+        )
         tick_value_usd = Decimal(instrument.tick_value_uusd) / UUSD_PER_USD
         # The user's signature takes dollars per 0.25 points, whatever the instrument's own grid is.
         self._tick_size_points = Decimal(instrument.tick_size_e9) / 1_000_000_000
@@ -170,8 +173,8 @@ class DecisionEngineV2:
     def tier_name(self, equity_uusd: int) -> TierName:
         """The capital tier of an equity in micro-dollars."""
         name: TierName = "S"
-        for candidate, tier in self.tier_constraints.items():
-            if equity_uusd >= round(tier.equity_usd_min * UUSD_PER_USD):
+        for equity_uusd_min, candidate in self._tier_floors:
+            if equity_uusd >= equity_uusd_min:
                 name = candidate
         return name
 

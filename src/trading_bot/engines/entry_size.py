@@ -14,10 +14,11 @@ from trading_bot.domain.config import BotConfig, TierConfig
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.kernel import Candidate
 from trading_bot.domain.units import UUSD_PER_USD
-from trading_bot.engines.sizing import SizingInputs, size_limit
+from trading_bot.engines.sizing import KELLY_TRADES_MIN, SizingInputs, size_limit
 
 _E6: Final = 1_000_000
 _BPS_PER_PCT: Final = 100
+_REMEMBERED_MAX: Final = 256
 Compute = Callable[[Decimal, float, int, int], int]
 
 
@@ -71,6 +72,7 @@ class EntrySizer:
         )
         self._headroom_bps = round(sizing.margin_headroom_pct_min * _BPS_PER_PCT)
         self._open_risk_max_uusd = round(config.safety.open_risk_usd_max * UUSD_PER_USD)
+        self._remembered: dict[object, Sized] = {}
 
     def size(
         self,
@@ -83,7 +85,51 @@ class EntrySizer:
         binding_advice: bool,
         pseudo_trades: int,
     ) -> Sized:
-        """Contracts of one candidate. `binding_advice`: LIVE, Kelly and volatility bind; `halved`: a breaker's word."""
+        """Contracts of one candidate. `binding_advice`: LIVE, Kelly and volatility bind; `halved`: a breaker's word.
+
+        Account and limits change with trades, candidates come many times between two: the newest answers are kept.
+        """
+        kelly = facts.kelly[candidate.template] if candidate.template < len(facts.kelly) else None
+        # Below the trades that make a Kelly ceiling, the candidate's own probability plays no part.
+        p_e6 = candidate.p_e6 if kelly is not None and kelly.trades >= KELLY_TRADES_MIN else None
+        case = (
+            candidate.template,
+            candidate.stop_ticks,
+            p_e6,
+            tier,
+            equity_uusd,
+            facts,
+            halved,
+            binding_advice,
+            pseudo_trades,
+        )
+        found = self._remembered.get(case)
+        if found is None:
+            if len(self._remembered) >= _REMEMBERED_MAX:
+                self._remembered.clear()
+            found = self._worked_out(
+                candidate,
+                tier,
+                equity_uusd,
+                facts,
+                halved=halved,
+                binding_advice=binding_advice,
+                pseudo_trades=pseudo_trades,
+            )
+            self._remembered[case] = found
+        return found
+
+    def _worked_out(
+        self,
+        candidate: Candidate,
+        tier: TierConfig,
+        equity_uusd: int,
+        facts: SizeFacts,
+        *,
+        halved: bool,
+        binding_advice: bool,
+        pseudo_trades: int,
+    ) -> Sized:
         inputs = self._inputs(candidate, tier, equity_uusd, facts, pseudo_trades)
         limit = size_limit(inputs)
         without_kelly = min(contracts for name, contracts in limit.limits if not name.startswith("kelly"))

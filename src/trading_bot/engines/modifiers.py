@@ -5,6 +5,7 @@ utility of specification 6.3 is always needed. `_e6` are millionths of a tick.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -37,9 +38,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def common(config: ModifierConfig, context: Context) -> tuple[Modifier, ...]:
     """The additions that are active whatever the candidate: (name, millionths of a tick)."""
-    return tuple(
-        (name, _e6(ticks(config))) for name, ticks, holds in _COMMON if ticks(config) and holds(config, context)
-    )
+    return tuple([addition for addition, holds in _in_use(config) if holds(config, context)])
 
 
 def with_templates(
@@ -81,7 +80,8 @@ def _e6(ticks: float) -> int:
     return round(ticks * _E6)
 
 
-_Row = tuple[str, Callable[[ModifierConfig], float], Callable[[ModifierConfig, Context], bool]]
+_Holds = Callable[[ModifierConfig, Context], bool]
+_Row = tuple[str, Callable[[ModifierConfig], float], _Holds]
 
 _COMMON: Final[tuple[_Row, ...]] = (
     ("LUNCH", lambda config: config.lunch_ticks, lambda _, context: context.phase == LUNCH_PHASE),
@@ -89,3 +89,8 @@ _COMMON: Final[tuple[_Row, ...]] = (
     ("EVENT", lambda config: config.event_ticks, lambda _, context: bool(context.near_event)),
     ("VOLATILITY", lambda config: config.volatility_ticks, lambda _, context: context.volatility_high),
 )
+
+
+@lru_cache(maxsize=16)
+def _in_use(config: ModifierConfig) -> tuple[tuple[Modifier, _Holds], ...]:
+    return tuple(((name, _e6(ticks(config))), holds) for name, ticks, holds in _COMMON if ticks(config))

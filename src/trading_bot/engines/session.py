@@ -232,6 +232,7 @@ def session_phase(day: SessionDay, ts_ns: int) -> int:
     return bisect_right(phase_starts_ns(day), ts_ns)
 
 
+@lru_cache(maxsize=64)
 def phase_starts_ns(day: SessionDay) -> tuple[int, ...]:
     """Start of phases 1 to 6 in ns UTC, rounded up; a half-day scales them all. Empty when NYSE is shut."""
     if day.rth_open_ns is None or day.rth_close_ns is None:
