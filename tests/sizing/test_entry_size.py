@@ -127,28 +127,31 @@ MANY_LOTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("change", "qty"),
-    [
-        # 50 of 100 won, the prior of 40 trades at .8: p = 82/140, W 1 000, L 900, so Kelly is .2129 of 30 000 dollars
-        # over 900, half of it 3.5; with p .5 it is .05, half of it .8.
-        ({}, 3),
-        ({"p_e6": 500_000}, 0),
-        ({"equity_uusd": 26_000 * USD}, 3),
-        ({"equity_uusd": 25_000 * USD}, 2),
-        ({"halved": True}, 1),
-        ({"vix_e6": 30 * USD}, 1),
-        ({"trades": 99}, 1),
-        ({"open_risk_uusd": 180 * USD}, 2),
-        ({"stop_ticks": 12, "open_risk_uusd": 180 * USD}, 1),
-        ({"advice_binds": False}, 3),
-        ({"p_e6": 500_000, "advice_binds": False}, 1),
-    ],
+SIZES = (
+    # 50 of 100 won, the prior of 40 trades at .8: p = 82/140, W 1 000, L 900, so Kelly is .2129 of 30 000 dollars
+    # over 900, half of it 3.5; with p .5 it is .05, half of it .8.
+    ({}, 3),
+    ({"p_e6": 500_000}, 0),
+    ({"equity_uusd": 26_000 * USD}, 3),
+    ({"equity_uusd": 25_000 * USD}, 2),
+    ({"halved": True}, 1),
+    ({"vix_e6": 30 * USD}, 1),
+    ({"trades": 99}, 1),
+    ({"open_risk_uusd": 180 * USD}, 2),
+    ({"stop_ticks": 12, "open_risk_uusd": 180 * USD}, 1),
+    ({"stop_ticks": 12, "open_risk_uusd": 190 * USD}, 0),
+    ({"open_risk_uusd": 190 * USD}, 1),
+    ({"advice_binds": False}, 3),
+    ({"p_e6": 500_000, "advice_binds": False}, 1),
 )
-def test_a_size_does_not_depend_on_what_was_asked_before(change, qty):
+
+
+@pytest.mark.parametrize("before", range(len(SIZES)))
+def test_a_size_does_not_depend_on_what_was_asked_before(before):
     """The engine keeps its newest answers: whatever came before, a case that differs in one fact gets its own."""
     engine = large_engine()
-    for row, expected in ((MANY_LOTS, 3), (MANY_LOTS | change, qty), (MANY_LOTS, 3)):
+    for change, expected in [SIZES[before], *SIZES]:
+        row = MANY_LOTS | change
         half = row["trades"] // 2
         kelly = KellyFacts(
             trades=row["trades"], wins=half, won_uusd=half * 1_000 * USD, lost_uusd=(row["trades"] - half) * 900 * USD

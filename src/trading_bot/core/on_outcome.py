@@ -138,7 +138,6 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
     # One contract cannot be halved, so that is what a reduction of one contract looks like; more are halved by size.
     reduced = breakers.entry_terms(config, broken, 1)
     used = state.budgets
-    limits = budgets.limits_of(state.config.safety)
     event = scheduled_events.active(event_watch.windows(state), ts_ns)
     return DecisionInputs(
         ts_ns=ts_ns,
@@ -167,7 +166,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         halved=broken.reduced,
         euc_factor_e6=reduced.euc_factor_e6,
         entries_per_hour_max=reduced.entries_per_hour_max,
-        order_inefficient=budgets.inefficient(used, limits),
+        order_inefficient=budgets.inefficient(used, state.budget_limits),
         size=size_facts(state),
         round_trip_uusd=state.round_trip_uusd,
         lockout_context=context_desk.lockouts_now(state),

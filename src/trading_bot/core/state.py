@@ -20,7 +20,7 @@ from trading_bot.domain.templates import TemplateConfig
 from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
 from trading_bot.engines.breaker_table import DayBounds
 from trading_bot.engines.breakers import BreakerState
-from trading_bot.engines.budgets import Budgets
+from trading_bot.engines.budgets import Budgets, limits_of
 from trading_bot.engines.context import ContextState, context_rules
 from trading_bot.engines.costs import CostBook, CostRules, Costs
 from trading_bot.engines.decision_v2 import DecisionEngineV2
@@ -115,6 +115,7 @@ class State:
             hypothetical=True,
             win_rate_pseudo_trades=config.decision.pseudo_trades,
         )
+        self.budget_limits = limits_of(config.safety)
         self.cost_rules = CostRules.compile(config.costs)
         self._reset_facts()
 

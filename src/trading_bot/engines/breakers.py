@@ -165,8 +165,13 @@ def clear(state: BreakerState, ts_ns: int, breaker: Breaker, reason: str) -> Cha
     return _reset(state, ts_ns, (trip,), reason)
 
 
+_NOTHING_ASKED: Final = Verdict(blocking=(), reduced=False, flatten=False, kill=False)
+
+
 def verdict(state: BreakerState) -> Verdict:
     """What is asked for now."""
+    if not state.trips:
+        return _NOTHING_ASKED
     responses = [RULE[trip.breaker].response for trip in state.trips]
     return Verdict(
         blocking=tuple(trip.breaker for trip in state.trips if RULE[trip.breaker].response >= Response.PAUSE),

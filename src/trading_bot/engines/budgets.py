@@ -139,7 +139,10 @@ def fee_budget_uusd(limits: BudgetLimits, equity_uusd: int) -> int:
 
 def entries_since(budgets: Budgets, ts_ns: int, window_ns: int) -> int:
     """Entries of the last `window_ns`; one exactly that old no longer counts."""
-    return sum(1 for entry_ns in budgets.entries_ns if entry_ns > ts_ns - window_ns)
+    since_ns, count = ts_ns - window_ns, 0
+    for entry_ns in budgets.entries_ns:
+        count += entry_ns > since_ns
+    return count
 
 
 def verdict(

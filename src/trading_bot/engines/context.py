@@ -160,6 +160,8 @@ def given_levels(state: ContextState, rules: ContextRules) -> tuple[GivenLevel, 
 
 def lockouts(state: ContextState, rules: ContextRules) -> tuple[str, ...]:
     """The configured lockouts that hold now, as their texts; conviction plays no part in them."""
+    if not rules.lockouts or not state.held:
+        return ()
     values = {row.name: row.value for row in state.held}
     return tuple(
         text

@@ -89,6 +89,8 @@ def after_quote(
 
 def expire(locks: Locks, ts_ns: int) -> tuple[Locks, tuple[LockChange, ...]]:
     """Locks whose time is over end."""
+    if not locks:
+        return locks, ()
     over = [lock for lock in locks if lock.until_ns <= ts_ns]
     if not over:
         return locks, ()
@@ -133,7 +135,10 @@ def _lock(
 
 
 def _find(locks: Locks, lockout: Lockout) -> Lock | None:
-    return next((lock for lock in locks if lock.lockout is lockout), None)
+    for lock in locks:
+        if lock.lockout is lockout:
+            return lock
+    return None
 
 
 def _with(locks: Locks, lock: Lock) -> Locks:

@@ -50,7 +50,10 @@ def blackouts(calendar: EventCalendar | None, config: EventsConfig, session: Ses
 
 def active(rows: Sequence[Blackout], ts_ns: int) -> Blackout | None:
     """The window a time is in; of several the first."""
-    return next((row for row in rows if row.start_ns <= ts_ns < row.end_ns), None)
+    for row in rows:
+        if row.start_ns <= ts_ns < row.end_ns:
+            return row
+    return None
 
 
 def near(rows: Sequence[Blackout], ts_ns: int, near_ns: int) -> Blackout | None:
