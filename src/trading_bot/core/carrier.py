@@ -3,6 +3,7 @@
 from typing import Any, Final, Protocol
 
 from trading_bot.core.apply import Results
+from trading_bot.core.leaving import place_stray_exit
 from trading_bot.core.session_book import SessionBook
 from trading_bot.core.state import State
 from trading_bot.domain import events
@@ -78,4 +79,7 @@ def emergency_stop(state: State, ts_ns: int) -> list[BrokerEffect]:
                 cause=ExitCause.KILL.name,
             )
         )
+    elif qty and not state.stray_exit:
+        left = place_stray_exit(state, ts_ns, ExitCause.KILL)
+        effects += [effect for effect in left if isinstance(effect, BrokerEffect)]
     return effects

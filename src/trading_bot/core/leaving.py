@@ -2,8 +2,9 @@
 
 from trading_bot.core.state import State
 from trading_bot.core.trade import Trade
-from trading_bot.domain.effects import AskBroker, Effect, PlaceExit
+from trading_bot.domain.effects import AskBroker, CancelOrder, Effect, PlaceExit
 from trading_bot.domain.events import Event
+from trading_bot.domain.orders import Leg
 from trading_bot.domain.trade_events import ExitDecided
 from trading_bot.engines import budgets
 from trading_bot.engines.exits import ExitCause, ExitRules, Urgency, exit_limit_ticks
@@ -65,6 +66,16 @@ def place_stray_exit(state: State, ts_ns: int, cause: ExitCause) -> Results:
     state.stray_exit = True
     state.budgets = budgets.with_message(state.budgets)
     return [PlaceExit(ts_ns=ts_ns, order_id=order_id, side=side, qty=qty, limit_ticks=None, cause=cause.name)]
+
+
+def drop_trade(state: State, ts_ns: int, reason: str) -> Results:
+    """The trade owns no position any more: what works of its bracket could only open another."""
+    trade, state.trade = state.trade, None
+    state.kernel.clear_position()
+    if trade is None:
+        return []
+    legs = (Leg.STOP, Leg.TARGET) if trade.sent_cause is None else (Leg.STOP, Leg.TARGET, Leg.EXIT)
+    return [CancelOrder(ts_ns=ts_ns, order_id=trade.order_id, reason=reason, leg=leg) for leg in legs]
 
 
 def touch(state: State) -> tuple[int | None, int | None]:

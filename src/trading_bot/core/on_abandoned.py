@@ -70,6 +70,8 @@ def _anew(state: State, ts_ns: int, effect: Event | Effect) -> Results:
         case PlaceExit():
             if state.trade is not None and state.trade.order_id == effect.order_id:
                 state.trade.forget_exit()
+            else:
+                state.stray_exit = False
         case PlaceShadow():
             state.shadows.pop(effect.order_id, None)
         case ArmTimer() if effect.name != SESSION_TIMER:

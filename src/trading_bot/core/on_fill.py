@@ -5,7 +5,7 @@ from typing import Final
 from trading_bot.core import breaking, cost_desk, event_watch, execution_quality, learning_desk, reentry
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
-from trading_bot.core.leaving import watch_in_kernel
+from trading_bot.core.leaving import drop_trade, watch_in_kernel
 from trading_bot.core.on_session import STOP_DEADLINE_TIMER, settle_entry, watch_quality
 from trading_bot.core.regimes import regime_now
 from trading_bot.core.state import State
@@ -21,7 +21,6 @@ from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.flatten import FlattenKind
 from trading_bot.engines.orders import OrderSignal, next_status
 from trading_bot.engines.position import Excursion, FillKind, apply_fill, fill_kind, with_fill
-from trading_bot.engines.quality import EqsDeficit
 from trading_bot.engines.session import SessionState, session_phase
 
 _SLIPPAGE_SPARE_TICKS: Final = 2  # specification 5
@@ -35,6 +34,8 @@ def order_filled(state: State, event: OrderFilled, _seq: int) -> Results:
         entry = state.entries.get(event.order_id) or state.final_entries.get(event.order_id)
         if entry is None:
             return _unknown_fill(state, event)
+        if state.trade is not None and state.trade.order_id != event.order_id:
+            return _second_entry_filled(state, entry, event)
         results = _entry_filled(state, entry, event)
     else:
         if state.trade is None or state.trade.order_id != event.order_id:
@@ -72,7 +73,7 @@ def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
         limits = budgets.limits_of(state.config.safety)
         state.budgets = budgets.with_entry(state.budgets, limits, ts_ns, entry.order.qty)
         if ts_ns > entry.order.expires_ns:
-            state.deficits = (*state.deficits, EqsDeficit("late_fill", ts_ns))
+            results += execution_quality.lose(state, ts_ns, "late_fill")
     trade = state.trade
     if trade is None:
         trade = state.trade = _opened(entry, event)
@@ -193,7 +194,7 @@ def _close(state: State, trade: Trade, ts_ns: int, *, hypothetical: bool) -> Res
 def _judge_slippage(state: State, ts_ns: int, slippage_ticks: int, expected_e6: int) -> Results:
     """Worse than expected by more than two ticks costs execution quality."""
     if (slippage_ticks - _SLIPPAGE_SPARE_TICKS) * 1_000_000 > expected_e6:
-        state.deficits = (*state.deficits, EqsDeficit("slippage", ts_ns))
+        return execution_quality.lose(state, ts_ns, "slippage")
     return []
 
 
@@ -210,6 +211,14 @@ def _must_be_flat(state: State, ts_ns: int) -> Results:
     return event_watch.leave(state, ts_ns)
 
 
+def _second_entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
+    """A late fill beside an open trade: two brackets, whose stops no longer cover the one position that they make."""
+    entry.status = next_status(entry.status, OrderSignal.FILL if event.final else OrderSignal.PARTIAL_FILL)
+    entry.filled_qty += event.qty
+    answered = execution_quality.answered(event.ts_ns, entry)
+    return [*answered, *settle_entry(state, event.ts_ns, entry), *_unknown_fill(state, event)]
+
+
 def _unknown_fill(state: State, event: OrderFilled) -> Results:
     """An execution that belongs to nothing we know: the position counts, and trading ends."""
     _book(state, event)
@@ -218,4 +227,9 @@ def _unknown_fill(state: State, event: OrderFilled) -> Results:
     reason = f"{event.leg.value} filled {event.qty} of an order that is not open here"
     ask = AskBroker(ts_ns=event.ts_ns, reason="UNKNOWN_FILL")
     measured = cost_desk.measure_exit(state, None, event)
-    return [*measured, ask, *pull_kill_switch(state, event.ts_ns, reason, "fill"), *drive(state, event.ts_ns)]
+    results: Results = [*measured, ask]
+    if state.trade is not None and state.position.qty * state.trade.sign <= 0:
+        results += drop_trade(state, event.ts_ns, "UNKNOWN_FILL")
+    results += pull_kill_switch(state, event.ts_ns, reason, "fill")
+    # The switch may have been pulled long before, and its flattening be done.
+    return [*results, *_must_be_flat(state, event.ts_ns), *drive(state, event.ts_ns)]

@@ -8,6 +8,7 @@ from trading_bot.core import breaking, context_desk, cost_desk, execution_qualit
 from trading_bot.core.carried import Carried
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch, request_stop
 from trading_bot.core.learning_desk import refresh_throttles
+from trading_bot.core.leaving import drop_trade
 from trading_bot.core.on_bar import bars_of_history
 from trading_bot.core.on_session import enter_session, resume_quality, watch_quality
 from trading_bot.core.state import State
@@ -132,9 +133,9 @@ def _compare_position(state: State, event: events.Reconciled) -> Results:
         return execution_quality.reconciled_clean(state, event.ts_ns)
     text = f"position {ours} here, {theirs} at the broker"
     if theirs == 0:
-        state.position, state.position_known, state.trade = FLAT, True, None
-        state.kernel.clear_position()
-        return [Alert(ts_ns=event.ts_ns, level="critical", code="PHANTOM_POSITION", text=text)]
+        state.position, state.position_known = FLAT, True
+        alert = Alert(ts_ns=event.ts_ns, level="critical", code="PHANTOM_POSITION", text=text)
+        return [alert, *drop_trade(state, event.ts_ns, "PHANTOM_POSITION")]
     state.position_known = False
     alert = Alert(ts_ns=event.ts_ns, level="critical", code="ORPHAN_POSITION", text=text)
     return [alert, *pull_kill_switch(state, event.ts_ns, text, "reconciliation")]

@@ -20,13 +20,14 @@ from trading_bot.core.log_reader import MessageFrame, TickSpan
 from trading_bot.core.machine import Facts, Machine
 from trading_bot.domain import events, log_records, trade_events
 from trading_bot.domain.config import config_tag
+from trading_bot.domain.context import ContextChanged, ContextReceived
 from trading_bot.domain.effects import Effect, LatchKillSwitch, PlaceOrder
 from trading_bot.domain.errors import LogCorrupt, ReplayDiverged
 from trading_bot.domain.events import Event, OutcomeReached
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.orders import Side
 from trading_bot.domain.records import FRAME_ALIGN, FrameClass, FrameKind
-from trading_bot.engines import budgets
+from trading_bot.engines import budgets, context
 from trading_bot.engines.lockouts import restored
 from trading_bot.engines.quality import EqsDeficit
 
@@ -75,6 +76,7 @@ class Player:
         self.ended: events.RunEnded | None = None
         self.core_failed: events.CoreFailed | None = None
         self.facts = Facts()
+        self._message_received: ContextReceived | None = None
         self._tag = 0
         self.history_events = 0
         self.seen: set[type[Event | Effect]] = set()
@@ -326,6 +328,10 @@ class Player:
         elif isinstance(record, trade_events.ParamsAdopted):
             trade_date = self.run_started.trade_date if self.run_started else 0
             self._carry(costs=with_adopted(self.facts.carried.costs, record, trade_date))
+        elif isinstance(record, ContextReceived):
+            self._message_received = record
+        elif isinstance(record, ContextChanged):
+            self._context_changed(record)
         elif isinstance(record, events.QualityStateChanged):
             self._carry(data_down=record.data_down)
         elif isinstance(record, events.OrderRejected):
@@ -344,6 +350,12 @@ class Player:
             self._carry(kill_reason=None)
         elif isinstance(record, events.CoreFailed):
             self._carry(kill_reason=f"CORE_FAILED: {record.error}")
+
+    def _context_changed(self, record: ContextChanged) -> None:
+        """A lockout that was asked for from outside outlives the process; an end comes by itself, at its time."""
+        message = self._message_received
+        if record.change == "TAKEN" and message is not None and message.name == record.name:
+            self._carry(context=context.taken(self.facts.carried.context, message))
 
     def _carry(self, **changes: object) -> None:
         self.facts.carried = msgspec.structs.replace(self.facts.carried, **changes)
