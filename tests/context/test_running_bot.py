@@ -32,7 +32,7 @@ lockouts = ["risk >= 0.5"]
 rate_max = 5
 """
 SPEED = 20.0
-WAIT_S = 30.0
+WAIT_S = 120.0  # of a busy machine; a quiet one needs a few seconds
 
 
 class Bot:

@@ -55,9 +55,9 @@ class ContextSocket:
                 f"context.socket: {path} has {len(address)} bytes; a socket's path has at most {_PATH_BYTES_MAX}: "
                 "choose a shorter --data-dir"
             )
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             self._remove(must=True)
-            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             before = os.umask(_PRIVATE)
             try:
                 self._listener.bind(address)
@@ -65,6 +65,7 @@ class ContextSocket:
                 os.umask(before)
             self._listener.listen(CONNECTIONS_MAX)
         except OSError as error:
+            self._listener.close()
             raise UsageError(f"context.socket: cannot listen at {path}: {error.strerror or error}") from error
 
     def close(self) -> None:
