@@ -99,10 +99,9 @@ def test_a_bot_hears_its_socket_and_its_file(bot):
     path = bot.data / "context.sock"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    with socket.socket(socket.AF_UNIX) as channel:
+    with socket.socket(socket.AF_UNIX) as channel, channel.makefile("rb") as answers:
         channel.settimeout(WAIT_S)
         channel.connect(os.fspath(path))
-        answers = channel.makefile("rb")
         channel.sendall(line("sentiment", 0.4) + b"not json\n")
         assert json.loads(answers.readline()) == {"line": 1, "received": True}
         assert "not json" in json.loads(answers.readline())["error"]
@@ -117,9 +116,9 @@ def test_a_bot_hears_its_socket_and_its_file(bot):
             file.write(whole[30:] + b"{\n")
         bot.until(lambda status: any("zero_gamma" in row["name"] for row in status["context"]), "a level")
 
-        # Twenty seconds of the market are one of ours.
+        # Twenty seconds of the market are one of ours; the status is written about once a second.
         now_ns = bot.until(lambda _: True, "a status")["ts_market_ns"]
-        channel.sendall(line("risk", 0.9, ttl_s=20))
+        channel.sendall(line("risk", 0.9, ttl_s=100))
         channel.sendall(line("risk", 0.9, ts=now_ns - 3_600 * NS_PER_S, ttl_s=60))
         bot.until(lambda status: any(row["name"] == "risk" for row in status["context"]), "a lockout")
         bot.until(lambda status: all(row["name"] != "risk" for row in status["context"]), "its end")
