@@ -36,11 +36,11 @@ def _utc_ns(text: str) -> int:
     return round(datetime.fromisoformat(text).astimezone(UTC).timestamp()) * NS_PER_S
 
 
-# In this market a position stands at both moments, for five and for eleven minutes.
-KILL_9_NS: Final = _utc_ns("2026-11-25T16:02:30+00:00")
-KILL_NS: Final = _utc_ns("2026-11-25T18:06:00+00:00")
+# In this market a position of K1 stands at both moments, for seven minutes each: a test holds it.
+KILL_9_NS: Final = _utc_ns("2026-11-25T16:41:30+00:00")
+KILL_NS: Final = _utc_ns("2026-11-25T19:26:00+00:00")
 # Where the other bot is cut, first while that position stands; the next one where a cut lost the effects of a decision.
-CUTS_NS: Final = tuple(_utc_ns(f"2026-11-25T{time}+00:00") for time in ("16:02:30", "17:10:00", "15:25:00"))
+CUTS_NS: Final = tuple(_utc_ns(f"2026-11-25T{time}+00:00") for time in ("16:41:30", "17:10:00", "15:25:00"))
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):

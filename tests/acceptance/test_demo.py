@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from tools.demo_bot import Answer
 from tools.demo_checks import checks
-from tools.demo_day import Day, Proof
+from tools.demo_day import KILL_9_NS, KILL_NS, Day, Proof
 
 from tests.core.worlds import messages
 from trading_bot.core.replay import session_logs
@@ -106,6 +106,14 @@ def test_a_kill_minus_nine_went_on_warm_and_a_kill_was_cleared(run):
     ]
     assert not [index for index in entered if latched[0] < index < cleared[0]]
     assert [index for index in entered if index > cleared[0]]
+
+
+@pytest.mark.slow
+def test_a_position_stands_where_the_day_is_killed(demo):
+    """By the uninterrupted day, so that the speed of the machine does not matter; a minute to spare on either side."""
+    whole = read_day(next((demo[0] / "out" / "proof" / "whole" / "runs").iterdir()))
+    for ts_ns in (KILL_9_NS, KILL_NS):
+        assert [t for t in whole.trades if t.entry_ts_ns < ts_ns - 60 * 10**9 and ts_ns + 60 * 10**9 < t.exit_ts_ns]
 
 
 @pytest.mark.slow
