@@ -21,7 +21,10 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     `calendar` is the text of a session table, empty when there is none (then every date is unknown and nothing is
     entered).
     `vetoes` stop templates; `events` are the scheduled ones, None when no file was read.
-    `resolution_ns` is the resolution of the feed's event stamps; `feed` describes the source for people.
+    `resolution_ns` is the resolution of the feed's event stamps; `feed` describes the source for people. `con_id` and
+    `expiry` (YYYYMMDD) are the contract's at the broker, 0 for a file or a simulator. `wall_speed_e3` is market time in
+    thousandths of wall time: above 1000 only for a gateway simulator that runs fast, where broker deadlines and naked
+    time count in wall time. `gates_real`: link, account, position and latency come from an adapter, not modelled.
     """
 
     config: BotConfig
@@ -34,6 +37,10 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     feed: dict[str, Any] = {}
     maps: dict[str, CalibrationMap] = {}  # by template
     plugins: dict[str, str] = {}  # strategies in Python, with the digest of their code
+    con_id: int = 0
+    expiry: int = 0
+    wall_speed_e3: int = 1_000
+    gates_real: bool = False
 
     @classmethod
     def default(cls) -> "RunDocuments":

@@ -9,7 +9,7 @@ field `kind`.
 import msgspec
 
 from trading_bot.domain.kernel import Candidate
-from trading_bot.domain.orders import ClientOrderId, Leg
+from trading_bot.domain.orders import BrokerOrder, ClientOrderId, Leg
 
 SCHEMA_VERSION = 1
 
@@ -137,30 +137,49 @@ class InstrumentBound(Input, frozen=True, gc=False, kw_only=True, tag="INSTRUMEN
 
 
 class LinkStatus(Input, frozen=True, gc=False, kw_only=True, tag="LINK_STATUS"):
-    """State of the link; `data_type` 1 is live (recorded data count as live), 2 frozen, 3 delayed, 4 delayed frozen."""
+    """State of the link; `data_type` 1 is live (recorded data count as live), 2 frozen, 3 delayed, 4 delayed frozen.
+
+    `up` is the four states together: the socket to the gateway, the gateway's link to the broker, the broker's data
+    farm, and data that really flow on every stream. `reason` says what changed.
+    """
 
     up: bool
     data_type: int = 1
     modelled: bool = False
+    socket: bool = True
+    broker: bool = True
+    farm: bool = True
+    flowing: bool = True
+    reason: str = ""
 
 
 class AccountSnapshot(Input, frozen=True, gc=False, kw_only=True, tag="ACCOUNT_SNAPSHOT"):
-    """Money on the account, in micro-dollars. `assumed`: no account exists, the configuration's equity stands in."""
+    """Money on the account, in micro-dollars. `assumed`: no account exists, the configuration's equity stands in.
+
+    `margin_per_contract_uusd` is what the broker's what-if answer asks for one contract, 0 while it has not answered.
+    """
 
     account: str
     equity_uusd: int
     margin_free_uusd: int
     assumed: bool = False
+    margin_per_contract_uusd: int = 0
 
 
 class Reconciled(Input, frozen=True, gc=False, kw_only=True, tag="RECONCILED"):
-    """Position and orders were compared with the broker's."""
+    """Position and orders were compared with the broker's. `ok` false: the broker did not answer, nothing is known.
+
+    `orders` are all that work at the broker when `listed`; `reason` says what the question was, or why it failed.
+    """
 
     ok: bool
     position_qty: int
     working_orders: int
     modelled: bool = False
     asked: bool = False  # the answer to an `AskBroker`
+    listed: bool = False
+    orders: tuple[BrokerOrder, ...] = ()
+    reason: str = ""
 
 
 class LatencySampled(Input, frozen=True, gc=False, kw_only=True, tag="LATENCY_SAMPLED"):
@@ -231,9 +250,10 @@ class OrderSuppressed(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_SUP
 
 
 class OrderAcknowledged(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_ACKNOWLEDGED"):
-    """The broker accepted the order."""
+    """The broker accepted the order; `perm_id` is its identity there (0: a simulator's)."""
 
     order_id: ClientOrderId
+    perm_id: int = 0
 
 
 class OrderCancelled(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_CANCELLED"):

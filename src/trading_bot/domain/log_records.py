@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.domain import context, effects, events, trade_events
+from trading_bot.domain import broker_events, context, effects, events, trade_events
 from trading_bot.domain.learning import LearningUpdate
 from trading_bot.domain.records import FrameClass
 
@@ -42,6 +42,9 @@ LogRecord = (
     | trade_events.RequestRefused
     | trade_events.ShadowFilled
     | trade_events.ShadowEnded
+    | broker_events.OrderUncertain
+    | broker_events.CommissionReported
+    | broker_events.BrokerNotice
     | events.OutcomeReached
     | events.DecisionMade
     | events.LockoutChanged

@@ -71,3 +71,21 @@ class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_ns: int
     risk_uusd: int
     checks_passed: int
+
+
+class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One order that works at the broker, as a reconciliation saw it.
+
+    `order_id` and `leg` are None for an order that is not ours by its reference: another client's, a person's, or one
+    of a run that this log does not continue. `price_ticks` is the limit, of a stop its trigger, 0 of a market order;
+    `perm_ids` are all its identities at the broker; `held`: in the broker's hands, waiting for its parent.
+    """
+
+    order_id: ClientOrderId | None
+    leg: Leg | None
+    side: Side
+    remaining: int
+    price_ticks: int
+    perm_ids: tuple[int, ...]
+    order_ref: str
+    held: bool = False

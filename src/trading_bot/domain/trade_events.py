@@ -19,7 +19,8 @@ class OrderWorking(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_WORKIN
 class OrderFilled(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_FILLED"):
     """One execution of a leg. `remaining` lots are left; `final`: no other execution of this leg can follow.
 
-    `commission_uusd` is of this execution alone. `hypothetical`: a simulator filled it.
+    `commission_uusd` is of this execution alone, `commission_estimated` until the broker reports it
+    (`CommissionReported`). `hypothetical`: a simulator filled it. `perm_id` is the order's identity at the broker.
     """
 
     order_id: ClientOrderId
@@ -32,6 +33,8 @@ class OrderFilled(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_FILLED"
     commission_uusd: int
     exec_id: str
     hypothetical: bool
+    commission_estimated: bool = False
+    perm_id: int = 0
 
 
 class StopTriggered(Input, frozen=True, gc=False, kw_only=True, tag="STOP_TRIGGERED"):
