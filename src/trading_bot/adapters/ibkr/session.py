@@ -16,6 +16,7 @@ import msgspec
 from trading_bot.adapters.ibkr.answers import Known, Unknown
 from trading_bot.adapters.ibkr.clock import Clock, FeedClock, SystemClock
 from trading_bot.adapters.ibkr.library import library, part
+from trading_bot.domain.broker_events import BrokerNotice
 from trading_bot.domain.errors import SourceUnreachable, UsageError
 from trading_bot.domain.events import Input
 from trading_bot.domain.units import NS_PER_S
@@ -42,11 +43,16 @@ class IbkrSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Tap:
-    """Stands before the library's wrapper: listeners hear a callback first, then the library does what it does."""
+    """Stands before the library's wrapper: listeners hear a callback first, then the library does what it does.
 
-    def __init__(self, wrapper: Any, listeners: dict[str, list[Listener]]) -> None:
+    The library's decoder logs what a callback raises and goes on; an error of ours must not end there, so it is kept
+    for `pump` to raise.
+    """
+
+    def __init__(self, wrapper: Any, listeners: dict[str, list[Listener]], failed: Callable[[Exception], None]) -> None:
         self._wrapper = wrapper
         self._listeners = listeners
+        self._failed = failed
 
     def __getattr__(self, name: str) -> Any:
         target = getattr(self._wrapper, name)
@@ -55,11 +61,27 @@ class _Tap:
         heard = self._listeners.setdefault(name, [])
 
         def call(*arguments: Any) -> Any:
-            for listener in heard:
-                listener(*arguments)
+            try:
+                for listener in heard:
+                    listener(*arguments)
+            except Exception as error:  # noqa: BLE001 (raised by `pump`)
+                self._failed(error)
             return target(*arguments)
 
         return call
+
+
+class _Complaints(logging.Handler):
+    """What the library only logs, such as a message it cannot decode, is outside trouble: a notice for the core."""
+
+    def __init__(self, tell: Callable[[Input], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage() if error is None else f"{record.getMessage()} {error!r}"
+        self._tell(BrokerNotice(ts_ns=0, code=0, text=f"client library: {text}", error=False))
 
 
 class IbkrSession:
@@ -80,8 +102,9 @@ class IbkrSession:
         self._listeners: dict[str, list[Listener]] = {}
         self._woken = False
         self._refused: str | None = None
+        self._failure: Exception | None = None
         # The decoder holds bound methods of the wrapper it was made with, so it is made anew with the tap.
-        self.ib.client.decoder = part("decoder").Decoder(_Tap(self.ib.wrapper, self._listeners), 0)
+        self.ib.client.decoder = part("decoder").Decoder(_Tap(self.ib.wrapper, self._listeners, self._fail), 0)
         self.listen("error", self._on_error)
 
     @property
@@ -123,6 +146,8 @@ class IbkrSession:
             self.loop.run_forever()
             timer.cancel()
         self._woken = False
+        if self._failure is not None:
+            raise self._failure
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end; everything else goes on meanwhile."""
@@ -165,9 +190,12 @@ class IbkrSession:
     async def _connect(self) -> None:
         settings = self.settings
         place = f"{settings.host}:{settings.port}"
-        # The libraries tell on their loggers what the error below says in one sentence.
-        for name in ("client", "ib", "wrapper"):
-            logging.getLogger(f"{self.lib.__name__}.{name}").setLevel(logging.CRITICAL)
+        # The library tells on its loggers what callbacks and the errors below tell too; only its decoder has news.
+        logging.getLogger(self.lib.__name__).setLevel(logging.CRITICAL)
+        decoding = logging.getLogger(f"{self.lib.__name__}.Decoder")
+        decoding.setLevel(logging.ERROR)
+        decoding.propagate = False
+        decoding.handlers = [_Complaints(self.tell)]
         try:
             connecting = self.ib.client.connectAsync(settings.host, settings.port, settings.client_id, None)
             await asyncio.wait_for(connecting, settings.connect_timeout_s)
@@ -195,7 +223,7 @@ class IbkrSession:
         return asked
 
     async def _gateway_clock(self, speed: float) -> FeedClock:
-        """The gateway's time from its answers in whole seconds: each bounds it from both sides, many bound it closely."""
+        """The gateway's time from its answers in whole seconds: each bounds it, many bound it closely."""
         heard: asyncio.Queue[int] = asyncio.Queue()
         self.listen("currentTime", heard.put_nowait)
         low_ns, high_ns = -(2**63), 2**63
@@ -217,6 +245,11 @@ class IbkrSession:
             self.ib.client.disconnect()
         self.loop.run_until_complete(asyncio.sleep(0))
         self.loop.close()
+
+    def _fail(self, error: Exception) -> None:
+        """An error in our own callback: kept for `pump`, which raises it into the run."""
+        self._failure = self._failure or error
+        self.wake()
 
     def _on_error(self, _req_id: int, code: int, text: str, *_more: Any) -> None:
         if code == CLIENT_ID_TAKEN:
