@@ -15,6 +15,7 @@ from trading_bot.domain import (
     context_config,
     exit_config,
     gate_config,
+    ibkr_config,
     learning_config,
     levels_config,
     simulator_config,
@@ -50,6 +51,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
     | {f"simulator.{name}": reason for name, reason in simulator_config.ASSUMED.items()}
     | {f"levels.{name}": reason for name, reason in levels_config.ASSUMED.items()}
     | {f"context.{name}": reason for name, reason in context_config.ASSUMED.items()}
+    | {f"ibkr.{name}": reason for name, reason in ibkr_config.ASSUMED.items()}
 )
 
 

@@ -15,6 +15,7 @@ from trading_bot.domain.config_section import Section, unit, within
 from trading_bot.domain.context_config import ContextConfig
 from trading_bot.domain.exit_config import ExitConfig
 from trading_bot.domain.gate_config import EventsConfig, LockoutConfig, ModifierConfig, ReentryConfig
+from trading_bot.domain.ibkr_config import IbkrConfig
 from trading_bot.domain.learning_config import LearningConfig
 from trading_bot.domain.levels_config import LevelsConfig
 from trading_bot.domain.simulator_config import SimulatorConfig
@@ -266,6 +267,7 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     simulator: SimulatorConfig = SimulatorConfig()
     levels: LevelsConfig = LevelsConfig()
     context: ContextConfig = ContextConfig()
+    ibkr: IbkrConfig = IbkrConfig()
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:
