@@ -14,6 +14,7 @@ class Known(msgspec.Struct, Generic[T], frozen=True, tag=True):
 
 
 class Unknown(msgspec.Struct, frozen=True, tag=True):
-    """The broker did not answer, or not completely."""
+    """The broker did not answer, or not completely, or with the error `code`."""
 
     reason: str
+    code: int = 0

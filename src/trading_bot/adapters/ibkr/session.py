@@ -93,6 +93,8 @@ class IbkrSession:
         self.lib = library()
         self.loop = _new_loop()
         self.ib: Any = self.lib.IB()
+        self.ib.RaiseRequestErrors = True  # else an error reads as an empty answer
+        self._request_error: Any = part("wrapper").RequestError
         self.inputs: deque[Input] = deque()
         self.account = ""
         self.accounts: tuple[str, ...] = ()
@@ -171,6 +173,8 @@ class IbkrSession:
             return Unknown(f"no answer within {limit_s:g} s")
         except ConnectionError as error:
             return Unknown(f"the connection was lost: {error}")
+        except self._request_error as error:
+            return Unknown(f"{error.code} {error.message}", code=error.code)
 
     # --- life ------------------------------------------------------------------------------------------------------
 
