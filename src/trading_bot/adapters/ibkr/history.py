@@ -87,9 +87,8 @@ def _bars(rows: list[Any], instrument: Instrument) -> Iterator[MinuteBar]:
     for row in rows:
         if row.volume <= 0:
             continue
-        ticks = [
-            round(price * POINTS_E9 / instrument.tick_size_e9) for price in (row.open, row.high, row.low, row.close)
-        ]
+        prices = (row.open, row.high, row.low, row.close)
+        opened, high, low, close = (round(price * POINTS_E9 / instrument.tick_size_e9) for price in prices)
         volume = int(row.volume)
         mean_ticks_e4 = round(row.average * _E4 * POINTS_E9 / instrument.tick_size_e9)
         notional = (mean_ticks_e4 * volume + _E4 // 2) // _E4
