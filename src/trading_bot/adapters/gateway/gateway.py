@@ -1,0 +1,276 @@
+"""The gateway: a listener on the loopback interface, its clients, and the pump that moves the market's time."""
+
+import asyncio
+import importlib.util
+import ipaddress
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from trading_bot.adapters.gateway.client import VERSION_MIN, Client
+from trading_bot.adapters.gateway.clock import GatewayClock
+from trading_bot.adapters.gateway.dispatch import Dispatcher
+from trading_bot.adapters.gateway.faults import Faults
+from trading_bot.adapters.gateway.parts import Desk, Market
+from trading_bot.adapters.gateway.scenario import Scenario
+from trading_bot.adapters.gateway.wire import Fields
+from trading_bot.domain.errors import SourceUnreachable, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+PUMP_S: Final = 0.002
+CLIENTS_MAX: Final = 32  # API clients of one gateway (field notes A)
+VERSION_MAX: Final = 178  # highest version whose messages are text and known here
+START_NS_DEFAULT: Final = 1_795_616_400_000_000_000  # 2026-11-25T14:20:00Z, ten minutes before a regular open
+
+Tell = Callable[[str, dict[str, object]], None]
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway is started with.
+
+    `port` 0 takes a free one. `start_ns` is the market's time when the clock begins (ns since the epoch), `speed` its
+    seconds a second. `inputs` are files that replace the generated market. `clock_from` says when the clock begins: at
+    the first client's startApi, or at the launch. `messages_per_s` are requests a client may send in any second of the
+    wall, 0 without limit. `tick_by_tick_max` are tick-by-tick streams of one client at a time, `tick_by_tick_gap_s`
+    the wall seconds between two requests for one instrument. `commission_usd` is one side of one contract; None takes
+    half of the registry's round trip.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    account: str = "DUSIM1"
+    seed: int = 7
+    start_ns: int = START_NS_DEFAULT
+    speed: float = 1.0
+    clock_from: Literal["connect", "launch"] = "connect"
+    inputs: tuple[Path, ...] = ()
+    scenario: Path | None = None
+    equity_usd: float = 10_000.0
+    commission_usd: float | None = None
+    server_version_max: int = VERSION_MAX
+    messages_per_s: int = 50
+    tick_by_tick_max: int = 5
+    tick_by_tick_gap_s: float = 15.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be served."""
+        if not _is_loopback(self.host):
+            raise UsageError(f"--host {self.host!r}: gateway-sim listens on loopback addresses only, such as 127.0.0.1")
+        if not 0 < self.speed <= 10_000:
+            raise UsageError(f"--speed {self.speed:g}: expected above 0 and at most 10000 market seconds a second")
+        if not VERSION_MIN <= self.server_version_max <= VERSION_MAX:
+            raise UsageError(f"server version {self.server_version_max}: expected {VERSION_MIN} to {VERSION_MAX}")
+        if not self.account.startswith("DUSIM") or not self.account.isalnum():
+            # What ends up beside a real account's id in a log must not look like one.
+            raise UsageError(f"--account {self.account!r}: a simulated account is DUSIM and letters or digits: DUSIM1")
+        if self.equity_usd <= 0:
+            raise UsageError(f"--equity {self.equity_usd:g}: expected dollars above 0")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Gateway:
+    """Everything of one gateway; lives in one event loop."""
+
+    def __init__(self, config: GatewayConfig, tell: Tell | None = None) -> None:
+        """`tell` hears (event, values) of what a person who watches wants to know."""
+        self.config = config
+        self.clock = GatewayClock(config.start_ns, config.speed)
+        self.faults = Faults()
+        self.clients: dict[int, Client] = {}  # by client id, those that have started
+        self.port = config.port
+        self.clients_max = CLIENTS_MAX
+        self.failure: BaseException | None = None
+        self._tell = tell
+        self._connections: list[Client] = []
+        self._server: asyncio.Server | None = None
+        self._stopped = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.dispatcher = Dispatcher(self)
+        self.scenario = Scenario(self, config.scenario)
+        self.contracts: Any = _part("contracts", "ContractBook", self)
+        self.market: Market = _part("market", "Market", self)
+        self.desk: Desk = _part("desk", "Desk", self)
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            SourceUnreachable: the port is taken, or the system refuses it.
+        """
+        await self.listen()
+        if self.config.clock_from == "launch":
+            self.clock.begin()
+        self._spawn(self._pump())
+
+    async def serve(self) -> None:
+        """Run until `stop`; a bug of the gateway ends it and is raised here."""
+        if self._server is None:
+            await self.start()
+        try:
+            await self._stopped.wait()
+        finally:
+            await self._shut()
+        if self.failure is not None:
+            raise self.failure
+
+    def stop(self) -> None:
+        """End `serve`."""
+        self._stopped.set()
+
+    def fail(self, error: BaseException) -> None:
+        """A bug of ours: a gateway that goes on would be believed."""
+        self.failure = self.failure or error
+        self.tell("bug", error=repr(error), traceback="".join(traceback.format_exception(error)))
+        self.stop()
+
+    def tell(self, event: str, **values: object) -> None:
+        """A line for whoever watches."""
+        if self._tell is not None:
+            self._tell(event, values)
+
+    async def listen(self) -> None:
+        """Open the port (again)."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: Client(self), self.config.host, self.port)
+        except OSError as error:
+            raise SourceUnreachable(
+                f"gateway-sim cannot listen on {self.config.host}:{self.port}: {error.strerror or error}; end what "
+                f"uses the port, or choose another with --port (0 takes a free one)"
+            ) from error
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def hang_up(self) -> None:
+        """Close the port and break every connection, as a process that dies does."""
+        if self._server is not None:
+            self._server.close()
+        self.drop_clients()
+
+    def drop_clients(self) -> None:
+        """Break every connection; the port stays open."""
+        for client in list(self._connections):
+            client.abort()
+
+    def stall(self, *, stalled: bool) -> None:
+        """Every connection, and those to come: accept, and answer and send nothing; or go on."""
+        self.faults.stalled = stalled
+        for client in list(self._connections):
+            if stalled:
+                client.stall()
+            else:
+                client.resume()
+
+    def later(self, wall_s: float, work: "Coroutine[Any, Any, None]") -> None:
+        """Run `work` in so many seconds of the wall; a bug in it ends the gateway."""
+
+        async def delayed() -> None:
+            await asyncio.sleep(wall_s)
+            await work
+
+        self._spawn(delayed())
+
+    def _spawn(self, work: "Coroutine[Any, Any, None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.append(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.remove(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    async def _pump(self) -> None:
+        while True:
+            await asyncio.sleep(PUMP_S)
+            if self.clock.begun:
+                now_ns = self.clock.now_ns()
+                self.scenario.advance(now_ns)
+                self.market.advance(now_ns)
+                self.desk.advance(now_ns)
+
+    async def _shut(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        if self._server is not None:
+            self._server.close()
+        for client in list(self._connections):
+            client.close()
+        await asyncio.sleep(0)  # lets the transports close
+
+    # What a connection tells (client.Host).
+
+    def joined(self, client: Client) -> bool:
+        """A socket was accepted."""
+        if self.faults.connections_refused:
+            self.tell("refused", client=str(client))
+            return False
+        if self.faults.stalled:
+            client.stall()
+        self._connections.append(client)
+        return True
+
+    def greeted(self, client: Client, version_min: int, version_max: int) -> None:
+        """Answer with the version this connection speaks: the highest both know."""
+        version = min(self.config.server_version_max, version_max)
+        if version < max(VERSION_MIN, version_min):
+            self.tell("no_common_version", client=str(client), version_min=version_min, version_max=version_max)
+            client.abort()
+            return
+        client.server_version = version
+        client.account = self.config.account
+        client.send(version, self.dispatcher.connection_time())
+
+    def received(self, client: Client, fields: Fields) -> None:
+        """A request."""
+        self.dispatcher.dispatch(client, fields)
+
+    def started(self, client: Client, client_id: int) -> None:
+        """StartApi was accepted: the client has its id, and the clock runs."""
+        client.client_id = client_id
+        client.ready = True
+        self.clients[client_id] = client
+        self.clock.begin()
+        self.tell("client_started", client_id=client_id, peer=client.peer, server_version=client.server_version)
+
+    def left(self, client: Client) -> None:
+        """The socket is closed."""
+        if client in self._connections:
+            self._connections.remove(client)
+        if self.clients.get(client.client_id) is client:
+            del self.clients[client.client_id]
+            self.market.forget(client)
+            self.tell("client_left", client_id=client.client_id)
+        client.subscriptions.clear()
+
+
+class _Quiet:
+    """Stands where a part is not there yet: no records, no orders."""
+
+    def advance(self, now_ns: int) -> None:
+        """Nothing happens."""
+
+    def forget(self, client: Client) -> None:
+        """There are no streams."""
+
+    def next_order_id(self, client_id: int) -> int:
+        """Ids begin at 1."""
+        return client_id and 1
+
+
+def _part(module: str, name: str, gateway: Gateway) -> Any:
+    """Part `name(gateway)` of a sibling module."""
+    where = f"trading_bot.adapters.gateway.{module}"
+    if importlib.util.find_spec(where) is None:
+        return _Quiet()
+    return getattr(importlib.import_module(where), name)(gateway)
