@@ -489,19 +489,15 @@ class TestGateInputs:
         # Both numbers are rounded to millionths.
         assert all(abs(one.required_e6 - one.cost_e6 - min_euc_e6) <= 1 for one in found)
 
-    def test_latency_and_instrument_change_nothing_yet(self, world):
-        before = world.state.facts()
-        for event in (
-            events.LatencySampled(ts_ns=world.now_ns, decision_us_p99=9e9, loop_lag_us_max=9e9),
-            events.InstrumentBound(
-                ts_ns=world.now_ns,
-                instrument_id=1,
-                symbol="MES",
-                con_id=5,
-                tick_value_uusd=1_250_000,
-                multiplier=5,
-                expiry=20261218,
-            ),
-        ):
-            assert world.apply(event) == []
-        assert world.state.facts() == before
+    def test_the_contract_is_known_from_its_binding(self, world):
+        bound = events.InstrumentBound(
+            ts_ns=world.now_ns,
+            instrument_id=1,
+            symbol="MES",
+            con_id=5,
+            tick_value_uusd=1_250_000,
+            multiplier=5,
+            expiry=20261218,
+        )
+        assert world.apply(bound) == []
+        assert (world.state.con_id, world.state.expiry) == (5, 20261218)

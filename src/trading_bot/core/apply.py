@@ -10,6 +10,7 @@ from trading_bot.core import (
     context_desk,
     learning_desk,
     on_abandoned,
+    on_broker,
     on_fill,
     on_life,
     on_orders,
@@ -18,7 +19,7 @@ from trading_bot.core import (
 )
 from trading_bot.core.control import refresh_control
 from trading_bot.core.state import State
-from trading_bot.domain import context, events, trade_events
+from trading_bot.domain import broker_events, context, events, trade_events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 
@@ -57,6 +58,9 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
     trade_events.OrderFilled: on_fill.order_filled,
     trade_events.StopTriggered: on_orders.stop_triggered,
     trade_events.RequestRefused: on_orders.request_refused,
+    broker_events.OrderUncertain: on_broker.order_uncertain,
+    broker_events.CommissionReported: on_broker.commission_reported,
+    broker_events.BrokerNotice: on_broker.broker_notice,
     trade_events.ShadowFilled: learning_desk.shadow_filled,
     trade_events.ShadowEnded: learning_desk.shadow_ended,
     events.OutcomeReached: on_outcome.outcome_reached,

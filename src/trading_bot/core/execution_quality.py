@@ -79,37 +79,48 @@ def _in_reset_window(state: State, ts_ns: int) -> bool:
 
 def await_answer(state: State, ts_ns: int, order_id: ClientOrderId) -> ArmTimer:
     """An order was sent: without an answer by the deadline its state is unknown."""
-    due_ns = ts_ns + state.config.orders.ack_deadline_ms * NS_PER_MS
+    due_ns = ts_ns + state.wall_ns(state.config.orders.ack_deadline_ms * NS_PER_MS)
     return ArmTimer(ts_ns=ts_ns, name=ORDER_ACK_TIMER, due_ns=due_ns, order_id=order_id)
 
 
 def answered(ts_ns: int, entry: Entry) -> Results:
     """The broker said something about an order: the first time ends the wait."""
-    if entry.answered:
+    if entry.answered and entry.unknown_since_ns is None:
         return []
-    entry.answered = True
+    entry.answered, entry.unknown_since_ns = True, None
     return [DisarmTimer(ts_ns=ts_ns, name=ORDER_ACK_TIMER, order_id=entry.order.order_id)]
 
 
 def answer_missing(state: State, event: TimerFired) -> Results:
     """First the broker is asked, never the order sent again; past the second deadline the kill switch decides."""
     entry = state.entries.get(event.order_id) if event.order_id is not None else None
-    if entry is None or entry.answered or event.order_id is None:
+    if entry is None or (entry.answered and entry.unknown_since_ns is None):
         return []
     orders, ts_ns = state.config.orders, event.ts_ns
     # A cancel that was asked for meanwhile is no answer.
-    if event.due_ns > entry.terms.sent_ns + orders.ack_deadline_ms * NS_PER_MS:
+    if entry.unknown_since_ns is not None:
         # Without the order's number, which a restart shifts: the reason stands in effects, whose digests have to agree.
         reason = f"the state of an entry of {entry.order.template} is unknown for {orders.unknown_deadline_s} s"
         return pull_kill_switch(state, ts_ns, reason, "orders")
-    entry.status = next_status(entry.status, OrderSignal.LOST)
-    due_ns = ts_ns + orders.unknown_deadline_s * NS_PER_S
     text = f"no answer about an entry of {entry.order.template} within {orders.ack_deadline_ms} ms: asking the broker"
+    penalised, armed = doubt(state, ts_ns, entry)
     return [
-        *lose(state, ts_ns, "order_state_unknown"),
+        penalised,
         Alert(ts_ns=ts_ns, level="error", code="ORDER_UNKNOWN", text=text),
         AskBroker(ts_ns=ts_ns, reason="ORDER_UNKNOWN"),
-        ArmTimer(ts_ns=ts_ns, name=ORDER_ACK_TIMER, due_ns=due_ns, order_id=event.order_id),
+        armed,
+    ]
+
+
+def doubt(state: State, ts_ns: int, entry: Entry) -> Results:
+    """An entry's state is unknown from here on: it costs once, and its deadline begins. Whoever doubts asks the broker."""
+    if entry.unknown_since_ns is not None:
+        return []
+    entry.status, entry.unknown_since_ns = next_status(entry.status, OrderSignal.LOST), ts_ns
+    due_ns = ts_ns + state.wall_ns(state.config.orders.unknown_deadline_s * NS_PER_S)
+    return [
+        *lose(state, ts_ns, "order_state_unknown"),
+        ArmTimer(ts_ns=ts_ns, name=ORDER_ACK_TIMER, due_ns=due_ns, order_id=entry.order.order_id),
     ]
 
 

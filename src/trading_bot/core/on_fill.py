@@ -24,12 +24,18 @@ from trading_bot.engines.position import Excursion, FillKind, apply_fill, fill_k
 from trading_bot.engines.session import SessionState, session_phase
 
 _SLIPPAGE_SPARE_TICKS: Final = 2  # specification 5
+_EXECUTIONS_KEPT: Final = 512  # several days at the most entries that a day allows
 
 Results = list[Event | Effect]
 
 
 def order_filled(state: State, event: OrderFilled, _seq: int) -> Results:
-    """An execution of any leg."""
+    """An execution of any leg; one that was told before (after a reconnect all of a day are) changes nothing."""
+    if event.exec_id in state.executions:
+        return []
+    state.executions[event.exec_id] = event.commission_uusd if event.commission_estimated else None
+    while len(state.executions) > _EXECUTIONS_KEPT:
+        del state.executions[next(iter(state.executions))]
     if event.leg is Leg.ENTRY:
         entry = state.entries.get(event.order_id) or state.final_entries.get(event.order_id)
         if entry is None:

@@ -87,8 +87,9 @@ def log_space_changed(state: State, event: events.LogSpaceChanged, _seq: int) ->
     return [Alert(ts_ns=event.ts_ns, level="error", code="LOG_SPACE_LOW", text=text)]
 
 
-def instrument_bound(_state: State, _event: events.InstrumentBound, _seq: int) -> Results:
-    """The kernel is built for this instrument; a roll rebuilds it (architecture 4)."""
+def instrument_bound(state: State, event: events.InstrumentBound, _seq: int) -> Results:
+    """The contract at the broker. The kernel is built for its instrument; a roll begins another run."""
+    state.con_id, state.expiry = event.con_id, event.expiry
     return []
 
 

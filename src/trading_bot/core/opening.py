@@ -71,22 +71,40 @@ def opening_inputs(documents: RunDocuments, ts_ns: int, carried: Carried, kernel
 def gate_inputs(documents: RunDocuments, ts_ns: int, carried: Carried) -> list[Input]:
     """The inputs of the gates where nothing real supplies them; marked as modelled.
 
-    The money is what the configuration assumes, and what was earned or lost since.
+    The money is what the configuration assumes, and what was earned or lost since. Where an adapter tells all of it,
+    the contract alone is known: the link is down, account and position are unknown until it has told them.
     """
-    instrument, account = documents.instrument, carried.ledger.account
+    instrument = documents.instrument
+    bound = events.InstrumentBound(
+        ts_ns=ts_ns,
+        instrument_id=instrument.id,
+        symbol=instrument.symbol,
+        con_id=documents.con_id,
+        tick_value_uusd=instrument.tick_value_uusd,
+        multiplier=round(instrument.multiplier),
+        expiry=documents.expiry,
+    )
+    if documents.gates_real:
+        return [
+            bound,
+            events.LinkStatus(
+                ts_ns=ts_ns,
+                up=False,
+                data_type=0,
+                socket=False,
+                broker=False,
+                farm=False,
+                flowing=False,
+                reason="nothing has been told yet",
+            ),
+            events.Reconciled(ts_ns=ts_ns, ok=False, position_qty=0, working_orders=0, reason="nothing was asked yet"),
+        ]
+    account = carried.ledger.account
     equity_uusd = uusd_from_usd(documents.config.decision.equity_assumed_usd)
     if account is not None:
         equity_uusd = MicroUsd(account.equity_uusd(0))
     return [
-        events.InstrumentBound(
-            ts_ns=ts_ns,
-            instrument_id=instrument.id,
-            symbol=instrument.symbol,
-            con_id=0,
-            tick_value_uusd=instrument.tick_value_uusd,
-            multiplier=round(instrument.multiplier),
-            expiry=0,
-        ),
+        bound,
         events.LinkStatus(ts_ns=ts_ns, up=True, modelled=True),
         events.AccountSnapshot(
             ts_ns=ts_ns, account="", equity_uusd=equity_uusd, margin_free_uusd=equity_uusd, assumed=True

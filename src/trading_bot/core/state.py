@@ -128,6 +128,8 @@ class State:
         self.ending = False
         self.ended = False
         self.kill_reason: str | None = None
+        self.con_id = 0
+        self.expiry = 0
         self.link_up = False
         self.outage: Outage | None = None
         self.data_type = 0
@@ -149,6 +151,8 @@ class State:
         self.position_known = True
         self.answered_ns: int | None = None
         self.trade: Trade | None = None
+        # Executions by the broker's id, newest last; the estimated commission until the broker has reported it.
+        self.executions: dict[str, int | None] = {}
         self.stray_exit = False  # an exit works for a position that no trade owns
         self.flatten: FlattenState | None = None
         self.flatten_due_ns: int | None = None
@@ -178,6 +182,14 @@ class State:
         self.strategy_episodes: dict[int, tuple[int, int]] = {}  # template index: side of the last bar, episode
         self.kelly: tuple[KellyFacts, ...] = ()  # derived from the learning state whenever that changes
         self.last_results: tuple[Event | Effect, ...] = ()
+
+    def wall_ns(self, span_ns: int) -> int:
+        """A span of wall time as the market's clock counts it: what a broker is given to answer."""
+        return span_ns * self.documents.wall_speed_e3 // 1_000
+
+    def wall_of(self, span_ns: int) -> int:
+        """A span of the market's clock in wall time."""
+        return span_ns * 1_000 // self.documents.wall_speed_e3
 
     @property
     def position_qty(self) -> int | None:
@@ -266,6 +278,7 @@ class State:
             "stopping": self.stopping,
             "exit_code": self.exit_code,
             "kill_reason": self.kill_reason,
+            "contract": [self.con_id, self.expiry],
             "link_up": self.link_up,
             "outage": msgspec.to_builtins(self.outage),
             "data_type": self.data_type,
@@ -294,6 +307,7 @@ class State:
             "answered_ns": self.answered_ns,
             "trade": self._trade_facts(),
             "stray_exit": self.stray_exit,
+            "executions": list(self.executions.items()),
             "shadows": len(self.shadows),
             "flatten": msgspec.to_builtins(self.flatten),
             "ledger": msgspec.to_builtins(self.ledger()),

@@ -42,6 +42,7 @@ class Entry(msgspec.Struct, kw_only=True):
     terms: EntryTerms
     filled_qty: int = 0
     answered: bool = False  # the broker has said something about it
+    unknown_since_ns: int | None = None  # nobody knows whether it lives: past a deadline the kill switch decides
 
 
 class Trade(msgspec.Struct, kw_only=True):

@@ -59,6 +59,7 @@ LogRecord = (
     | trade_events.TradeOpened
     | trade_events.FillMeasured
     | trade_events.ParamsAdopted
+    | trade_events.CommissionCorrected
     | trade_events.StopResident
     | trade_events.ExitDecided
     | trade_events.TradeClosed

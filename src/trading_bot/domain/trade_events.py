@@ -102,6 +102,21 @@ class FillMeasured(Derived, frozen=True, gc=False, kw_only=True, tag="FILL_MEASU
     hypothetical: bool
 
 
+class CommissionCorrected(Derived, frozen=True, gc=False, kw_only=True, tag="COMMISSION_CORRECTED"):
+    """The broker's commission of an execution is not what was estimated: `delta_uusd` more, everywhere it was counted.
+
+    `trade_closed`: the trade had been closed with the estimate. `ledger` as in `TradeClosed`.
+    """
+
+    order_id: ClientOrderId
+    leg: Leg
+    exec_id: str
+    delta_uusd: int
+    trade_closed: bool
+    hypothetical: bool
+    ledger: bytes
+
+
 class ParamsAdopted(Derived, frozen=True, gc=False, kw_only=True, tag="PARAMS_ADOPTED"):
     """A learned value changed, as it may only where a session begins.
 

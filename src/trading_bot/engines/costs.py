@@ -118,6 +118,11 @@ def with_fill(
     return msgspec.structs.replace(book, **fields)
 
 
+def with_fee(book: CostBook, fee_uusd: int) -> CostBook:
+    """A commission that was charged for contracts counted already (negative: less than was estimated)."""
+    return msgspec.structs.replace(book, fees_uusd=book.fees_uusd + fee_uusd)
+
+
 def _with_slippage(sums: SlippageSums, slippage_ticks: int, expected_e6: int, factor_e6: int) -> SlippageSums:
     return SlippageSums(
         fills=sums.fills + 1,
