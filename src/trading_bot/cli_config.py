@@ -301,7 +301,7 @@ def _reported(asked: Common, loaded: Any) -> dict[str, Any] | None:
     """The commission that fills in the data directory were charged, None where none was."""
     from trading_bot.core.earlier_runs import reported_costs
     from trading_bot.engines.costs import per_side_uusd
-    from trading_bot.wiring import runs_of
+    from trading_bot.run_folders import runs_of
 
     found = reported_costs(runs_of(asked.data_dir, loaded.config.run.instrument))
     if found is None:

@@ -56,8 +56,6 @@ def run(common: Common, asked: Asked) -> int:
     settings = loaded.config.run
     log.info("run_asked", mode=settings.mode, adapter=settings.adapter, instrument=settings.instrument)
     try:
-        if settings.adapter == "ibkr":
-            _meet_gateway(asked, live=settings.mode == "LIVE")
         with progress_bar(wanted=not common.as_json) as progress:
             from trading_bot.wiring import run as run_bot
 
@@ -149,20 +147,6 @@ def _check_orders_may_leave(mode: str, symbol: str, asked: Asked) -> None:
         raise UsageError("--mode LIVE needs --account ID, so that no other account can be traded by mistake")
     if asked.account.startswith(PAPER_ACCOUNT):
         raise UsageError(f"--mode LIVE with account {asked.account}: that is a paper account; use --mode PAPER")
-
-
-def _meet_gateway(asked: Asked, *, live: bool) -> None:
-    """Find out whether a gateway is there.
-
-    Raises:
-        SourceUnreachable: always in this version: without a gateway with what to start, with one because nothing
-            reads its market data yet.
-    """
-    gateway = probe.probe(asked.host or probe.HOST_DEFAULT, asked.port or _port(live=live))
-    raise SourceUnreachable(
-        f"a gateway answers at {gateway.host}:{gateway.port} (protocol version {gateway.server_version}), but this "
-        f"version has no IBKR market-data adapter yet; use --adapter files with --input"
-    )
 
 
 def _port(*, live: bool) -> int:

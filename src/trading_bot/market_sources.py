@@ -19,6 +19,7 @@ from trading_bot.engines.session import SessionTable, overrides_from, parse_cale
 
 if TYPE_CHECKING:
     from trading_bot.adapters.sim.faults import Fault
+    from trading_bot.broker_source import BrokerSource
 
 START_DEFAULT: Final = "2026-11-25T14:20:00Z"
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -58,7 +59,10 @@ class OpenFeed(Protocol):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A market ready to be read. `kind_of` is what must be equal for a cut run to be continued."""
+    """A market ready to be read. `kind_of` is what must be equal for a cut run to be continued.
+
+    `broker` is what a market at a broker brings besides.
+    """
 
     feed: OpenFeed
     first_ts_ns: int | None
@@ -66,6 +70,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     history: Sequence[HistoryLoaded]
     kind_of: dict[str, Any]
     bytes_total: int
+    broker: "BrokerSource | None" = None
 
 
 def open_source(options: RunOptions, instrument: Instrument) -> Source:
@@ -78,6 +83,8 @@ def open_source(options: RunOptions, instrument: Instrument) -> Source:
     table = load_calendar(config.session.calendar, options.data_dir)
     if config.run.adapter == "sim":
         return _simulated(options, config, instrument, table)
+    if config.run.adapter == "ibkr":
+        return _at_broker(options, instrument, table)
     feed = open_files(list(options.inputs), instrument, date=options.date, columns=_columns(options.columns))
     first_ns = feed.first_ts_ns()
     history: Sequence[HistoryLoaded] = ()
@@ -140,6 +147,22 @@ def _simulated(options: RunOptions, config: BotConfig, instrument: Instrument, t
         history=history,
         kind_of={"feed": described, "history_sessions": days},
         bytes_total=0,
+    )
+
+
+def _at_broker(options: RunOptions, instrument: Instrument, table: SessionTable) -> Source:
+    from trading_bot.broker_source import open_broker  # the client library loads numpy
+
+    broker = open_broker(options, instrument, table)
+    first_ns = broker.feed.first_ts_ns()
+    return Source(
+        feed=broker.feed,
+        first_ts_ns=first_ns,
+        calendar=_calendar_around(table, first_ns),
+        history=broker.history,
+        kind_of=broker.kind_of,
+        bytes_total=0,
+        broker=broker,
     )
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from trading_bot import log_setup
 from trading_bot._fast import ExchangeSim
@@ -25,12 +24,12 @@ from trading_bot.core.documents import RunDocuments
 from trading_bot.core.earlier_runs import left_behind, rebuild_learning
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_desk import OperatorDesk
-from trading_bot.core.recovery import Recovered, recover_run, unfinished
+from trading_bot.core.recovery import Recovered, recover_run
 from trading_bot.core.runner import BotRunner
 from trading_bot.core.summarize import summarize
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, Effect
-from trading_bot.domain.errors import DataCorrupt, Halted, UsageError
+from trading_bot.domain.errors import Halted, UsageError
 from trading_bot.domain.events import DecisionMade, Event, Input, SafetyVerdict
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.ports import Broker
@@ -39,10 +38,10 @@ from trading_bot.domain.summary import ReplayReport, RunSummary
 from trading_bot.engines.exchange_config import exchange_config
 from trading_bot.market_sources import Source, open_source
 from trading_bot.modes import ModeRow, mode_row
+from trading_bot.run_folders import ATTRIBUTE_FILE, earlier_runs, find_unfinished, write_atomic
 from trading_bot.strategy_plugins import offer_installed, plugins_of
 
 _MIB: Final = 1024 * 1024
-_ATTRIBUTE_FILE: Final = "run.json"
 _SUMMARY_FILE: Final = "summary.json"
 
 offer_installed()
@@ -88,6 +87,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         feed=source.feed.description,
         maps=options.loaded.maps,
         plugins=plugins_of(options.loaded.templates),
+        **_at_broker(source),
     )
     start = _begin(options, row, source, documents, desk)
     progress = options.progress
@@ -110,18 +110,48 @@ def _run_locked(options: RunOptions) -> RunSummary:
         carried=start.carried,
         history=start.history,
         first_inputs=start.first_inputs,
-        duration_s=options.duration_s,
+        duration_s=_market_duration_s(options, source),
         on_record=_log_record,
         on_progress=None if progress is None else lambda records: progress(records, max(source.bytes_total, records)),
     )
     started_s = time.perf_counter()
-    with _orderly_signals(runner), collector_restored(), closing(inlet):
+    with _orderly_signals(runner), collector_restored(), closing(inlet), _disconnected(source):
         runner.run()
     summary = summarize(runner, log_path=start.folder, wall_s=time.perf_counter() - started_s)
-    _write_atomic(start.folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
+    write_atomic(start.folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
     if desk.failure is not None:
         log_setup.get_logger().error("operator_files", failure=desk.failure)
     return summary
+
+
+def _at_broker(source: Source) -> dict[str, Any]:
+    """What the run depends on of a market at a broker."""
+    broker = source.broker
+    if broker is None:
+        return {}
+    return {
+        "con_id": broker.bound.con_id,
+        "expiry": broker.bound.expiry,
+        "wall_speed_e3": round(broker.speed * 1_000),
+        "gates_real": True,
+    }
+
+
+def _market_duration_s(options: RunOptions, source: Source) -> float | None:
+    """`--duration` is wall time at a broker, whose market may be a simulator's that runs fast."""
+    if options.duration_s is None or source.broker is None:
+        return options.duration_s
+    return options.duration_s * source.broker.speed
+
+
+@contextmanager
+def _disconnected(source: Source) -> Iterator[None]:
+    """Whatever happens, the gateway sees an orderly end of the connection."""
+    try:
+        yield
+    finally:
+        if source.broker is not None:
+            source.broker.session.close()
 
 
 class _Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,23 +176,23 @@ def _inlet(options: RunOptions, start: _Start) -> ContextInlet:
 
 def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocuments, desk: OperatorDesk) -> _Start:
     attributes, build = _attributes(options, source), build_digest()
-    found = _find_unfinished(options.data_dir, attributes)
-    sink = _sink(row, options, documents.instrument)
+    found = find_unfinished(options.data_dir, attributes)
+    sink = _sink(row, options, documents.instrument, source)
     recovered: Recovered | None = None
     carried, first_inputs = Carried(), list[Input]()
     history = source.history
     if found is None:
         folder = options.data_dir / "runs" / options.run_id
-        left = left_behind(options.data_dir, _earlier(options.data_dir, attributes), source.first_ts_ns or 0)
+        left = left_behind(options.data_dir, earlier_runs(options.data_dir, attributes), source.first_ts_ns or 0)
         carried = left.carried
         first_inputs += [left.refused] if left.refused else []
         with _writable(options.data_dir):
             folder.mkdir(parents=True)
-            _write_atomic(folder / _ATTRIBUTE_FILE, attributes)
+            write_atomic(folder / ATTRIBUTE_FILE, attributes)
     else:
         folder = found
         log_setup.bind_ids(run_id=folder.name)
-        recovered = _recover(folder, build, documents, lambda: _sink(row, options, documents.instrument))
+        recovered = _recover(folder, build, documents, lambda: _sink(row, options, documents.instrument, source))
         sink = _Sink(recovered.broker, recovered.exchange)
         first_inputs += _after_recovery(desk, recovered)
         if not recovered.warm:
@@ -204,10 +234,15 @@ class _Sink(msgspec.Struct, frozen=True):
     exchange: ExchangeSim | None
 
 
-def _sink(row: ModeRow, options: RunOptions, instrument: Instrument) -> _Sink:
+def _sink(row: ModeRow, options: RunOptions, instrument: Instrument, source: Source) -> _Sink:
     config = exchange_config(options.loaded.config.simulator, instrument, options.seed or 0)
     exchange = ExchangeSim(config)
-    return _Sink(SimBroker(exchange, suppress=row.suppress, instrument_id=instrument.id), exchange)
+    simulated = SimBroker(exchange, suppress=row.suppress, instrument_id=instrument.id)
+    if source.broker is None:
+        return _Sink(simulated, exchange)
+    from trading_bot.adapters.ibkr.sink import SessionBroker
+
+    return _Sink(SessionBroker(source.broker.session, simulated), exchange)
 
 
 def _refuse_halted(desk: OperatorDesk) -> None:
@@ -265,66 +300,6 @@ def _attributes(options: RunOptions, source: Source) -> dict[str, Any]:
         "instrument": settings.instrument,
         **source.kind_of,
     }
-
-
-def _find_unfinished(data_dir: Path, attributes: dict[str, Any]) -> Path | None:
-    """The newest run of the same kind, when it was cut; an older one is history."""
-    runs = data_dir / "runs"
-    if not runs.is_dir():
-        return None
-    wanted = orjson.loads(orjson.dumps(attributes, default=str))
-    for folder in sorted((entry for entry in runs.iterdir() if entry.is_dir()), reverse=True):
-        described = folder / _ATTRIBUTE_FILE
-        if not described.is_file():
-            continue
-        try:
-            held = orjson.loads(described.read_bytes())
-        except orjson.JSONDecodeError as error:
-            raise DataCorrupt(
-                f"{described}: not valid JSON ({error}); remove the folder or restore the file"
-            ) from error
-        if held == wanted:
-            return folder if unfinished(folder) else None
-    return None
-
-
-def _earlier(data_dir: Path, attributes: dict[str, Any]) -> list[Path]:
-    """Runs of the same mode, adapter and instrument, newest first."""
-    runs = data_dir / "runs"
-    found = []
-    for folder in sorted((entry for entry in runs.iterdir() if entry.is_dir()), reverse=True) if runs.is_dir() else []:
-        held = _attributes_of(folder)  # `_find_unfinished` has refused a damaged one already
-        if all(held.get(name) == attributes[name] for name in ("mode", "adapter", "instrument")):
-            found.append(folder)
-    return found
-
-
-def runs_of(data_dir: Path, instrument: str) -> list[Path]:
-    """Runs of any mode and adapter on an instrument, newest first."""
-    runs, found = data_dir / "runs", []
-    for folder in sorted((entry for entry in runs.iterdir() if entry.is_dir()), reverse=True) if runs.is_dir() else []:
-        held = _attributes_of(folder)
-        if held.get("instrument") == instrument:
-            found.append(folder)
-    return found
-
-
-def _attributes_of(folder: Path) -> dict[str, Any]:
-    """What a run's folder says about the run; empty where it says nothing."""
-    try:
-        held = orjson.loads((folder / _ATTRIBUTE_FILE).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    return held if isinstance(held, dict) else {}
-
-
-def _write_atomic(path: Path, document: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        file.write(orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 @contextmanager

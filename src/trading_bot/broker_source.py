@@ -1,0 +1,88 @@
+"""A market at a broker: connected, its contract bound, its history fetched, its streams asked for."""
+
+from contextlib import ExitStack
+from typing import Any, Final
+
+import msgspec
+
+from trading_bot.adapters.ibkr.contracts import BoundContract, bind
+from trading_bot.adapters.ibkr.feed import IbkrFeed
+from trading_bot.adapters.ibkr.history import load_history
+from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
+from trading_bot.adapters.ibkr.subscriptions import Subscriptions
+from trading_bot.config_files import RunOptions
+from trading_bot.domain.errors import UsageError
+from trading_bot.domain.events import HistoryLoaded
+from trading_bot.domain.instruments import Instrument
+from trading_bot.engines.session import SessionTable
+
+SIMULATED: Final = "DUSIM"  # accounts of a gateway simulator, whose time may run fast
+
+
+class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run at a broker is built from."""
+
+    session: IbkrSession
+    bound: BoundContract
+    feed: IbkrFeed
+    subscriptions: Subscriptions
+    history: list[HistoryLoaded]
+    speed: float
+
+    @property
+    def kind_of(self) -> dict[str, Any]:
+        """What must be equal for a cut run to be continued."""
+        return {"account": self.session.account, "contract": self.bound.con_id}
+
+
+def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable) -> BrokerSource:
+    """Connect and prepare; nothing that trades is sent.
+
+    Raises:
+        SourceUnreachable: no gateway, a taken client id, or no answer.
+        UsageError: account, clock or contract are not what was asked for.
+    """
+    config = options.loaded.config
+    settings = IbkrSettings(
+        host=options.host,
+        port=options.port,
+        client_id=options.client_id,
+        account=options.account,
+        connect_timeout_s=config.ibkr.connect_timeout_s,
+        request_timeout_s=config.ibkr.request_timeout_s,
+    )
+    fast = (options.speed or 1.0) if options.clock == "feed" else None
+    session = IbkrSession(settings, speed=fast)
+    with ExitStack() as undo:
+        undo.callback(session.close)
+        session.connect()
+        if fast is not None and not session.account.startswith(SIMULATED):
+            raise UsageError(
+                f"--clock feed with account {session.account}: only a gateway simulator's account ({SIMULATED}...) has "
+                "a clock of its own; leave --clock and --speed out"
+            )
+        bound = bind(session, instrument, config)
+        history = load_history(session, bound, instrument, config, table)
+        description = {
+            "market": "ibkr",
+            "library": session.lib.__name__,
+            "server_version": session.server_version,
+            "contract": bound.local_symbol,
+            "con_id": bound.con_id,
+            "expiry": bound.expiry,
+            "account": session.account,
+            "client_id": options.client_id,
+            "speed": session.clock.speed,
+        }
+        feed = IbkrFeed(session, instrument, description)
+        subscriptions = Subscriptions(session, bound, feed)
+        subscriptions.request()
+        undo.pop_all()
+    return BrokerSource(
+        session=session,
+        bound=bound,
+        feed=feed,
+        subscriptions=subscriptions,
+        history=history,
+        speed=session.clock.speed,
+    )
