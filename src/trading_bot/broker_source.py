@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from trading_bot.adapters.ibkr import probe
 from trading_bot.adapters.ibkr.contracts import BoundContract, bind
 from trading_bot.adapters.ibkr.feed import IbkrFeed
 from trading_bot.adapters.ibkr.history import load_history
@@ -51,6 +52,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         connect_timeout_s=config.ibkr.connect_timeout_s,
         request_timeout_s=config.ibkr.request_timeout_s,
     )
+    probe.probe(settings.host, settings.port)  # says most exactly what is wrong, before a client id is taken
     fast = (options.speed or 1.0) if options.clock == "feed" else None
     session = IbkrSession(settings, speed=fast)
     with ExitStack() as undo:
