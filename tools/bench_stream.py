@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.config_files import LoadedConfig, load_config
 from trading_bot.core.documents import RunDocuments
 from trading_bot.domain.instruments import instrument_by_symbol
@@ -20,7 +21,6 @@ from trading_bot.domain.kernel import KernelConfig
 from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD, Aggressor, FrameClass, FrameKind
 from trading_bot.domain.units import NS_PER_S
 from trading_bot.engines.kernel_config import compile_kernel_config
-from trading_bot.market_sources import load_calendar
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 SEED: Final = 20261125

@@ -1,6 +1,5 @@
 """Where a run's market data come from: files or a simulated market, with its calendar and its history."""
 
-import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.adapters.files import CsvColumns, open_files, read_columns
 from trading_bot.config_files import RunOptions
 from trading_bot.domain.config import BotConfig
@@ -15,14 +15,13 @@ from trading_bot.domain.errors import ConfigError, UsageError
 from trading_bot.domain.events import HistoryLoaded
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.units import NS_PER_S
-from trading_bot.engines.session import SessionTable, overrides_from, parse_calendar
+from trading_bot.engines.session import SessionTable
 
 if TYPE_CHECKING:
     from trading_bot.adapters.sim.faults import Fault
     from trading_bot.broker_source import BrokerSource
 
 START_DEFAULT: Final = "2026-11-25T14:20:00Z"
-_ROOT: Final = Path(__file__).resolve().parents[2]
 # A run that is told to end flattens in the market that goes on.
 _AFTER_END_NS: Final = 1_800 * NS_PER_S
 _BATCH_RECORDS: Final = 4_096
@@ -220,26 +219,3 @@ def _calendar_around(table: SessionTable, first_ns: int | None) -> str:
     before = table.days_before(day.trade_date, _DAYS_BEFORE)
     start = before[0].trade_date if before else day.trade_date
     return table.extract(start, len(before) + _DAYS_AFTER)
-
-
-def load_calendar(name: str, data_dir: Path) -> SessionTable:
-    """The session table with its overrides (`<name>_overrides.toml` beside it), from the data directory or shipped.
-
-    Raises:
-        ConfigError: no such file, or a file that does not parse. Without a calendar there are no entries, so it is
-        not guessed.
-    """
-    folders = [data_dir / "calendars", Path.cwd() / "data" / "calendars", _ROOT / "data" / "calendars"]
-    found = next((folder / name for folder in folders if (folder / name).is_file()), None)
-    if found is None:
-        places = ", ".join(str(folder) for folder in folders)
-        raise ConfigError(f"session.calendar: no file {name} in {places}; generate it with tools/make_calendar.py")
-    table = parse_calendar(found.read_text(encoding="utf-8"), source=str(found))
-    overrides = found.with_name(f"{found.stem}_overrides.toml")
-    if not overrides.is_file():
-        return table
-    try:
-        document = tomllib.loads(overrides.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{overrides}: not valid TOML: {error}") from error
-    return table.with_overrides(overrides_from(document, source=str(overrides)))

@@ -7,6 +7,7 @@ import pytest
 from tests.core import worlds
 from tests.core.test_restart import cut, last_segment, record_ends
 from tests.core.worlds import BUILD, OPEN_NS, ListFeed, documents, messages, new_run, resumed_run
+from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.adapters.history import history_events, history_from_paths
 from trading_bot.core.event_log import LogReader
 from trading_bot.core.log_walk import TickSpan
@@ -16,7 +17,6 @@ from trading_bot.domain.effects import Alert
 from trading_bot.domain.events import HistoryLoaded
 from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.units import NS_PER_S
-from trading_bot.market_sources import load_calendar
 
 MINUTE_NS = 60 * NS_PER_S
 TAPE = worlds.wavy_tape(OPEN_NS + 60 * NS_PER_S, 600)  # two and a half minutes

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.event_log import LogReader
 from trading_bot.core.log_walk import MessageFrame
@@ -21,7 +22,6 @@ from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD, Aggressor, FrameClass, FrameKind
 from trading_bot.domain.templates import TemplateConfig
 from trading_bot.domain.units import NS_PER_MS
-from trading_bot.market_sources import load_calendar
 
 ROOT = Path(__file__).resolve().parents[2]
 # 2026-11-25 is an ordinary Wednesday: RTH 14:30-21:00 UTC, flatten at 20:55.

@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.domain.bars import MinuteBar
 from trading_bot.domain.levels_config import LevelsConfig
 from trading_bot.engines.level_spans import Place
 from trading_bot.engines.levels import LevelState, advance, bias_e6, level_rules, levels, remember
 from trading_bot.engines.session import parse_calendar
-from trading_bot.market_sources import load_calendar
 
 DAYS = ("20131006", "20131007", "20131008", "20131009", "20131010", "20131011")
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import trading_bot
+from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.config_files import load_config
 from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.kernel import KernelConfig
 from trading_bot.engines.kernel_config import compile_kernel_config
-from trading_bot.market_sources import load_calendar
 
 CALENDAR_ROWS = 60
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trading_bot.market_sources import load_calendar
+from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.research import seeded_world, simulate
 from trading_bot.research.seeded_world import draw_world
 

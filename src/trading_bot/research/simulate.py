@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.event_log import LogReader
 from trading_bot.core.log_walk import MessageFrame
@@ -28,7 +29,6 @@ from trading_bot.domain.errors import BotError
 from trading_bot.domain.events import Event
 from trading_bot.domain.units import iso_from_ns, usd_from_uusd
 from trading_bot.engines.session import SessionTable
-from trading_bot.market_sources import load_calendar
 from trading_bot.research.invariants import Violation
 from trading_bot.research.seeded_world import (
     World,
