@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import ipaddress
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from trading_bot.adapters.gateway.clock import GatewayClock
 from trading_bot.adapters.gateway.dispatch import Dispatcher
 from trading_bot.adapters.gateway.faults import Faults
 from trading_bot.adapters.gateway.parts import Desk, Market
-from trading_bot.adapters.gateway.scenario import Scenario
+from trading_bot.adapters.gateway.scenario import Scenario, read_steps
 from trading_bot.adapters.gateway.wire import Fields
 from trading_bot.domain.errors import SourceUnreachable, UsageError
 
@@ -72,6 +73,11 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"--equity {self.equity_usd:g}: expected dollars above 0")
 
 
+def _reason(error: OSError) -> str:
+    """asyncio wraps the system's words in its own; a person needs the system's."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -97,7 +103,7 @@ class Gateway:
         self._stopped = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.dispatcher = Dispatcher(self)
-        self.scenario = Scenario(self, config.scenario)
+        self.scenario = Scenario(self, read_steps(config.scenario) if config.scenario else ())
         self.contracts: Any = _part("contracts", "ContractBook", self)
         self.market: Market = _part("market", "Market", self)
         self.desk: Desk = _part("desk", "Desk", self)
@@ -111,7 +117,7 @@ class Gateway:
         await self.listen()
         if self.config.clock_from == "launch":
             self.clock.begin()
-        self._spawn(self._pump())
+        self.start_task(self._pump())
 
     async def serve(self) -> None:
         """Run until `stop`; a bug of the gateway ends it and is raised here."""
@@ -146,7 +152,7 @@ class Gateway:
             self._server = await loop.create_server(lambda: Client(self), self.config.host, self.port)
         except OSError as error:
             raise SourceUnreachable(
-                f"gateway-sim cannot listen on {self.config.host}:{self.port}: {error.strerror or error}; end what "
+                f"gateway-sim cannot listen on {self.config.host}:{self.port}: {_reason(error)}; end what "
                 f"uses the port, or choose another with --port (0 takes a free one)"
             ) from error
         self.port = self._server.sockets[0].getsockname()[1]
@@ -171,16 +177,8 @@ class Gateway:
             else:
                 client.resume()
 
-    def later(self, wall_s: float, work: "Coroutine[Any, Any, None]") -> None:
-        """Run `work` in so many seconds of the wall; a bug in it ends the gateway."""
-
-        async def delayed() -> None:
-            await asyncio.sleep(wall_s)
-            await work
-
-        self._spawn(delayed())
-
-    def _spawn(self, work: "Coroutine[Any, Any, None]") -> None:
+    def start_task(self, work: "Coroutine[Any, Any, None]") -> None:
+        """Run `work` beside everything else; a bug in it ends the gateway, and the gateway's end cancels it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.append(task)
         task.add_done_callback(self._done)
