@@ -1,0 +1,65 @@
+"""Tick-by-tick streams: every trade, every change of the touch, with whole seconds as the broker sends them."""
+
+from collections.abc import Callable
+from typing import Final
+
+from trading_bot.adapters.gateway.client import Client
+from trading_bot.adapters.gateway.contracts import Listed
+from trading_bot.adapters.gateway.market import Record
+from trading_bot.adapters.gateway.wire import encode
+from trading_bot.domain.records import FrameKind
+from trading_bot.domain.units import NS_PER_S
+
+KINDS: Final = {"Last": 1, "AllLast": 2, "BidAsk": 3, "MidPoint": 4}
+_TICK_BY_TICK: Final = 99
+
+
+class TickByTick:
+    """One tick-by-tick stream of one client."""
+
+    def __init__(self, client: Client, req_id: int, row: Listed, kind: int) -> None:
+        """`kind` is a value of KINDS."""
+        self.client = client
+        self.req_id = req_id
+        self.row = row
+        self._kind = kind
+        self._points = row.instrument.points
+        self._encode: Callable[[Record], bytes | None] = {
+            1: self._last,
+            2: self._last,
+            3: self._bid_ask,
+            4: self._mid_point,
+        }[kind]
+        self._mid: float | None = None
+
+    def on_record(self, record: Record) -> None:
+        """A record of the underlying: a frame when it is of this stream's kind."""
+        frame = self._encode(record)
+        if frame is not None:
+            self.client.send_frame(frame)
+
+    def on_time(self, now_ns: int) -> None:
+        """Nothing depends on time here."""
+
+    def _last(self, record: Record) -> bytes | None:
+        if record.kind is not FrameKind.TRADE:
+            return None
+        second, venue = record.event_ns // NS_PER_S, self.row.instrument.exchange
+        price = self._points(record.price_ticks)
+        return encode(_TICK_BY_TICK, self.req_id, self._kind, second, price, record.qty, 0, venue, "")
+
+    def _bid_ask(self, record: Record) -> bytes | None:
+        if record.kind is not FrameKind.QUOTE:
+            return None
+        second = record.event_ns // NS_PER_S
+        bid, ask = self._points(record.bid_ticks), self._points(record.ask_ticks)
+        return encode(_TICK_BY_TICK, self.req_id, 3, second, bid, ask, record.bid_qty, record.ask_qty, 0)
+
+    def _mid_point(self, record: Record) -> bytes | None:
+        if record.kind is not FrameKind.QUOTE:
+            return None
+        mid = (self._points(record.bid_ticks) + self._points(record.ask_ticks)) / 2
+        if mid == self._mid:
+            return None
+        self._mid = mid
+        return encode(_TICK_BY_TICK, self.req_id, 4, record.event_ns // NS_PER_S, mid)
