@@ -15,13 +15,16 @@ from trading_bot.adapters.gateway.client import VERSION_MIN, Client
 from trading_bot.adapters.gateway.clock import GatewayClock
 from trading_bot.adapters.gateway.dispatch import Dispatcher
 from trading_bot.adapters.gateway.faults import Faults
-from trading_bot.adapters.gateway.parts import Desk, Market
+from trading_bot.adapters.gateway.parts import Desk
 from trading_bot.adapters.gateway.scenario import Scenario, read_steps
 from trading_bot.adapters.gateway.wire import Fields
 from trading_bot.domain.errors import SourceUnreachable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+
+    from trading_bot.adapters.gateway.contracts import ContractBook
+    from trading_bot.adapters.gateway.market import Market
 
 PUMP_S: Final = 0.002
 CLIENTS_MAX: Final = 32  # API clients of one gateway (field notes A)
@@ -74,7 +77,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _reason(error: OSError) -> str:
-    """asyncio wraps the system's words in its own; a person needs the system's."""
+    """Asyncio wraps the system's words in its own; a person needs the system's."""
     return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
@@ -104,7 +107,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self.dispatcher = Dispatcher(self)
         self.scenario = Scenario(self, read_steps(config.scenario) if config.scenario else ())
-        self.contracts: Any = _part("contracts", "ContractBook", self)
+        self.contracts: ContractBook = _part("contracts", "ContractBook", self)
         self.market: Market = _part("market", "Market", self)
         self.desk: Desk = _part("desk", "Desk", self)
 

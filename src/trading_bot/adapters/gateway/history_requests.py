@@ -85,9 +85,10 @@ def _minutes(gateway: "Gateway", row: Listed, *, regular: bool) -> list[MinuteBa
     kept = []
     for bar in bars:
         day = calendar.trading_day(bar.ts_open_ns)
-        if day is not None and day.rth_open_ns is not None and day.rth_close_ns is not None:
-            if day.rth_open_ns <= bar.ts_open_ns < day.rth_close_ns:
-                kept.append(bar)
+        if day is None or day.rth_open_ns is None or day.rth_close_ns is None:
+            continue
+        if day.rth_open_ns <= bar.ts_open_ns < day.rth_close_ns:
+            kept.append(bar)
     return kept
 
 
@@ -135,7 +136,8 @@ def _begin(gateway: "Gateway", end_s: int, duration: str) -> int:
     if unit == "S" or day is None:
         return end_s - int(number) * _UNITS_S[unit]
     if unit == "D":
-        before = calendar.days_before(day.trade_date, int(number) - 1)
+        begun = day.globex_open_ns < end_s * NS_PER_S  # a time in the daily break belongs to the session after it
+        before = calendar.days_before(day.trade_date, int(number) - begun)
         return (before[0] if before else day).globex_open_ns // NS_PER_S
     return end_s - int(number) * _UNITS_S[unit]
 

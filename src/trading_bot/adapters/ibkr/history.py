@@ -16,6 +16,7 @@ from trading_bot.domain.units import NS_PER_S
 from trading_bot.engines.session import MINUTE_NS, SessionTable
 
 _DAYS_A_REQUEST: Final = 5  # small enough to be answered in seconds
+_NO_DATA: Final = 162  # also a pacing violation; with bars at hand the warm-up is shorter, and the log shows it
 _E4: Final = 10_000
 
 
@@ -37,12 +38,12 @@ def load_history(
     left = count + 1
     while left > 0:
         days = min(left, _DAYS_A_REQUEST)
-        rows = _ask(session, bound, end, days, config)
+        rows = _ask(session, bound, end, days, config, more=bool(bars))
+        if not rows:
+            break
         found = {bar.ts_open_ns: bar for bar in _bars(rows, instrument)}
         bars |= found
         left -= days
-        if not found:
-            break
         end = _stamp(rows[0])
     sessions: dict[int, list[MinuteBar]] = {}
     for ts_ns in sorted(bars):
@@ -54,7 +55,10 @@ def load_history(
     return history_events((SessionBars(date, source, tuple(sessions[date])) for date in newest), now_ns)
 
 
-def _ask(session: IbkrSession, bound: BoundContract, end: str, days: int, config: BotConfig) -> list[Any]:
+def _ask(
+    session: IbkrSession, bound: BoundContract, end: str, days: int, config: BotConfig, *, more: bool
+) -> list[Any]:
+    """Bars of some sessions up to `end`. `more`: there are later ones already, so that the past may have ended."""
     answer = session.ask(
         session.ib.reqHistoricalDataAsync(
             bound.contract,
@@ -70,6 +74,8 @@ def _ask(session: IbkrSession, bound: BoundContract, end: str, days: int, config
         ),
         config.ibkr.history_timeout_s,
     )
+    if isinstance(answer, Unknown) and answer.code == _NO_DATA and more:
+        return []
     if isinstance(answer, Unknown):
         raise SourceUnreachable(
             f"the broker gives no history of {bound.local_symbol} ({answer.reason}); try again in a minute, or set "
