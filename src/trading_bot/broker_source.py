@@ -9,13 +9,14 @@ from trading_bot.adapters.ibkr import probe
 from trading_bot.adapters.ibkr.contracts import BoundContract, bind
 from trading_bot.adapters.ibkr.feed import IbkrFeed
 from trading_bot.adapters.ibkr.history import load_history
+from trading_bot.adapters.ibkr.link import Link
 from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
 from trading_bot.adapters.ibkr.subscriptions import Subscriptions
 from trading_bot.config_files import RunOptions
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.events import HistoryLoaded
 from trading_bot.domain.instruments import Instrument
-from trading_bot.engines.session import SessionTable
+from trading_bot.engines.session import SessionTable, continuous_trading
 
 SIMULATED: Final = "DUSIM"  # accounts of a gateway simulator, whose time may run fast
 
@@ -26,9 +27,14 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     session: IbkrSession
     bound: BoundContract
     feed: IbkrFeed
-    subscriptions: Subscriptions
+    link: Link
     history: list[HistoryLoaded]
     speed: float
+
+    def close(self) -> None:
+        """An orderly end of the connection."""
+        self.link.close()
+        self.session.close()
 
     @property
     def kind_of(self) -> dict[str, Any]:
@@ -77,14 +83,19 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
             "speed": session.clock.speed,
         }
         feed = IbkrFeed(session, instrument, description)
-        subscriptions = Subscriptions(session, bound, feed)
-        subscriptions.request()
+        subscriptions = Subscriptions(session, bound, feed, config.ibkr.resubscribe_wait_s)
+        link = Link(session, subscriptions, config.ibkr, lambda ts_ns: _is_open(table, ts_ns))
+        link.start()
         undo.pop_all()
     return BrokerSource(
         session=session,
         bound=bound,
         feed=feed,
-        subscriptions=subscriptions,
+        link=link,
         history=history,
         speed=session.clock.speed,
     )
+
+
+def _is_open(table: SessionTable, ts_ns: int) -> bool:
+    return continuous_trading(table.trading_day(ts_ns), ts_ns)

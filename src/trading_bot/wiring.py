@@ -151,7 +151,7 @@ def _disconnected(source: Source) -> Iterator[None]:
         yield
     finally:
         if source.broker is not None:
-            source.broker.session.close()
+            source.broker.close()
 
 
 class _Start(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,7 +62,7 @@ class _Tap:
 
         def call(*arguments: Any) -> Any:
             try:
-                for listener in heard:
+                for listener in tuple(heard):
                     listener(*arguments)
             except Exception as error:  # noqa: BLE001 (raised by `pump`)
                 self._failed(error)
@@ -103,10 +103,10 @@ class IbkrSession:
         self._stamp_ns = 0
         self._listeners: dict[str, list[Listener]] = {}
         self._woken = False
-        self._refused: str | None = None
+        self._refused: asyncio.Future[str] = self.loop.create_future()
         self._failure: Exception | None = None
         # The decoder holds bound methods of the wrapper it was made with, so it is made anew with the tap.
-        self.ib.client.decoder = part("decoder").Decoder(_Tap(self.ib.wrapper, self._listeners, self._fail), 0)
+        self.ib.client.decoder = part("decoder").Decoder(_Tap(self.ib.wrapper, self._listeners, self.fail), 0)
         self.listen("error", self._on_error)
 
     @property
@@ -119,6 +119,17 @@ class IbkrSession:
         """Hear a callback of the library's wrapper, by its name, before the library acts on it."""
         self._listeners.setdefault(callback, []).append(listener)
 
+    def listen_once(self, callback: str, answer: "asyncio.Future[Any]") -> None:
+        """The first argument of the next such callback becomes the answer."""
+        listeners = self._listeners.setdefault(callback, [])
+
+        def hear(value: Any, *_more: Any) -> None:
+            listeners.remove(hear)
+            if not answer.done():
+                answer.set_result(value)
+
+        listeners.append(hear)
+
     # --- time and queues -------------------------------------------------------------------------------------------
 
     def stamp(self) -> int:
@@ -130,6 +141,10 @@ class IbkrSession:
         """Queue an input for the core, stamped with now, and end the pump."""
         self.inputs.append(msgspec.structs.replace(event, ts_ns=self.stamp()))
         self.wake()
+
+    def notice(self, code: int, text: str, *, error: bool = False) -> None:
+        """Tell what changes nothing, so that it stands in the log."""
+        self.tell(BrokerNotice(ts_ns=0, code=code, text=text, error=error))
 
     def wake(self) -> None:
         """End the pump after this turn of the loop: something is there for the core."""
@@ -192,29 +207,57 @@ class IbkrSession:
             raise
 
     async def _connect(self) -> None:
-        settings = self.settings
-        place = f"{settings.host}:{settings.port}"
         # The library tells on its loggers what callbacks and the errors below tell too; only its decoder has news.
         logging.getLogger(self.lib.__name__).setLevel(logging.CRITICAL)
         decoding = logging.getLogger(f"{self.lib.__name__}.Decoder")
         decoding.setLevel(logging.ERROR)
         decoding.propagate = False
         decoding.handlers = [_Complaints(self.tell)]
-        try:
-            connecting = self.ib.client.connectAsync(settings.host, settings.port, settings.client_id, None)
-            await asyncio.wait_for(connecting, settings.connect_timeout_s)
-        except TimeoutError as error:
-            raise SourceUnreachable(
-                self._refused
-                or f"{place} does not complete the API handshake within {settings.connect_timeout_s:g} s: the gateway "
-                f"hangs or is not logged in; restart it, or name another --port"
-            ) from error
-        except OSError as error:
-            raise SourceUnreachable(f"no gateway answers at {place} ({error.strerror or error}): {START}") from error
+        await self._handshake()
         self.accounts = tuple(self.ib.client.getAccounts())
         self.account = self._choose_account()
         if self._speed is not None:
             self.clock = await self._gateway_clock(self._speed)
+
+    async def reconnect(self) -> None:
+        """The same connection again: same client id, same account.
+
+        Raises:
+            SourceUnreachable: as `connect`.
+            UsageError: the login has another account now.
+        """
+        await self._handshake()
+        if self.account not in self.ib.client.getAccounts():
+            offered = ", ".join(self.ib.client.getAccounts())
+            self.ib.client.disconnect()
+            raise UsageError(
+                f"the gateway came back with account {offered}; this run is of {self.account}: log in as its user"
+            )
+
+    async def _handshake(self) -> None:
+        settings = self.settings
+        place = f"{settings.host}:{settings.port}"
+        self._refused = self.loop.create_future()
+        connecting = self.loop.create_task(
+            self.ib.client.connectAsync(settings.host, settings.port, settings.client_id, None)
+        )
+        try:
+            await asyncio.wait(
+                {connecting, self._refused}, timeout=settings.connect_timeout_s, return_when="FIRST_COMPLETED"
+            )
+            if self._refused.done():
+                raise SourceUnreachable(self._refused.result())
+            if not connecting.done():
+                raise SourceUnreachable(
+                    f"{place} does not complete the API handshake within {settings.connect_timeout_s:g} s: the gateway "
+                    "hangs or is not logged in; restart it, or name another --port"
+                )
+            connecting.result()
+        except OSError as error:
+            raise SourceUnreachable(f"no gateway answers at {place} ({error.strerror or error}): {START}") from error
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
 
     def _choose_account(self) -> str:
         asked, offered = self.settings.account, ", ".join(self.accounts)
@@ -250,14 +293,14 @@ class IbkrSession:
         self.loop.run_until_complete(asyncio.sleep(0))
         self.loop.close()
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """An error in our own callback: kept for `pump`, which raises it into the run."""
         self._failure = self._failure or error
         self.wake()
 
     def _on_error(self, _req_id: int, code: int, text: str, *_more: Any) -> None:
-        if code == CLIENT_ID_TAKEN:
-            self._refused = (
+        if code == CLIENT_ID_TAKEN and not self._refused.done():
+            self._refused.set_result(
                 f"the gateway at {self.settings.host}:{self.settings.port} says that client id "
                 f"{self.settings.client_id} is taken ({text}): end the other program, or give --client-id"
             )
