@@ -20,6 +20,8 @@ START_API: Final = 71
 _MODULES: Final = (
     "connection_requests",
     "market_requests",
+    "stream_requests",
+    "tick_requests",
     "history_requests",
     "order_requests",
     "account_requests",

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from trading_bot.adapters.gateway.client import Client
 from trading_bot.adapters.gateway.contracts import Listed, Query
+from trading_bot.adapters.gateway.live_bars import joined
 from trading_bot.adapters.gateway.market_requests import NO_DEFINITION
 from trading_bot.adapters.gateway.wire import BadRequest, Fields
 from trading_bot.domain.bars import MinuteBar
@@ -56,7 +57,7 @@ def historical_data(gateway: "Gateway", client: Client, fields: Fields) -> None:
         client.error(req_id, 321, f"Error validating request.-'{size} {show}' : cause - Historical data bar size")
         return
     now_s = gateway.clock.now_ns() // NS_PER_S
-    end_s = min(_end_s(end, now_s), now_s)
+    end_s = min(time_of(end, now_s), now_s)
     bars = _minutes(gateway, row, regular=regular)
     size_s = BAR_SIZES_S[size]
     chosen = [bar for bar in bars if bar.ts_open_ns < end_s * NS_PER_S]
@@ -67,11 +68,11 @@ def historical_data(gateway: "Gateway", client: Client, fields: Fields) -> None:
         client.error(req_id, 162, "Historical Market Data Service error message:HMDS query returned no data")
         return
     points = row.instrument.points
-    values: list[object] = [17, req_id, _text(begin, 1), _text(end_s, 1), len(found)]
+    values: list[object] = [17, req_id, time_text(begin, 1), time_text(end_s, 1), len(found)]
     for stamp_s, bar, count in found:
         prices = (points(bar.open_ticks), points(bar.high_ticks), points(bar.low_ticks), points(bar.close_ticks))
         mean = bar.notional / bar.volume * row.instrument.tick_size_points if bar.volume else 0.0
-        stamp = _day_text(gateway, stamp_s) if size_s == _DAY_S else _text(stamp_s, date_format)
+        stamp = _day_text(gateway, stamp_s) if size_s == _DAY_S else time_text(stamp_s, date_format)
         values += [stamp, *prices, bar.volume, mean, count]
     client.send(*values)
 
@@ -105,25 +106,13 @@ def _grouped(gateway: "Gateway", bars: Iterable[MinuteBar], size_s: int) -> Iter
         else:
             key_s = at_s - at_s % size_s
         if built is not None and key_s == begin_s:
-            built, minutes = _joined(built, bar), minutes + 1
+            built, minutes = joined(built, bar), minutes + 1
             continue
         if built is not None:
             yield begin_s, built, minutes
         built, begin_s, minutes = bar, key_s, 1
     if built is not None:
         yield begin_s, built, minutes
-
-
-def _joined(left: MinuteBar, right: MinuteBar) -> MinuteBar:
-    return MinuteBar(
-        left.ts_open_ns,
-        left.open_ticks,
-        max(left.high_ticks, right.high_ticks),
-        min(left.low_ticks, right.low_ticks),
-        right.close_ticks,
-        left.volume + right.volume,
-        left.notional + right.notional,
-    )
 
 
 def _begin(gateway: "Gateway", end_s: int, duration: str) -> int:
@@ -142,8 +131,8 @@ def _begin(gateway: "Gateway", end_s: int, duration: str) -> int:
     return end_s - int(number) * _UNITS_S[unit]
 
 
-def _end_s(text: str, now_s: int) -> int:
-    """The end of a request: empty is now; `YYYYMMDD-HH:MM:SS` is UTC, `YYYYMMDD HH:MM:SS ZONE` the zone's."""
+def time_of(text: str, now_s: int) -> int:
+    """The time of a request: empty is now; `YYYYMMDD-HH:MM:SS` is UTC, `YYYYMMDD HH:MM:SS ZONE` the zone's."""
     if not text:
         return now_s
     try:
@@ -156,7 +145,8 @@ def _end_s(text: str, now_s: int) -> int:
         raise BadRequest("endDateTime", text) from error
 
 
-def _text(at_s: int, date_format: int) -> str:
+def time_text(at_s: int, date_format: int) -> str:
+    """A time as a reply writes it: with format 2 in seconds, else in the exchange's zone."""
     if date_format == 2:
         return str(at_s)
     return f"{datetime.fromtimestamp(at_s, tz=_CHICAGO):%Y%m%d %H:%M:%S} US/Central"

@@ -4,6 +4,25 @@ from trading_bot.domain.bars import MinuteBar
 from trading_bot.engines.session import MINUTE_NS
 
 
+def bar_of(ts_ns: int, price_ticks: int, qty: int) -> MinuteBar:
+    """A bar of one trade."""
+    prices = (price_ticks, price_ticks, price_ticks, price_ticks)
+    return MinuteBar(ts_ns - ts_ns % MINUTE_NS, *prices, volume=qty, notional=price_ticks * qty)
+
+
+def joined(left: MinuteBar, right: MinuteBar) -> MinuteBar:
+    """Two bars as one, the earlier first."""
+    return MinuteBar(
+        left.ts_open_ns,
+        left.open_ticks,
+        max(left.high_ticks, right.high_ticks),
+        min(left.low_ticks, right.low_ticks),
+        right.close_ticks,
+        left.volume + right.volume,
+        left.notional + right.notional,
+    )
+
+
 class LiveBars:
     """Closed bars, and the one that is being built."""
 
@@ -13,22 +32,13 @@ class LiveBars:
 
     def add(self, ts_ns: int, price_ticks: int, qty: int) -> None:
         """One trade."""
-        open_ns = ts_ns - ts_ns % MINUTE_NS
-        bar = self._open
-        if bar is None or bar.ts_open_ns != open_ns:
-            if bar is not None:
-                self.closed.append(bar)
-            self._open = MinuteBar(open_ns, price_ticks, price_ticks, price_ticks, price_ticks, qty, price_ticks * qty)
+        bar = bar_of(ts_ns, price_ticks, qty)
+        if self._open is not None and self._open.ts_open_ns == bar.ts_open_ns:
+            self._open = joined(self._open, bar)
             return
-        self._open = MinuteBar(
-            open_ns,
-            bar.open_ticks,
-            max(bar.high_ticks, price_ticks),
-            min(bar.low_ticks, price_ticks),
-            price_ticks,
-            bar.volume + qty,
-            bar.notional + price_ticks * qty,
-        )
+        if self._open is not None:
+            self.closed.append(self._open)
+        self._open = bar
 
     def until(self, now_ns: int) -> list[MinuteBar]:
         """Every bar that began by `now_ns`, the one under way included."""

@@ -5,6 +5,7 @@ Contracts of one underlying share its prices, as MES and ES do within a tick.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -12,12 +13,13 @@ import msgspec
 from trading_bot.adapters.files import open_files
 from trading_bot.adapters.gateway.client import Client
 from trading_bot.adapters.gateway.contracts import Listed
-from trading_bot.adapters.gateway.live_bars import LiveBars
+from trading_bot.adapters.gateway.live_bars import LiveBars, bar_of, joined
 from trading_bot.adapters.sim.market import SimFeed
 from trading_bot.domain.bars import MinuteBar
 from trading_bot.domain.instruments import INSTRUMENTS, Instrument
 from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD, FrameKind
 from trading_bot.domain.units import NS_PER_S
+from trading_bot.engines.session import SessionTable
 
 if TYPE_CHECKING:
     from trading_bot.adapters.gateway.gateway import Gateway
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 HISTORY_SESSIONS: Final = 21
 _DAYS: Final = 14  # a generated market is planned session by session, so its end costs nothing
 _BATCH: Final = 64
+_TICKS_KEPT: Final = 500_000  # some hours of an active market
 _DAY_NS: Final = 86_400 * NS_PER_S
 
 
@@ -69,7 +72,9 @@ class Book:
         self.trade: Record | None = None
         self.volume = 0
         self.bars = LiveBars()
-        self.ticks: deque[Record] = deque(maxlen=500_000)  # for historical ticks
+        self.ticks: deque[Record] = deque(maxlen=_TICKS_KEPT)  # for historical ticks
+        self._day: tuple[int, MinuteBar] | None = None
+        self._closes: dict[int, int | None] = {}
 
     def until(self, now_ns: int) -> Iterator[Record]:
         """Records up to `now_ns`, each applied as it is given."""
@@ -91,6 +96,29 @@ class Book:
             self._past = self._history()
         return self._past
 
+    def day_range(self, calendar: SessionTable, now_ns: int) -> MinuteBar | None:
+        """The session under way as one bar; None before its first trade."""
+        day = calendar.trading_day(now_ns)
+        if day is None:
+            return None
+        if self._day is None or self._day[0] != day.trade_date:
+            bars = [
+                bar for bar in (*self.past_bars(), *self.bars.until(now_ns)) if bar.ts_open_ns >= day.globex_open_ns
+            ]
+            self._day = (day.trade_date, reduce(joined, bars)) if bars else None
+        return self._day[1] if self._day is not None else None
+
+    def prior_close_ticks(self, calendar: SessionTable, now_ns: int) -> int | None:
+        """The last price of the session before; None when nothing is known of it."""
+        day = calendar.trading_day(now_ns)
+        if day is None:
+            return None
+        if day.trade_date not in self._closes:
+            bars = (*self.past_bars(), *self.bars.until(now_ns))
+            before = [bar for bar in bars if bar.ts_open_ns < day.globex_open_ns]
+            self._closes[day.trade_date] = before[-1].close_ticks if before else None
+        return self._closes[day.trade_date]
+
     def _apply(self, record: Record) -> None:
         self.ticks.append(record)
         if record.kind is FrameKind.QUOTE:
@@ -99,6 +127,8 @@ class Book:
             self.trade = record
             self.volume += record.qty
             self.bars.add(record.ts_ns, record.price_ticks, record.qty)
+            if self._day is not None:
+                self._day = (self._day[0], joined(self._day[1], bar_of(record.ts_ns, record.price_ticks, record.qty)))
 
 
 class Market:

@@ -58,9 +58,10 @@ class IbkrFeed:
         self._door.set_anchor(price_ticks)
 
     def first_ts_ns(self) -> int:
-        """Receive time of the first record `read` gives: now."""
+        """Receive time of the first record `read` gives: now. The run's log begins with it, and nothing is older."""
         if not self._held:
             self._held = self._time_record()
+            self._session.restamp()
         return self._session.stamp()
 
     def skip_records(self, count: int) -> None:

@@ -119,6 +119,11 @@ class IbkrSession:
         """Hear a callback of the library's wrapper, by its name, before the library acts on it."""
         self._listeners.setdefault(callback, []).append(listener)
 
+    def restamp(self) -> None:
+        """What was told before the run began is told as of now."""
+        now_ns = self.stamp()
+        self.inputs = deque(msgspec.structs.replace(event, ts_ns=now_ns) for event in self.inputs)
+
     def listen_once(self, callback: str, answer: "asyncio.Future[Any]") -> None:
         """The first argument of the next such callback becomes the answer."""
         listeners = self._listeners.setdefault(callback, [])
