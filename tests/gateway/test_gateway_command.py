@@ -78,6 +78,11 @@ def test_a_taken_port_is_one_sentence_and_exit_3(tmp_path):
         assert document["error"]["code"] == 3
 
 
+def test_a_file_that_is_not_there_is_exit_3(tmp_path):
+    ended = run("--port", "0", "--input", "nowhere.csv", tmp_path=tmp_path)
+    assert (ended.returncode, ended.stderr) == (3, "error: no such file: nowhere.csv: check --input\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -86,6 +91,9 @@ def test_a_taken_port_is_one_sentence_and_exit_3(tmp_path):
         (("--account", "U1234567"), "a simulated account is DUSIM and letters or digits"),
         (("--speed", "0"), "market seconds a second"),
         (("--start", "tomorrow"), "expected ISO 8601"),
+        (("--start", "2099-01-01"), "MES does not trade"),
+        (("--seed", "-4"), "--seed -4: expected 0 to"),
+        (("--equity", "nan"), "expected dollars above 0"),
         (("--clock-from", "boot"), "expected connect or launch"),
         (("--scenario", "nowhere.toml"), "nowhere.toml: No such file"),
         (("--equity", "-1"), "expected dollars above 0"),

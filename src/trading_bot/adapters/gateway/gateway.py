@@ -13,12 +13,14 @@ import msgspec
 
 from trading_bot.adapters.gateway.client import VERSION_MIN, Client
 from trading_bot.adapters.gateway.clock import GatewayClock
+from trading_bot.adapters.gateway.contracts import ContractBook
 from trading_bot.adapters.gateway.dispatch import Dispatcher
 from trading_bot.adapters.gateway.faults import Faults
 from trading_bot.adapters.gateway.parts import Desk
 from trading_bot.adapters.gateway.scenario import Scenario, read_steps
 from trading_bot.adapters.gateway.wire import Fields
 from trading_bot.domain.errors import SourceUnreachable, UsageError
+from trading_bot.domain.instruments import INSTRUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from trading_bot.adapters.gateway.market import Market
 
 PUMP_S: Final = 0.002
+SEED_MAX: Final = (1 << 63) - 1
 CLIENTS_MAX: Final = 32  # API clients of one gateway (field notes A)
 VERSION_MAX: Final = 178  # highest version whose messages are text and known here
+FIRST: Final = "MES"  # the market that is opened at the start; others open when somebody asks
 START_NS_DEFAULT: Final = 1_795_616_400_000_000_000  # 2026-11-25T14:20:00Z, ten minutes before a regular open
 
 Tell = Callable[[str, dict[str, object]], None]
@@ -72,7 +76,9 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
         if not self.account.startswith("DUSIM") or not self.account.isalnum():
             # What ends up beside a real account's id in a log must not look like one.
             raise UsageError(f"--account {self.account!r}: a simulated account is DUSIM and letters or digits: DUSIM1")
-        if self.equity_usd <= 0:
+        if not 0 <= self.seed <= SEED_MAX:
+            raise UsageError(f"--seed {self.seed}: expected 0 to {SEED_MAX}")
+        if not 0 < self.equity_usd < float("inf"):
             raise UsageError(f"--equity {self.equity_usd:g}: expected dollars above 0")
 
 
@@ -98,6 +104,8 @@ class Gateway:
         self.faults = Faults()
         self.clients: dict[int, Client] = {}  # by client id, those that have started
         self.port = config.port
+        # A name may mean two addresses, each with a free port of its own.
+        self._address = "127.0.0.1" if config.host == "localhost" else config.host
         self.clients_max = CLIENTS_MAX
         self.failure: BaseException | None = None
         self._tell = tell
@@ -112,11 +120,13 @@ class Gateway:
         self.desk: Desk = _part("desk", "Desk", self)
 
     async def start(self) -> None:
-        """Listen.
+        """Open the market, so that a start or a file that is none is told now, and listen.
 
         Raises:
-            SourceUnreachable: the port is taken, or the system refuses it.
+            UsageError: the calendar does not know the start, or a file is of no known kind.
+            SourceUnreachable: a file is not there, the port is taken, or the system refuses it.
         """
+        self.market.book(INSTRUMENTS[FIRST])
         await self.listen()
         if self.config.clock_from == "launch":
             self.clock.begin()
@@ -152,7 +162,7 @@ class Gateway:
         """Open the port (again)."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: Client(self), self.config.host, self.port)
+            self._server = await loop.create_server(lambda: Client(self), self._address, self.port)
         except OSError as error:
             raise SourceUnreachable(
                 f"gateway-sim cannot listen on {self.config.host}:{self.port}: {_reason(error)}; end what "

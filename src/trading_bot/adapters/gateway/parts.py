@@ -1,28 +1,6 @@
-"""What the gateway's core asks of its market and its desk."""
+"""What the gateway's core asks of its desk."""
 
 from typing import Any, Protocol
-
-from trading_bot.adapters.gateway.client import Client
-
-
-class Market(Protocol):
-    """Contracts' prices: quotes, trades, bars, history, and who listens to them."""
-
-    def advance(self, now_ns: int) -> None:
-        """Take the market's records up to `now_ns`: the desk sees each first, then subscribers."""
-        ...
-
-    def forget(self, client: Client) -> None:
-        """Drop every stream of the client, without a word to it."""
-        ...
-
-    def touch(self, con_id: int) -> tuple[int, int, int, int]:
-        """Best bid and ask as (bid_ticks, bid_qty, ask_ticks, ask_qty); 0 where there is none."""
-        ...
-
-    def last(self, con_id: int) -> int:
-        """Price of the last trade in ticks; 0 before the first."""
-        ...
 
 
 class Desk(Protocol):
