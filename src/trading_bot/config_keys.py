@@ -40,6 +40,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "quality.reset_after_open_min": "IBKR's daily reset begins about 23:45 ET; Globex opens at 18:00 ET",
         "quality.reset_min": "until about 00:45 ET",
         "orders.stop_deadline_ms": "eighty answers of a broker; until then the position has no protection",
+        "orders.settle_ms": "twice a slow answer: what the broker lists may be that much older than what it told",
         "orders.exit_check_ms": "sixty looks in the shortest hold; target and stop do not wait for it",
         "safety.order_efficiency_messages_min": "below it a few entries cancelled unfilled would end the day",
         "signals.vpin_bucket_qty": "about 1/50 of a quiet hour of MES; to be fitted to the volume of each contract",

@@ -10,6 +10,7 @@ from trading_bot.core.carried import Carried, Ledger
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, EndRun, LatchKillSwitch, ModifyStop, PlaceExit
 from trading_bot.domain.orders import Leg, Side
+from trading_bot.domain.trade_events import OrderFilled
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_MS, NS_PER_S
 from trading_bot.engines import budgets
 from trading_bot.engines.flatten import FlattenKind
@@ -94,8 +95,23 @@ class TestTheBrokersOpinion:
         results = world.position(2)
         assert "ORPHAN_POSITION" in [alert.code for alert in of(results, Alert)]
         assert only(results, LatchKillSwitch).reason == "position 0 here, 2 at the broker"
-        assert world.state.position_qty is None
+        left = only(results, PlaceExit)
+        assert (left.side, left.qty, left.limit_ticks) == (Side.SELL, 2, None), "left at once: nothing protects it"
         assert not of(results, EndRun)
+        filled = OrderFilled(
+            ts_ns=world.now_ns,
+            order_id=left.order_id,
+            leg=Leg.EXIT,
+            side=Side.SELL,
+            qty=2,
+            price_ticks=24_000,
+            remaining=0,
+            final=True,
+            commission_uusd=1_250_000,
+            exec_id="orphan",
+            hypothetical=True,
+        )
+        assert not of(world.apply(filled), EndRun), "not before the broker has said that it is flat"
         assert only(world.position(0), EndRun).exit_code == 5
 
     def test_the_same_one_is_known_again(self, world):

@@ -16,6 +16,7 @@ from trading_bot.core import (
     on_orders,
     on_outcome,
     on_session,
+    reconciling,
 )
 from trading_bot.core.control import refresh_control
 from trading_bot.core.state import State
@@ -39,7 +40,7 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
     events.InstrumentBound: on_life.instrument_bound,
     events.LinkStatus: on_life.link_status,
     events.AccountSnapshot: on_life.account_snapshot,
-    events.Reconciled: on_life.reconciled,
+    events.Reconciled: reconciling.reconciled,
     events.LatencySampled: on_life.latency_sampled,
     events.KillRequested: on_life.kill_requested,
     events.FlattenRequested: on_life.flatten_requested,
@@ -73,7 +74,7 @@ def apply(state: State, event: Event, seq: int) -> Results:
     Raises:
         KeyError: an event no handler knows, which is a bug of ours.
     """
-    state.ts_ns = max(state.ts_ns, event.ts_ns)
+    state.ts_ns, state.seq = max(state.ts_ns, event.ts_ns), seq
     results = _HANDLERS[type(event)](state, event, seq)
     refresh_control(state)
     state.last_results = tuple(results)

@@ -48,7 +48,7 @@ def money(state: State) -> Money | None:
     limits = state.config.sizing
     full_stop_uusd = limits.stop_ticks_max * tick_uusd + state.instrument.commission_round_trip_uusd
     mark_ticks = leave_ticks(state)
-    if state.position.qty == 0 or mark_ticks is None:
+    if state.position.qty == 0 or mark_ticks is None or not state.position.cost_known:
         return Money(account=state.account, full_stop_uusd=full_stop_uusd)
     trade = state.trade
     stops: tuple[StopCover, ...] = ()

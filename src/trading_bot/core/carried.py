@@ -1,6 +1,6 @@
 """What survives a session, a process or a run (architecture law 10)."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +13,8 @@ from trading_bot.engines.levels import LevelState
 from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.position import Account, next_day, open_account
 from trading_bot.engines.quality import EqsDeficit
+
+EXECUTIONS_KEPT: Final = 512  # several days at the most entries that a day allows
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
 
     `locks` are lockouts, `cooldowns` (template, side, end in ns), `ranges` as `MinuteRanges.pack` gave them. Used
     set-ups end with their session, in which everything was left.
+    `executions` are those of a broker by its ids, with the commission that was estimated and not yet reported: told
+    again after a restart, they are not booked again. A simulator numbers its own anew.
     `position_qty` None is unknown. `learning` is what `LearningLoop.export_to_dict` gave, None before the first trade.
     """
 
@@ -68,3 +72,4 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     cooldowns: tuple[tuple[str, int, int], ...] = ()
     ranges: bytes = b""
     costs: Costs = Costs()
+    executions: tuple[tuple[str, int | None], ...] = ()

@@ -7,7 +7,7 @@ from trading_bot.core.trade import Entry, Trade, entry_slippage_ticks
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import Leg
-from trading_bot.domain.trade_events import FillMeasured, OrderFilled, ParamsAdopted
+from trading_bot.domain.trade_events import CommissionCorrected, FillMeasured, OrderFilled, ParamsAdopted
 from trading_bot.domain.units import usd_from_uusd
 from trading_bot.engines import costs
 from trading_bot.engines.costs import Costs, FillKind
@@ -63,6 +63,12 @@ def with_measured(found: Costs, fill: FillMeasured) -> Costs:
         expected_e6=fill.expected_e6,
     )
     return found.with_book(book, hypothetical=fill.hypothetical)
+
+
+def with_corrected(found: Costs, correction: CommissionCorrected) -> Costs:
+    """The evidence with the broker's commission in the place of an estimate."""
+    book = costs.with_fee(found.book(hypothetical=correction.hypothetical), correction.delta_uusd)
+    return found.with_book(book, hypothetical=correction.hypothetical)
 
 
 def with_adopted(found: Costs, adoption: ParamsAdopted, trade_date: int) -> Costs:

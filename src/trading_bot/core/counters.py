@@ -6,6 +6,7 @@ from trading_bot.domain import events, trade_events
 from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.events import Event
 from trading_bot.domain.reasons import Action
+from trading_bot.domain.reconciling import ReconciliationDone
 
 
 class RunCounters:
@@ -34,6 +35,8 @@ class RunCounters:
         self.refusals_by_reason: Counter[str] = Counter()
         self.alerts: Counter[str] = Counter()
         self.effects = 0
+        self.reconciliations = 0
+        self.reconciled_by_row: Counter[str] = Counter()
 
     @property
     def approvals(self) -> int:
@@ -56,6 +59,11 @@ class RunCounters:
             self.fees_uusd += record.commission_uusd
         elif isinstance(record, trade_events.TradeClosed):
             self._trade(record)
+        elif isinstance(record, trade_events.CommissionCorrected):
+            self._corrected(record)
+        elif isinstance(record, ReconciliationDone):
+            self.reconciliations += 1
+            self.reconciled_by_row.update(finding.row.value for finding in record.findings)
         elif isinstance(record, trade_events.StopResident):
             self.naked_ns_max = max(self.naked_ns_max, record.naked_ns)
         elif isinstance(record, trade_events.BreakerChanged):
@@ -67,6 +75,15 @@ class RunCounters:
             if isinstance(record, PlaceOrder):
                 self.orders_placed += 1
                 self.approvals_by_template[record.order.template] += 1
+
+    def _corrected(self, record: trade_events.CommissionCorrected) -> None:
+        self.fees_uusd += record.delta_uusd
+        if not record.trade_closed:
+            return
+        if record.hypothetical:
+            self.net_hypothetical_uusd -= record.delta_uusd
+        else:
+            self.net_uusd -= record.delta_uusd
 
     def _trade(self, record: trade_events.TradeClosed) -> None:
         outcome = record.outcome

@@ -9,7 +9,7 @@ def size_facts(state: State) -> SizeFacts:
     """The facts of now. Margin in use is as of the newest account snapshot: the bot holds nothing when it asks."""
     return SizeFacts(
         margin_used_uusd=state.margin_used_uusd,
-        margin_per_contract_uusd=state.instrument.margin_assumed_uusd or None,
+        margin_per_contract_uusd=state.margin_per_contract_uusd or state.instrument.margin_assumed_uusd or None,
         open_risk_uusd=sum(entry.order.risk_uusd for entry in state.entries.values()),
         last_entry_qty=state.budgets.last_entry_qty,
         last_trade_lost=state.budgets.last_trade_lost,

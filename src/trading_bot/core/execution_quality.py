@@ -5,17 +5,18 @@ Each is an event, so that a report and a cold restart know it from the log.
 
 from typing import Final
 
+from trading_bot.core import deadlines
+from trading_bot.core.deadlines import ORDER_ACK_TIMER
 from trading_bot.core.flattening import pull_kill_switch
 from trading_bot.core.state import State
 from trading_bot.core.trade import Entry
-from trading_bot.domain.effects import Alert, ArmTimer, AskBroker, DisarmTimer, Effect
+from trading_bot.domain.effects import Alert, AskBroker, DisarmTimer, Effect
 from trading_bot.domain.events import Event, ExecutionPenalised, LinkStatus, TimerFired
-from trading_bot.domain.orders import ClientOrderId, OrderStatus
-from trading_bot.domain.units import NS_PER_MIN, NS_PER_MS, NS_PER_S
+from trading_bot.domain.orders import OrderStatus
+from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
 from trading_bot.engines.orders import OrderSignal, next_status
 from trading_bot.engines.quality import EqsDeficit, Outage
 
-ORDER_ACK_TIMER: Final = "order_ack"
 _SHORT_OUTAGE_NS: Final = 30 * NS_PER_S
 
 Results = list[Event | Effect]
@@ -27,17 +28,20 @@ def lose(state: State, ts_ns: int, name: str, *, quarter: bool = False) -> Resul
     return [ExecutionPenalised(ts_ns=ts_ns, name=name, since_ns=ts_ns, quarter=quarter)]
 
 
-def link_changed(state: State, event: LinkStatus) -> Results:
-    """Lost and reconnected count once; inside the broker's reset window, while flat, a quarter."""
+def link_changed(state: State, event: LinkStatus, *, connected: bool) -> Results:
+    """Lost and reconnected count once; inside the broker's reset window, while flat, a quarter.
+
+    A farm or a stream that stopped is no outage: orders and their answers still pass.
+    """
     outage = state.outage
-    if state.link_up and not event.up:
+    if state.link_connected and not connected:
         if outage is not None:  # lost again before the last loss was reconciled: the same trouble
             state.outage = Outage(outage.since_ns, outage.quarter)
             return []
         quarter = not state.exposed and _in_reset_window(state, event.ts_ns)
         state.outage = Outage(event.ts_ns, quarter)
         return lose(state, event.ts_ns, "link_outage", quarter=quarter)
-    if event.up and outage is not None and outage.up_ns is None:
+    if connected and outage is not None and outage.up_ns is None:
         state.outage = Outage(outage.since_ns, outage.quarter, event.ts_ns)
     return []
 
@@ -48,7 +52,7 @@ def reconciled_clean(state: State, ts_ns: int) -> Results:
     if outage is None or outage.up_ns is None:
         return []
     state.outage = None
-    if outage.up_ns - outage.since_ns > _SHORT_OUTAGE_NS:
+    if state.wall_of(outage.up_ns - outage.since_ns) > _SHORT_OUTAGE_NS:
         return []
     eased = ExecutionPenalised(
         ts_ns=ts_ns,
@@ -59,6 +63,12 @@ def reconciled_clean(state: State, ts_ns: int) -> Results:
     )
     state.deficits = with_penalty(state.deficits, eased)
     return [eased]
+
+
+def reconciled_unclean(state: State) -> None:
+    """The broker's position was another: an outage that is over costs what it costs, and the next begins anew."""
+    if state.outage is not None and state.outage.up_ns is not None:
+        state.outage = None
 
 
 def with_penalty(deficits: tuple[EqsDeficit, ...], event: ExecutionPenalised) -> tuple[EqsDeficit, ...]:
@@ -77,51 +87,47 @@ def _in_reset_window(state: State, ts_ns: int) -> bool:
     return 0 <= since_ns < quality.reset_min * NS_PER_MIN
 
 
-def await_answer(state: State, ts_ns: int, order_id: ClientOrderId) -> ArmTimer:
-    """An order was sent: without an answer by the deadline its state is unknown."""
-    due_ns = ts_ns + state.wall_ns(state.config.orders.ack_deadline_ms * NS_PER_MS)
-    return ArmTimer(ts_ns=ts_ns, name=ORDER_ACK_TIMER, due_ns=due_ns, order_id=order_id)
-
-
-def answered(ts_ns: int, entry: Entry) -> Results:
-    """The broker said something about an order: the first time ends the wait."""
+def answered(state: State, ts_ns: int, entry: Entry) -> Results:
+    """The broker said something about an order: the first time ends the wait, for its withdrawal another begins."""
     if entry.answered and entry.unknown_since_ns is None:
         return []
     entry.answered, entry.unknown_since_ns = True, None
-    return [DisarmTimer(ts_ns=ts_ns, name=ORDER_ACK_TIMER, order_id=entry.order.order_id)]
+    order_id = entry.order.order_id
+    if entry.cancel_asked:
+        return [deadlines.order_answer(state, ts_ns, order_id)]
+    return [DisarmTimer(ts_ns=ts_ns, name=ORDER_ACK_TIMER, order_id=order_id)]
 
 
 def answer_missing(state: State, event: TimerFired) -> Results:
     """First the broker is asked, never the order sent again; past the second deadline the kill switch decides."""
     entry = state.entries.get(event.order_id) if event.order_id is not None else None
-    if entry is None or (entry.answered and entry.unknown_since_ns is None):
+    if entry is None or (entry.answered and not entry.cancel_asked and entry.unknown_since_ns is None):
         return []
     orders, ts_ns = state.config.orders, event.ts_ns
     # A cancel that was asked for meanwhile is no answer.
     if entry.unknown_since_ns is not None:
+        if state.documents.gates_real and not state.link_connected:
+            return [deadlines.order_unknown(state, ts_ns, entry.order.order_id)]  # nobody could have answered
         # Without the order's number, which a restart shifts: the reason stands in effects, whose digests have to agree.
         reason = f"the state of an entry of {entry.order.template} is unknown for {orders.unknown_deadline_s} s"
         return pull_kill_switch(state, ts_ns, reason, "orders")
-    text = f"no answer about an entry of {entry.order.template} within {orders.ack_deadline_ms} ms: asking the broker"
-    penalised, armed = doubt(state, ts_ns, entry)
+    what = "about the withdrawal of an entry" if entry.answered else "about an entry"
+    text = f"no answer {what} of {entry.order.template} within {orders.ack_deadline_ms} ms: asking the broker"
     return [
-        penalised,
+        *doubt(state, ts_ns, entry),
         Alert(ts_ns=ts_ns, level="error", code="ORDER_UNKNOWN", text=text),
         AskBroker(ts_ns=ts_ns, reason="ORDER_UNKNOWN"),
-        armed,
     ]
 
 
 def doubt(state: State, ts_ns: int, entry: Entry) -> Results:
-    """An entry's state is unknown from here on: it costs once, and its deadline begins. Whoever doubts asks the broker."""
+    """An entry's state is unknown from here on: it costs once, and its deadline begins. The caller asks the broker."""
     if entry.unknown_since_ns is not None:
         return []
     entry.status, entry.unknown_since_ns = next_status(entry.status, OrderSignal.LOST), ts_ns
-    due_ns = ts_ns + state.wall_ns(state.config.orders.unknown_deadline_s * NS_PER_S)
-    return [
-        *lose(state, ts_ns, "order_state_unknown"),
-        ArmTimer(ts_ns=ts_ns, name=ORDER_ACK_TIMER, due_ns=due_ns, order_id=entry.order.order_id),
-    ]
+    told = [] if entry.doubted else lose(state, ts_ns, "order_state_unknown")
+    entry.doubted = True
+    return [*told, deadlines.order_unknown(state, ts_ns, entry.order.order_id)]
 
 
 def partial_left(state: State, ts_ns: int, entry: Entry) -> Results:

@@ -43,6 +43,8 @@ def watch(state: State, ts_ns: int) -> Results:
     trade = state.trade
     if trade is None or state.position.qty == 0:
         return []
+    if not state.may_exit:  # after a restart or an outage, until the broker has said what there is to leave
+        return next_position_check(state, ts_ns)
     _mark(state, trade)
     results = breaking.mark(state, ts_ns)
     rules = rules_of(state, trade)

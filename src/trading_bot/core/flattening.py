@@ -121,19 +121,19 @@ def pull_kill_switch(state: State, ts_ns: int, reason: str, source: str) -> Resu
 def _begun(state: State, ts_ns: int, kind: FlattenKind, reason: str) -> FlattenState:
     window = session_window(state.day, state.policy) if state.day else None
     if kind is FlattenKind.SESSION and window is not None:
-        return begin_session_exit(window, ts_ns, reason)
-    return begin(kind, ts_ns, reason)
+        return begin_session_exit(window, ts_ns, reason, speed_e3=state.documents.wall_speed_e3)
+    return begin(kind, ts_ns, reason, speed_e3=state.documents.wall_speed_e3)
 
 
 def _facts(state: State) -> FlattenFacts:
     trade = state.trade
     bid_ticks, ask_ticks = touch(state)
     return FlattenFacts(
-        position_qty=state.position_qty,
+        position_qty=state.position.qty if state.position_known or state.position_traced else None,
         answered_ns=state.answered_ns,
         working=len(state.entries) + (trade is not None and trade.target_resident),
         limit_working=trade is not None and trade.limit_sent_ns is not None and not trade.market_sent,
-        market_working=state.stray_exit if trade is None else trade.market_sent,
+        market_working=state.stray_exit is not None if trade is None else trade.market_sent,
         quoted=(bid_ticks if state.position.qty > 0 else ask_ticks) is not None,
     )
 

@@ -1,14 +1,19 @@
 """The only place that sends an exit, and the only one that tells the kernel what to watch."""
 
+from typing import Final
+
 from trading_bot.core.state import State
 from trading_bot.core.trade import Trade
-from trading_bot.domain.effects import AskBroker, CancelOrder, Effect, PlaceExit
+from trading_bot.domain.effects import CancelOrder, Effect, PlaceExit
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import Leg
 from trading_bot.domain.trade_events import ExitDecided
 from trading_bot.engines import budgets
 from trading_bot.engines.exits import ExitCause, ExitRules, Urgency, exit_limit_ticks
 from trading_bot.engines.position import exit_side
+
+# No entry has such a number within its cause: an order id (seq, 1000) is an exit that belongs to no bracket.
+STRAY_NUMBER: Final = 1_000
 
 Results = list[Event | Effect]
 
@@ -56,14 +61,17 @@ def place_exit(state: State, trade: Trade, ts_ns: int, cause: ExitCause, *, mark
 def place_stray_exit(state: State, ts_ns: int, cause: ExitCause) -> Results:
     """Leave a position that no trade owns any more: an exit and another order filled, and this is what is left.
 
-    At the market, once at a time, under the id of an entry to the same side, whose bracket it cannot be part of.
+    At the market, once at a time. It joins the group of the stop that protects the position where one does; otherwise
+    it goes under the id of an entry to the same side, whose bracket it cannot be part of, or under one of its own.
     """
     side = exit_side(state.position.qty)
-    order_id = next((key for key, entry in reversed(state.final_entries.items()) if entry.order.side is side), None)
+    order_id = state.stray_bracket
     if order_id is None:
-        return [AskBroker(ts_ns=ts_ns, reason=cause.name)]
+        order_id = next((key for key, entry in reversed(state.final_entries.items()) if entry.order.side is side), None)
+    if order_id is None:
+        order_id = (state.seq, STRAY_NUMBER)
     qty = abs(state.position.qty)
-    state.stray_exit = True
+    state.stray_exit = order_id
     state.budgets = budgets.with_message(state.budgets)
     return [PlaceExit(ts_ns=ts_ns, order_id=order_id, side=side, qty=qty, limit_ticks=None, cause=cause.name)]
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from trading_bot.core import breaking, context_desk, locking
+from trading_bot.core import asking, breaking, context_desk, locking
 from trading_bot.core.exit_watch import next_position_check
 from trading_bot.core.flattening import flatten_timer
 from trading_bot.core.learning_desk import refresh_throttles
@@ -32,10 +32,12 @@ Results = list[Event | Effect]
 def process_started(state: State, event: events.ProcessStarted, seq: int) -> Results:
     """A restart continues the log. Its own record does not count in digests. A cold one has its session to find."""
     state.lifecycle_seqs.append(seq)
+    unknown = asking.restarted(state, event.ts_ns)
     if not event.documents:
-        return []
+        return unknown
     refresh_throttles(state)
     return [
+        *unknown,
         *enter_session(state),
         *resume_quality(state, event.ts_ns),
         *breaking.resume(state, event.ts_ns),
@@ -71,7 +73,7 @@ def _anew(state: State, ts_ns: int, effect: Event | Effect) -> Results:
             if state.trade is not None and state.trade.order_id == effect.order_id:
                 state.trade.forget_exit()
             else:
-                state.stray_exit = False
+                state.stray_exit = None
         case PlaceShadow():
             state.shadows.pop(effect.order_id, None)
         case ArmTimer() if effect.name != SESSION_TIMER:

@@ -3,13 +3,14 @@
 import msgspec
 
 from trading_bot.core import breaking, execution_quality
+from trading_bot.core.cost_desk import with_corrected
 from trading_bot.core.state import State
 from trading_bot.domain.broker_events import BrokerNotice, CommissionReported, OrderUncertain
 from trading_bot.domain.effects import Alert, AskBroker, Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import Leg
 from trading_bot.domain.trade_events import CommissionCorrected
-from trading_bot.engines import budgets, costs
+from trading_bot.engines import budgets
 
 Results = list[Event | Effect]
 
@@ -35,8 +36,6 @@ def commission_reported(state: State, event: CommissionReported, _seq: int) -> R
     delta_uusd = event.commission_uusd - estimated_uusd
     hypothetical = state.learning.hypothetical
     state.budgets = budgets.with_fee(state.budgets, delta_uusd)
-    book = costs.with_fee(state.costs.book(hypothetical=hypothetical), delta_uusd)
-    state.costs = state.costs.with_book(book, hypothetical=hypothetical)
     if state.account is not None:
         fees_uusd = state.account.fees_uusd + delta_uusd
         state.account = msgspec.structs.replace(state.account, fees_uusd=fees_uusd)
@@ -54,6 +53,7 @@ def commission_reported(state: State, event: CommissionReported, _seq: int) -> R
         hypothetical=hypothetical,
         ledger=breaking.ledger_bytes(state),
     )
+    state.costs = with_corrected(state.costs, corrected)
     return [corrected, *breaking.mark(state, event.ts_ns)]
 
 

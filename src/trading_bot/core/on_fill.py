@@ -2,20 +2,21 @@
 
 from typing import Final
 
-from trading_bot.core import breaking, cost_desk, event_watch, execution_quality, learning_desk, reentry
+from trading_bot.core import breaking, cost_desk, deadlines, event_watch, execution_quality, learning_desk, reentry
+from trading_bot.core.carried import EXECUTIONS_KEPT
+from trading_bot.core.deadlines import STOP_DEADLINE_TIMER
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
 from trading_bot.core.leaving import drop_trade, watch_in_kernel
-from trading_bot.core.on_session import STOP_DEADLINE_TIMER, settle_entry, watch_quality
+from trading_bot.core.on_session import settle_entry, watch_quality
 from trading_bot.core.regimes import regime_now
 from trading_bot.core.state import State
 from trading_bot.core.stopping import cancel_entry, end_if_idle
 from trading_bot.core.trade import STOP, TRAILING, Entry, Trade, entry_slippage_ticks, outcome_of
-from trading_bot.domain.effects import Alert, ArmTimer, AskBroker, DisarmTimer, Effect
+from trading_bot.domain.effects import Alert, AskBroker, DisarmTimer, Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import Leg
 from trading_bot.domain.trade_events import OrderFilled, StopResident, TradeClosed, TradeOpened
-from trading_bot.domain.units import NS_PER_MS
 from trading_bot.engines import budgets
 from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.flatten import FlattenKind
@@ -24,7 +25,6 @@ from trading_bot.engines.position import Excursion, FillKind, apply_fill, fill_k
 from trading_bot.engines.session import SessionState, session_phase
 
 _SLIPPAGE_SPARE_TICKS: Final = 2  # specification 5
-_EXECUTIONS_KEPT: Final = 512  # several days at the most entries that a day allows
 
 Results = list[Event | Effect]
 
@@ -34,7 +34,7 @@ def order_filled(state: State, event: OrderFilled, _seq: int) -> Results:
     if event.exec_id in state.executions:
         return []
     state.executions[event.exec_id] = event.commission_uusd if event.commission_estimated else None
-    while len(state.executions) > _EXECUTIONS_KEPT:
+    while len(state.executions) > EXECUTIONS_KEPT:
         del state.executions[next(iter(state.executions))]
     if event.leg is Leg.ENTRY:
         entry = state.entries.get(event.order_id) or state.final_entries.get(event.order_id)
@@ -68,7 +68,7 @@ def _book(state: State, event: OrderFilled) -> int:
 def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     ts_ns, first = event.ts_ns, entry.filled_qty == 0
     signal = OrderSignal.FILL if event.final else OrderSignal.PARTIAL_FILL
-    answered = execution_quality.answered(ts_ns, entry)
+    answered = execution_quality.answered(state, ts_ns, entry)
     entry.status = next_status(entry.status, signal)
     entry.filled_qty += event.qty
     _book(state, event)
@@ -84,6 +84,9 @@ def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     if trade is None:
         trade = state.trade = _opened(entry, event)
         results += _tell_opened(state, trade, event)
+    elif trade.naked_since_ns is None and trade.resident_stop_qty < abs(state.position.qty):
+        trade.naked_since_ns = ts_ns  # the stop has to follow what has filled
+        results.append(deadlines.stop_resident(state, ts_ns))
     trade.entry_qty += event.qty
     trade.entry_cost_ticks += event.qty * event.price_ticks
     trade.fees_uusd += event.commission_uusd
@@ -106,7 +109,6 @@ def _opened(entry: Entry, event: OrderFilled) -> Trade:
 
 def _tell_opened(state: State, trade: Trade, event: OrderFilled) -> Results:
     order, ts_ns = trade.entry.order, event.ts_ns
-    deadline_ns = ts_ns + state.config.orders.stop_deadline_ms * NS_PER_MS
     return [
         TradeOpened(
             ts_ns=ts_ns,
@@ -122,7 +124,7 @@ def _tell_opened(state: State, trade: Trade, event: OrderFilled) -> Results:
             slippage_expected_e6=trade.entry.terms.slippage_e6,
             hypothetical=event.hypothetical,
         ),
-        ArmTimer(ts_ns=ts_ns, name=STOP_DEADLINE_TIMER, due_ns=deadline_ns),
+        deadlines.stop_resident(state, ts_ns),
         *next_position_check(state, ts_ns),
     ]
 
@@ -144,6 +146,7 @@ def _exit_filled(state: State, trade: Trade, event: OrderFilled) -> Results:
         trade.stop_slippage_ticks = (trigger_ticks - event.price_ticks) * trade.sign
         results += _judge_slippage(state, ts_ns, trade.stop_slippage_ticks, trade.entry.terms.stop_slippage_e6)
         trade.resident_stop_ticks = None if event.final else trade.resident_stop_ticks
+        trade.resident_stop_qty = max(trade.resident_stop_qty - event.qty, 0)
     elif event.leg is Leg.TARGET:
         trade.last_cause = ExitCause.TARGET.name
         trade.target_resident = trade.target_resident and not event.final
@@ -155,7 +158,7 @@ def _exit_filled(state: State, trade: Trade, event: OrderFilled) -> Results:
         state.budgets = budgets.with_execution(state.budgets)
     if flipped:
         # The group is done; what is left of the other exit is on the wrong side.
-        trade.target_resident, trade.resident_stop_ticks = False, None
+        trade.target_resident, trade.resident_stop_ticks, trade.resident_stop_qty = False, None, 0
         text = f"{event.leg.value} and another exit both filled: position {state.position.qty}"
         results.append(Alert(ts_ns=ts_ns, level="critical", code="POSITION_FLIPPED", text=text))
         return results + flatten(state, ts_ns, FlattenKind.STOP, "POSITION_FLIPPED")
@@ -181,7 +184,7 @@ def _close(state: State, trade: Trade, ts_ns: int, *, hypothetical: bool) -> Res
     reentry.trade_closed(state, outcome)
     naked: Results = []
     if trade.naked_since_ns is not None:
-        naked_ns = ts_ns - trade.naked_since_ns
+        naked_ns = state.wall_of(ts_ns - trade.naked_since_ns)
         naked = [StopResident(ts_ns=ts_ns, order_id=trade.order_id, price_ticks=0, naked_ns=naked_ns)]
     broken = breaking.trade_closed(state, ts_ns, outcome.net_uusd)
     closed = TradeClosed(ts_ns=ts_ns, order_id=trade.order_id, outcome=outcome, ledger=breaking.ledger_bytes(state))
@@ -221,14 +224,15 @@ def _second_entry_filled(state: State, entry: Entry, event: OrderFilled) -> Resu
     """A late fill beside an open trade: two brackets, whose stops no longer cover the one position that they make."""
     entry.status = next_status(entry.status, OrderSignal.FILL if event.final else OrderSignal.PARTIAL_FILL)
     entry.filled_qty += event.qty
-    answered = execution_quality.answered(event.ts_ns, entry)
+    answered = execution_quality.answered(state, event.ts_ns, entry)
     return [*answered, *settle_entry(state, event.ts_ns, entry), *_unknown_fill(state, event)]
 
 
 def _unknown_fill(state: State, event: OrderFilled) -> Results:
     """An execution that belongs to nothing we know: the position counts, and trading ends."""
     _book(state, event)
-    state.stray_exit = state.stray_exit and not (event.leg is Leg.EXIT and event.final)
+    if event.leg is Leg.EXIT and event.final and state.stray_exit == event.order_id:
+        state.stray_exit = None
     # Without the order's number, which a restart shifts: the reason stands in effects, whose digests have to agree.
     reason = f"{event.leg.value} filled {event.qty} of an order that is not open here"
     ask = AskBroker(ts_ns=event.ts_ns, reason="UNKNOWN_FILL")

@@ -4,22 +4,20 @@ import zlib
 
 import msgspec
 
-from trading_bot.core import breaking, context_desk, cost_desk, execution_quality, locking
+from trading_bot.core import asking, breaking, context_desk, cost_desk, execution_quality, locking
 from trading_bot.core.carried import Carried
-from trading_bot.core.flattening import drive, flatten, pull_kill_switch, request_stop
+from trading_bot.core.flattening import flatten, pull_kill_switch, request_stop
 from trading_bot.core.learning_desk import refresh_throttles
-from trading_bot.core.leaving import drop_trade
 from trading_bot.core.on_bar import bars_of_history
 from trading_bot.core.on_session import enter_session, resume_quality, watch_quality
 from trading_bot.core.state import State
-from trading_bot.core.stopping import cancel_entries, end_if_idle
+from trading_bot.core.stopping import cancel_entries
 from trading_bot.domain import events
 from trading_bot.domain.bars import unpack_bars
 from trading_bot.domain.effects import Alert, Effect
 from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.events import Event
 from trading_bot.engines.flatten import FlattenKind
-from trading_bot.engines.position import FLAT
 
 Results = list[Event | Effect]
 
@@ -59,7 +57,7 @@ def stop_requested(state: State, event: events.StopRequested, _seq: int) -> Resu
 
 def feed_ended(state: State, event: events.FeedEnded, _seq: int) -> Results:
     """The source has no more: nothing can be decided, so nothing may stay open."""
-    state.link_up = False
+    state.link_up = state.link_connected = False
     results: Results = []
     if event.exit_code:
         results.append(Alert(ts_ns=event.ts_ns, level="error", code="FEED_FAILED", text=event.reason))
@@ -94,10 +92,15 @@ def instrument_bound(state: State, event: events.InstrumentBound, _seq: int) -> 
 
 
 def link_status(state: State, event: events.LinkStatus, _seq: int) -> Results:
-    """Link and kind of market data."""
-    results = execution_quality.link_changed(state, event)
-    state.link_up = event.up
-    state.data_type = event.data_type
+    """Link and kind of market data. Entries need all four parts of it; orders and answers only gateway and broker."""
+    connected = event.socket and event.broker and (event.up or not (event.farm and event.flowing))
+    results = execution_quality.link_changed(state, event, connected=connected)
+    was_connected, state.link_connected = state.link_connected, connected
+    state.link_up, state.data_type, state.link = event.up, event.data_type, event
+    if connected and not was_connected:
+        results += asking.connected(state, event.ts_ns)
+    elif was_connected and not connected:
+        asking.disconnected(state)
     return [*results, *watch_quality(state, event.ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)]
 
 
@@ -106,6 +109,7 @@ def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> 
     trade_date = state.day.trade_date if state.day else 0
     state.set_ledger(state.ledger().opened(trade_date, event.equity_uusd, assumed=event.assumed))
     assert state.account is not None
+    state.margin_per_contract_uusd = event.margin_per_contract_uusd or state.margin_per_contract_uusd
     state.margin_used_uusd = max(event.equity_uusd - event.margin_free_uusd, 0)
     state.equity_uusd = state.account.equity_uusd(0)
     tier = state.config.decision.tiers[state.decisions.tier_name(state.equity_uusd)]
@@ -113,37 +117,9 @@ def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> 
     return breaking.mark(state, event.ts_ns)
 
 
-def reconciled(state: State, event: events.Reconciled, _seq: int) -> Results:
-    """The broker's truth about the position; where it differs from ours, ours was wrong."""
-    ts_ns, results = event.ts_ns, []
-    state.reconciled = event.ok
-    if not event.ok:
-        state.position_known = False
-    else:
-        state.answered_ns = ts_ns
-        results = _compare_position(state, event)
-    quality = watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
-    return [*results, *quality, *drive(state, ts_ns), *end_if_idle(state, ts_ns)]
-
-
-def _compare_position(state: State, event: events.Reconciled) -> Results:
-    """A phantom is corrected and told; an orphan is never adopted: it is flattened and the bot halts (spec 12)."""
-    ours, theirs = state.position.qty, event.position_qty
-    if ours == theirs:
-        state.position_known = True
-        return execution_quality.reconciled_clean(state, event.ts_ns)
-    text = f"position {ours} here, {theirs} at the broker"
-    if theirs == 0:
-        state.position, state.position_known = FLAT, True
-        alert = Alert(ts_ns=event.ts_ns, level="critical", code="PHANTOM_POSITION", text=text)
-        return [alert, *drop_trade(state, event.ts_ns, "PHANTOM_POSITION")]
-    state.position_known = False
-    alert = Alert(ts_ns=event.ts_ns, level="critical", code="ORPHAN_POSITION", text=text)
-    return [alert, *pull_kill_switch(state, event.ts_ns, text, "reconciliation")]
-
-
-def latency_sampled(_state: State, _event: events.LatencySampled, _seq: int) -> Results:
-    """Kept in the log; the latency gate reads it from there once it exists."""
+def latency_sampled(state: State, event: events.LatencySampled, _seq: int) -> Results:
+    """The safety gate looks at the newest one (specification 8.1, check 21)."""
+    state.latency = event
     return []
 
 

@@ -8,8 +8,8 @@ from typing import Final
 from trading_bot.core import (
     breaking,
     context_desk,
+    deadlines,
     event_watch,
-    execution_quality,
     learning_desk,
     levels_desk,
     locking,
@@ -275,7 +275,7 @@ def _place(state: State, ts_ns: int, order: ApprovedOrder, terms: EntryTerms) ->
         events.SafetyVerdict(ts_ns=ts_ns, verdict="safety_gate_passed", order_id=order.order_id, failed=(), detail=""),
         PlaceOrder(ts_ns=ts_ns, order=order),
         ArmTimer(ts_ns=ts_ns, name=ENTRY_TTL_TIMER, due_ns=order.expires_ns, order_id=order.order_id),
-        execution_quality.await_answer(state, ts_ns, order.order_id),
+        deadlines.order_answer(state, ts_ns, order.order_id),
     ]
 
 

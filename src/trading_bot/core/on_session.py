@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from trading_bot.core import breaking, context_desk, event_watch, execution_quality, locking
+from trading_bot.core import asking, breaking, context_desk, deadlines, event_watch, execution_quality, locking
 from trading_bot.core.control import DELAYED_DATA
+from trading_bot.core.deadlines import ORDER_ACK_TIMER, POSITION_UNKNOWN_TIMER, RECONCILE_TIMER, STOP_DEADLINE_TIMER
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, watch
 from trading_bot.core.flattening import FLATTEN_TIMER, flatten, flatten_timer, pull_kill_switch
 from trading_bot.core.leaving import place_exit
@@ -26,7 +27,6 @@ SESSION_TIMER: Final = "session"
 ENTRY_TTL_TIMER: Final = "entry_ttl"
 QUALITY_KILL_TIMER: Final = "quality_kill"
 DATA_DOWN_CLEAR_TIMER: Final = "data_down_clear"
-STOP_DEADLINE_TIMER: Final = "stop_deadline"
 _FINAL_KEPT: Final = 16
 _EXIT_REASON: Final = {"rth": "MINUTES_TO_RTH_CLOSE", "globex": "MINUTES_TO_GLOBEX_CLOSE"}
 
@@ -103,7 +103,10 @@ def settle_entry(state: State, ts_ns: int, entry: Entry) -> Results:
     state.final_entries[order_id] = entry
     while len(state.final_entries) > _FINAL_KEPT:
         del state.final_entries[next(iter(state.final_entries))]
-    return [DisarmTimer(ts_ns=ts_ns, name=ENTRY_TTL_TIMER, order_id=order_id)]
+    waiting: Results = []
+    if entry.cancel_asked:
+        waiting = [DisarmTimer(ts_ns=ts_ns, name=ORDER_ACK_TIMER, order_id=order_id)]
+    return [DisarmTimer(ts_ns=ts_ns, name=ENTRY_TTL_TIMER, order_id=order_id), *waiting]
 
 
 def _poor_score(state: State, ts_ns: int, band: int, *, delayed: bool = False) -> str | None:
@@ -169,6 +172,8 @@ def _stop_is_missing(state: State, event: events.TimerFired) -> Results:
     trade = state.trade
     if trade is None or trade.naked_since_ns is None or state.position.qty == 0 or trade.market_sent:
         return []
+    if not state.may_exit or (state.documents.gates_real and not state.link_connected):
+        return [deadlines.stop_resident(state, event.ts_ns)]  # no exit would leave, or nobody knows of how much
     cause = ExitCause.STOP
     text = f"position {state.position.qty} has had no stop at the broker since {trade.naked_since_ns}: leaving it"
     return [
@@ -183,7 +188,9 @@ _TIMERS: Final[dict[str, Callable[[State, events.TimerFired], Results]]] = {
     QUALITY_KILL_TIMER: _quality_kill,
     DATA_DOWN_CLEAR_TIMER: _data_is_back,
     STOP_DEADLINE_TIMER: _stop_is_missing,
-    execution_quality.ORDER_ACK_TIMER: execution_quality.answer_missing,
+    ORDER_ACK_TIMER: execution_quality.answer_missing,
+    RECONCILE_TIMER: lambda state, event: asking.question_due(state, event.ts_ns),
+    POSITION_UNKNOWN_TIMER: lambda state, event: asking.still_unknown(state, event.ts_ns),
     EXIT_CHECK_TIMER: lambda state, event: watch(state, event.ts_ns),
     FLATTEN_TIMER: lambda state, event: flatten_timer(state, event.ts_ns),
     context_desk.CONTEXT_TIMER: lambda state, event: context_desk.context_timer(state, event.ts_ns),

@@ -61,18 +61,26 @@ def process_started(
     )
 
 
-def opening_inputs(documents: RunDocuments, ts_ns: int, carried: Carried, kernel: bytes) -> list[Input]:
-    """Records after the first: what earlier sessions leave, and the inputs of the gates; `kernel` may be empty."""
+def opening_inputs(
+    documents: RunDocuments, ts_ns: int, carried: Carried, kernel: bytes, link: events.LinkStatus | None = None
+) -> list[Input]:
+    """Records after the first: what earlier sessions leave, and the inputs of the gates; `kernel` may be empty.
+
+    `link` is what this very process was told of it last, None at its start.
+    """
     snapshot = zlib.compress(kernel, 1) if kernel else b""
     state = events.StateCarried(ts_ns=ts_ns, state=canonical(carried), kernel=snapshot)
-    return [state, *gate_inputs(documents, ts_ns, carried)]
+    return [state, *gate_inputs(documents, ts_ns, carried, link)]
 
 
-def gate_inputs(documents: RunDocuments, ts_ns: int, carried: Carried) -> list[Input]:
+def gate_inputs(
+    documents: RunDocuments, ts_ns: int, carried: Carried, link: events.LinkStatus | None = None
+) -> list[Input]:
     """The inputs of the gates where nothing real supplies them; marked as modelled.
 
     The money is what the configuration assumes, and what was earned or lost since. Where an adapter tells all of it,
-    the contract alone is known: the link is down, account and position are unknown until it has told them.
+    the contract alone is known, and the link where a session follows another: account and position are unknown until
+    the broker was asked.
     """
     instrument = documents.instrument
     bound = events.InstrumentBound(
@@ -85,20 +93,20 @@ def gate_inputs(documents: RunDocuments, ts_ns: int, carried: Carried) -> list[I
         expiry=documents.expiry,
     )
     if documents.gates_real:
-        return [
-            bound,
-            events.LinkStatus(
-                ts_ns=ts_ns,
-                up=False,
-                data_type=0,
-                socket=False,
-                broker=False,
-                farm=False,
-                flowing=False,
-                reason="nothing has been told yet",
-            ),
-            events.Reconciled(ts_ns=ts_ns, ok=False, position_qty=0, working_orders=0, reason="nothing was asked yet"),
-        ]
+        down = events.LinkStatus(
+            ts_ns=ts_ns,
+            up=False,
+            data_type=0,
+            socket=False,
+            broker=False,
+            farm=False,
+            flowing=False,
+            reason="nothing has been told yet",
+        )
+        nothing = events.Reconciled(
+            ts_ns=ts_ns, ok=False, position_qty=0, working_orders=0, reason="nothing was asked yet"
+        )
+        return [bound, nothing, down if link is None else msgspec.structs.replace(link, ts_ns=ts_ns)]
     account = carried.ledger.account
     equity_uusd = uusd_from_usd(documents.config.decision.equity_assumed_usd)
     if account is not None:

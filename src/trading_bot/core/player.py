@@ -10,8 +10,8 @@ import msgspec
 
 from trading_bot._fast import ExchangeSim
 from trading_bot._fast.spans import count_kind
-from trading_bot.core.carried import Carried, Ledger
-from trading_bot.core.cost_desk import with_adopted, with_measured
+from trading_bot.core.carried import EXECUTIONS_KEPT, Carried, Ledger
+from trading_bot.core.cost_desk import with_adopted, with_corrected, with_measured
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
@@ -309,6 +309,7 @@ class Player:
 
     def _note(self, record: Event | Effect) -> None:
         """Facts that survive even when the state cannot be rebuilt (architecture law 10)."""
+        carried = self.facts.carried
         self.seen.add(type(record))
         self.history_events += isinstance(record, events.HistoryLoaded)
         if isinstance(record, events.StateCarried):
@@ -319,8 +320,12 @@ class Player:
         elif isinstance(record, trade_events.BreakerChanged):
             self._carry(ledger=msgspec.msgpack.decode(record.ledger, type=Ledger))
         elif isinstance(record, trade_events.OrderFilled):
-            sign = 1 if record.side is Side.BUY else -1
-            self._carry(position_qty=(self.facts.carried.position_qty or 0) + sign * record.qty)
+            self._filled(record)
+        elif isinstance(record, trade_events.CommissionCorrected):
+            self._carry(
+                ledger=msgspec.msgpack.decode(record.ledger, type=Ledger), costs=with_corrected(carried.costs, record)
+            )
+            self._executed(record.exec_id, None)
         elif isinstance(record, events.LockoutChanged):
             self._carry(locks=restored(self.facts.carried.locks, record.lockout, record.until_ns, record.reason))
         elif isinstance(record, trade_events.FillMeasured):
@@ -350,6 +355,19 @@ class Player:
             self._carry(kill_reason=None)
         elif isinstance(record, events.CoreFailed):
             self._carry(kill_reason=f"CORE_FAILED: {record.error}")
+
+    def _filled(self, record: trade_events.OrderFilled) -> None:
+        """A simulator's executions have no id that another process could meet again."""
+        if not record.hypothetical:
+            if any(record.exec_id == known for known, _ in self.facts.carried.executions):
+                return
+            self._executed(record.exec_id, record.commission_uusd if record.commission_estimated else None)
+        sign = 1 if record.side is Side.BUY else -1
+        self._carry(position_qty=(self.facts.carried.position_qty or 0) + sign * record.qty)
+
+    def _executed(self, exec_id: str, estimated_uusd: int | None) -> None:
+        kept = dict(self.facts.carried.executions) | {exec_id: estimated_uusd}
+        self._carry(executions=tuple(kept.items())[-EXECUTIONS_KEPT:])
 
     def _context_changed(self, record: ContextChanged) -> None:
         """A lockout that was asked for from outside outlives the process; an end comes by itself, at its time."""

@@ -166,8 +166,8 @@ class BotRunner:
         first_ns = self._pending[0].ts_ns if self._pending else self.tape.next_ns
         self._begin_session(0 if first_ns == TS_NEVER_NS else first_ns)
 
-    def _begin_session(self, ts_ns: int) -> None:
-        """A new log: what the run depends on, what earlier sessions left, then the inputs of the gates."""
+    def _begin_session(self, ts_ns: int, *, told: bool = False) -> None:
+        """A new log: what the run depends on, what was left, the inputs of the gates; `told`: with the link of before."""
         before = self.book.machine
         counters, digest = (before.counters, before.run_digest) if before else (None, None)
         machine = Machine(self.documents, counters=counters, run_digest=digest)
@@ -178,7 +178,8 @@ class BotRunner:
         self._input(opening.run_started(self.documents, self.identity, ts_ns, day.trade_date if day else 0))
         carried = before.state.carried() if before else self._carried
         kernel = before.state.kernel.snapshot() if before else b""
-        for event in opening.opening_inputs(self.documents, ts_ns, carried, kernel):
+        link = before.state.link if before and told else None  # this very process was told
+        for event in opening.opening_inputs(self.documents, ts_ns, carried, kernel, link):
             self._input(event)
         history = self._history if before is None else ()
         self._pending.extend(opening.at([*history, *self._first_inputs], ts_ns))
@@ -247,7 +248,7 @@ class BotRunner:
         """The next trading session has its own log. The kernel is carried over warm, inside the log."""
         now_ns = self.book.now_ns
         self.book.end(SESSION_ROLL)
-        self._begin_session(now_ns if self._roll_ns == TS_NEVER_NS else self._roll_ns)
+        self._begin_session(now_ns if self._roll_ns == TS_NEVER_NS else self._roll_ns, told=True)
 
     def _finish(self, reason: str, exit_code: int) -> None:
         self.exit_reason, self.exit_code = reason, exit_code
@@ -258,7 +259,6 @@ class BotRunner:
         self.ended = True
 
     # --- market data -----------------------------------------------------------------------------------------------
-
     def _market(self) -> None:
         tape = self.tape
         if not tape.held:

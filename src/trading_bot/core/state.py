@@ -13,8 +13,9 @@ from trading_bot.core.learning_loop import LearningLoop
 from trading_bot.core.trade import Entry, EntryTerms, Trade
 from trading_bot.domain.config import canonical
 from trading_bot.domain.effects import Effect
-from trading_bot.domain.events import Event
+from trading_bot.domain.events import Event, LatencySampled, LinkStatus
 from trading_bot.domain.orders import ClientOrderId, Side
+from trading_bot.domain.reconciling import ReconciliationDone
 from trading_bot.domain.strategy import Strategy, find_strategy
 from trading_bot.domain.templates import TemplateConfig
 from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
@@ -102,7 +103,8 @@ class State:
             breakers=config.breakers,
         )
         self.exit_rules: tuple[ExitRules, ...] = tuple(
-            exit_rules(config.exits, config.quality, template.exits) for template in documents.templates.values()
+            self._in_wall_time(exit_rules(config.exits, config.quality, template.exits))
+            for template in documents.templates.values()
         )
         self.level_rules = level_rules(config.levels, instrument.tick_size_e9, anchor_rth=config.session.kind == "rth")
         self.context_rules = context_rules(config.context, instrument.tick_size_e9, size_name=config.sizing.vix_name)
@@ -121,6 +123,7 @@ class State:
 
     def _reset_facts(self) -> None:
         self.ts_ns = 0
+        self.seq = 0  # of the record being applied
         self.mode = "OBSERVE"
         self.lifecycle_seqs: list[int] = []
         self.stopping: str | None = None
@@ -131,10 +134,14 @@ class State:
         self.con_id = 0
         self.expiry = 0
         self.link_up = False
+        self.link_connected = False  # to the gateway, and from there to the broker
+        self.link: LinkStatus | None = None  # as this process was told
+        self.latency: LatencySampled | None = None
         self.outage: Outage | None = None
         self.data_type = 0
         self.equity_uusd: int | None = None
         self.margin_used_uusd: int | None = None
+        self.margin_per_contract_uusd: int | None = None  # as the broker answered, until then assumed
         self.reconciled = False
         self.log_space_ok = True
         self.data_down = False
@@ -149,11 +156,20 @@ class State:
         self.shadows: dict[ClientOrderId, Shadow] = {}
         self.position: Position = FLAT
         self.position_known = True
+        # An unbroken stream of executions since the broker last agreed: exits may count on the position.
+        self.position_traced = False
         self.answered_ns: int | None = None
+        self.asked_ns: int | None = None  # a question of ours that nobody has answered
+        self.unknown_since_ns: int | None = None  # what the broker has
+        self.moved_ns: int | None = None  # orders were sent, changed or answered
+        self.settling = 0  # questions in a row that fell into such a moment
+        self.told: dict[str, None] = {}  # differences that were told and stay, newest last
+        self.reconciliation: ReconciliationDone | None = None
         self.trade: Trade | None = None
         # Executions by the broker's id, newest last; the estimated commission until the broker has reported it.
         self.executions: dict[str, int | None] = {}
-        self.stray_exit = False  # an exit works for a position that no trade owns
+        self.stray_exit: ClientOrderId | None = None  # names the exit that works for a position that no trade owns
+        self.stray_bracket: ClientOrderId | None = None  # names the bracket whose stop protects such a position
         self.flatten: FlattenState | None = None
         self.flatten_due_ns: int | None = None
         self.account: Account | None = None
@@ -183,6 +199,15 @@ class State:
         self.kelly: tuple[KellyFacts, ...] = ()  # derived from the learning state whenever that changes
         self.last_results: tuple[Event | Effect, ...] = ()
 
+    def _in_wall_time(self, rules: ExitRules) -> ExitRules:
+        """What an order is given to fill is the broker's time."""
+        return msgspec.structs.replace(
+            rules,
+            limit_wait_ns=self.wall_ns(rules.limit_wait_ns),
+            stop_grace_ns=self.wall_ns(rules.stop_grace_ns),
+            target_grace_ns=self.wall_ns(rules.target_grace_ns),
+        )
+
     def wall_ns(self, span_ns: int) -> int:
         """A span of wall time as the market's clock counts it: what a broker is given to answer."""
         return span_ns * self.documents.wall_speed_e3 // 1_000
@@ -195,6 +220,11 @@ class State:
     def position_qty(self) -> int | None:
         """Signed contracts; None is unknown, which is not flat."""
         return self.position.qty if self.position_known else None
+
+    @property
+    def may_exit(self) -> bool:
+        """Whether an exit can rely on our position: not after a restart or an outage, until the broker has answered."""
+        return self.position_known or self.position_traced or not self.documents.gates_real
 
     @property
     def exposed(self) -> bool:
@@ -252,6 +282,7 @@ class State:
             cooldowns=tuple((*key, until_ns) for key, until_ns in self.cooldowns.items()),
             ranges=self.ranges.pack(),
             costs=self.costs,
+            executions=tuple(self.executions.items()) if self.documents.gates_real else (),
         )
 
     def take_over(self, carried: Carried) -> None:
@@ -268,6 +299,7 @@ class State:
         self.cooldowns = {(name, side): until_ns for name, side, until_ns in carried.cooldowns}
         self.ranges.load(carried.ranges)
         self.costs = carried.costs
+        self.executions = dict(carried.executions)
         if carried.learning is not None:
             self.learning.load_from_dict(carried.learning)
 
@@ -280,10 +312,12 @@ class State:
             "kill_reason": self.kill_reason,
             "contract": [self.con_id, self.expiry],
             "link_up": self.link_up,
+            "link_connected": self.link_connected,
             "outage": msgspec.to_builtins(self.outage),
             "data_type": self.data_type,
             "equity_uusd": self.equity_uusd,
             "margin_used_uusd": self.margin_used_uusd,
+            "margin_per_contract_uusd": self.margin_per_contract_uusd,
             "reconciled": self.reconciled,
             "log_space_ok": self.log_space_ok,
             "data_down": self.data_down,
@@ -306,7 +340,10 @@ class State:
             "position": [self.position_known, msgspec.to_builtins(self.position)],
             "answered_ns": self.answered_ns,
             "trade": self._trade_facts(),
-            "stray_exit": self.stray_exit,
+            "stray": [self._canonical(self.stray_exit), self._canonical(self.stray_bracket)],
+            "asking": [self.position_traced, self.asked_ns, self.unknown_since_ns, self.moved_ns, self.settling],
+            "told": list(self.told),
+            "latency": msgspec.to_builtins(self.latency),
             "executions": list(self.executions.items()),
             "shadows": len(self.shadows),
             "flatten": msgspec.to_builtins(self.flatten),
@@ -333,6 +370,9 @@ class State:
         facts: dict[str, Any] = msgspec.to_builtins(self.trade)
         facts["entry"] = list(canonical_order_id(self.trade.order_id, self.lifecycle_seqs))
         return facts
+
+    def _canonical(self, order_id: ClientOrderId | None) -> list[int] | None:
+        return None if order_id is None else list(canonical_order_id(order_id, self.lifecycle_seqs))
 
     def digest(self) -> str:
         """SHA-256 (hex) over the facts and the kernel's whole state."""

@@ -27,7 +27,7 @@ def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
         ts_market_ns=book.now_ns,
         session_state=state.session_state.value,
         position_qty=state.position_qty,
-        position_avg_ticks=state.position.cost_ticks / abs(qty) if qty else None,
+        position_avg_ticks=state.position.cost_ticks / abs(qty) if qty and state.position.cost_known else None,
         pnl_net_usd=usd_from_uusd(net_uusd),
         hypothetical=identity.hypothetical,
         working_entries=state.working_entries,

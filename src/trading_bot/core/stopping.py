@@ -1,9 +1,10 @@
 """How a run comes to rest: entries cancelled, position flattened, then the end. Passes no entry gate."""
 
+from trading_bot.core import deadlines
 from trading_bot.core.state import State
 from trading_bot.domain.effects import CancelOrder, Effect, EndRun, SaveLearningState
 from trading_bot.domain.events import Event
-from trading_bot.domain.orders import ClientOrderId, OrderStatus
+from trading_bot.domain.orders import ClientOrderId
 from trading_bot.engines import budgets
 from trading_bot.engines.orders import OrderSignal, next_status
 
@@ -16,13 +17,16 @@ def cancel_entries(state: State, ts_ns: int, reason: str) -> Results:
 
 
 def cancel_entry(state: State, ts_ns: int, order_id: ClientOrderId, reason: str) -> Results:
-    """Withdraw one entry, unless it is final or being withdrawn already."""
+    """Withdraw one entry, unless it is final or its withdrawal was asked for already."""
     entry = state.entries.get(order_id)
-    if entry is None or entry.status is OrderStatus.CANCELLING:
+    if entry is None or entry.cancel_asked:
         return []
-    entry.status = next_status(entry.status, OrderSignal.CANCEL_ASKED)
+    entry.status, entry.cancel_asked = next_status(entry.status, OrderSignal.CANCEL_ASKED), True
     state.budgets = budgets.with_message(state.budgets)
-    return [CancelOrder(ts_ns=ts_ns, order_id=order_id, reason=reason)]
+    cancel = CancelOrder(ts_ns=ts_ns, order_id=order_id, reason=reason)
+    if not entry.answered or entry.unknown_since_ns is not None:
+        return [cancel]  # a wait for its state is under way, and goes on
+    return [cancel, deadlines.order_answer(state, ts_ns, order_id)]
 
 
 def end_if_idle(state: State, ts_ns: int) -> Results:

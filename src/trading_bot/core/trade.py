@@ -42,13 +42,16 @@ class Entry(msgspec.Struct, kw_only=True):
     terms: EntryTerms
     filled_qty: int = 0
     answered: bool = False  # the broker has said something about it
+    cancel_asked: bool = False
+    doubted: bool = False  # its state was unknown once
     unknown_since_ns: int | None = None  # nobody knows whether it lives: past a deadline the kill switch decides
 
 
 class Trade(msgspec.Struct, kw_only=True):
     """The round trip under way. Prices in ticks, times in ns; None is: not (yet).
 
-    `stop_ticks` is where the stop should stand, `resident_stop_ticks` where the broker's does. `entry_cost_ticks` and
+    `stop_ticks` is where the stop should stand, `resident_stop_ticks` where the broker's does and
+    `resident_stop_qty` how many lots it closes. `entry_cost_ticks` and
     `exit_value_ticks` are sums of price times lots. The `_since_ns` and `_touched_ns` are what exits wait for.
     """
 
@@ -65,6 +68,7 @@ class Trade(msgspec.Struct, kw_only=True):
     realised_ticks: int = 0
     fees_uusd: int = 0
     resident_stop_ticks: int | None = None
+    resident_stop_qty: int = 0
     target_resident: bool = False
     naked_since_ns: int | None = None
     stop_touched_ns: int | None = None

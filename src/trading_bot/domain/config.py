@@ -214,7 +214,7 @@ class SafetyConfig(Section, frozen=True):
 
 
 class OrdersConfig(Section, frozen=True):
-    """Orders (specification 11)."""
+    """Orders (specification 11). What a broker has to answer in counts in wall time."""
 
     entry_ttl_s: Annotated[int, within(1, 30), unit("s", "an entry not filled by then is cancelled")] = 10
     stop_deadline_ms: Annotated[
@@ -226,6 +226,12 @@ class OrdersConfig(Section, frozen=True):
     unknown_deadline_s: Annotated[
         int, within(1, 600), unit("s", "an entry still unknown this long after that pulls the kill switch (spec 8.3)")
     ] = 30
+    reconcile_s: Annotated[
+        int, within(5, 600), unit("s", "position and orders are compared with the broker's this often (spec 12)")
+    ] = 30
+    settle_ms: Annotated[
+        int, within(100, 60_000), unit("ms", "a difference this soon after an order moved is asked about again first")
+    ] = 2_000
     exit_check_ms: Annotated[
         int, within(100, 60_000), unit("ms", "time between looks at an open position: thesis, trail, volatility")
     ] = 1_000

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.domain import broker_events, context, effects, events, trade_events
+from trading_bot.domain import broker_events, context, effects, events, reconciling, trade_events
 from trading_bot.domain.learning import LearningUpdate
 from trading_bot.domain.records import FrameClass
 
@@ -60,6 +60,7 @@ LogRecord = (
     | trade_events.FillMeasured
     | trade_events.ParamsAdopted
     | trade_events.CommissionCorrected
+    | reconciling.ReconciliationDone
     | trade_events.StopResident
     | trade_events.ExitDecided
     | trade_events.TradeClosed

@@ -88,7 +88,8 @@ class Rung(msgspec.Struct, frozen=True, gc=False):
 class FlattenState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far a flattening is.
 
-    `rungs` are those still to come. `exit_sign` is the side of the position that an exit was sent for (0: none yet),
+    `rungs` are those still to come; `speed_e3` is market time in thousandths of wall time, in which plans and retries
+    run. `exit_sign` is the side of the position that an exit was sent for (0: none yet),
     `last_order_ns` when the last one was sent.
     """
 
@@ -100,6 +101,7 @@ class FlattenState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_order_ns: int | None = None
     retry_ns: int | None = None
     finished: bool = False
+    speed_e3: int = 1_000
 
 
 class FlattenFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -126,21 +128,21 @@ class FlattenAction(msgspec.Struct, frozen=True, gc=False):
     qty: int = 0
 
 
-def begin_session_exit(window: SessionWindow, ts_ns: int, reason: str) -> FlattenState:
-    """The ladder before a session's close; rungs that are past are due at once."""
+def begin_session_exit(window: SessionWindow, ts_ns: int, reason: str, *, speed_e3: int = 1_000) -> FlattenState:
+    """The ladder before a session's close; rungs that are past are due at once. Its times are the market's."""
     rungs = tuple(Rung(Step(step.value), due_ns) for step, due_ns in flatten_times(window))
-    return FlattenState(kind=FlattenKind.SESSION, reason=reason, started_ns=ts_ns, rungs=rungs)
+    return FlattenState(kind=FlattenKind.SESSION, reason=reason, started_ns=ts_ns, rungs=rungs, speed_e3=speed_e3)
 
 
-def begin(kind: FlattenKind, ts_ns: int, reason: str) -> FlattenState:
+def begin(kind: FlattenKind, ts_ns: int, reason: str, *, speed_e3: int = 1_000) -> FlattenState:
     """The plan of a kill switch or an emergency stop, from now on."""
-    rungs = tuple(Rung(step, ts_ns + after_ns) for step, after_ns in _PLANS[kind])
-    return FlattenState(kind=kind, reason=reason, started_ns=ts_ns, rungs=rungs)
+    rungs = tuple(Rung(step, ts_ns + after_ns * speed_e3 // 1_000) for step, after_ns in _PLANS[kind])
+    return FlattenState(kind=kind, reason=reason, started_ns=ts_ns, rungs=rungs, speed_e3=speed_e3)
 
 
 def escalate(state: FlattenState, kind: FlattenKind, ts_ns: int, reason: str) -> FlattenState:
     """A stronger plan takes over a flattening that is under way, knowing which exits were sent."""
-    stronger = begin(kind, ts_ns, reason)
+    stronger = begin(kind, ts_ns, reason, speed_e3=state.speed_e3)
     return msgspec.structs.replace(stronger, exit_sign=state.exit_sign, last_order_ns=state.last_order_ns)
 
 
@@ -202,7 +204,7 @@ def _take_due(state: FlattenState, facts: FlattenFacts, ts_ns: int) -> tuple[Fla
     if not rungs and (retry_ns is None or ts_ns >= retry_ns):
         if retry_ns is not None:
             steps.append(Step.RETRY)
-        retry_ns = ts_ns + RETRY_NS
+        retry_ns = ts_ns + RETRY_NS * state.speed_e3 // 1_000
     if Step.MARKET in steps:
         steps = [step for step in steps if step is not Step.EXIT]
     return msgspec.structs.replace(state, rungs=rungs, retry_ns=retry_ns), tuple(steps)

@@ -34,7 +34,10 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
-    """Signed contracts (negative is short) and the lots they consist of, oldest first, all on the same side."""
+    """Signed contracts (negative is short) and the lots they consist of, oldest first, all on the same side.
+
+    Contracts that only the broker knew of have no lot: what they cost is unknown, and they are no result of ours.
+    """
 
     qty: int = 0
     lots: tuple[Lot, ...] = ()
@@ -48,6 +51,11 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     def cost_ticks(self) -> int:
         """Sum of entry price times contracts, unsigned: divided by `abs(qty)` it is the average entry price."""
         return sum(lot.price_ticks * lot.qty for lot in self.lots)
+
+    @property
+    def cost_known(self) -> bool:
+        """Whether every contract has its lot."""
+        return sum(lot.qty for lot in self.lots) == abs(self.qty)
 
 
 FLAT: Final = Position()
@@ -123,6 +131,14 @@ def split_lots(lots: tuple[Lot, ...], qty: int) -> tuple[tuple[Lot, ...], tuple[
             return (*lots[:index], *taken), (Lot(lot.price_ticks, lot.qty - qty, lot.ts_ns), *lots[index + 1 :])
         qty -= lot.qty
     return lots, ()
+
+
+def with_quantity(position: Position, qty: int) -> Position:
+    """The position as the broker has it: the newest lots stay as far as they go, the rest has no known cost."""
+    if _sign(qty) != position.sign:
+        return Position(qty)
+    closed = max(sum(lot.qty for lot in position.lots) - abs(qty), 0)
+    return Position(qty, split_lots(position.lots, closed)[1])
 
 
 def unrealised_ticks(position: Position, mark_ticks: int) -> int:

@@ -57,6 +57,7 @@ class Facts:
         self.open_id: ClientOrderId | None = None  # the entry whose trade is open
         self.naked_since_ns: int | None = None
         self.naked_told_ns: int | None = None
+        self.stop_qty = 0  # lots that the stop in force closes
         self.stop_ticks: int | None = None
         self.flip_since_ns: int | None = None  # an exit and another order both filled, and it is not left yet
         self.kill_reason: str | None = None
@@ -180,7 +181,8 @@ class Facts:
             case trade_events.OrderWorking(leg=Leg.ENTRY):
                 self._told(record.order_id, OrderSignal.WORK)
             case trade_events.OrderWorking(leg=Leg.STOP) if record.order_id == self.open_id:
-                if self.naked_since_ns is not None:
+                self.stop_qty = record.remaining
+                if self.naked_since_ns is not None and self.stop_qty >= abs(self.position):
                     self.naked_told_ns, self.naked_since_ns = record.ts_ns - self.naked_since_ns, None
             case trade_events.OrderFilled():
                 self._fill(record)
@@ -202,7 +204,7 @@ class Facts:
             cancelled = isinstance(record, events.OrderCancelled)
             self._told(record.order_id, OrderSignal.CANCELLED if cancelled else OrderSignal.REJECTED)
         elif record.leg is Leg.STOP and record.order_id == self.open_id and self.naked_since_ns is None:
-            self.naked_since_ns = record.ts_ns
+            self.naked_since_ns, self.stop_qty = record.ts_ns, 0
 
     def _fill(self, record: trade_events.OrderFilled) -> None:
         self.fills += 1
@@ -225,11 +227,14 @@ class Facts:
                 self.executed += 1
             if self.open_id != record.order_id:
                 self.open_id, self.naked_since_ns = record.order_id, record.ts_ns
-                self.stop_ticks = entry.order.stop_price_ticks
+                self.stop_ticks, self.stop_qty = entry.order.stop_price_ticks, 0
+            elif self.naked_since_ns is None and self.stop_qty < abs(self.position):
+                self.naked_since_ns = record.ts_ns
             entry.filled += record.qty
             self._signal(entry, OrderSignal.FILL if record.final else OrderSignal.PARTIAL_FILL)
         else:
             entry.left_qty += record.qty
+            self.stop_qty -= record.qty if record.leg is Leg.STOP else 0
             entry.flip_ns = entry.flip_ns or self.flip_since_ns
             self.executed += record.final
         if self.position == 0:
