@@ -167,7 +167,7 @@ class BotRunner:
         self._begin_session(0 if first_ns == TS_NEVER_NS else first_ns)
 
     def _begin_session(self, ts_ns: int, *, told: bool = False) -> None:
-        """A new log: what the run depends on, what was left, the inputs of the gates; `told`: with the link of before."""
+        """A new log: what it depends on, what was left, the inputs of the gates; `told`: with the link of before."""
         before = self.book.machine
         counters, digest = (before.counters, before.run_digest) if before else (None, None)
         machine = Machine(self.documents, counters=counters, run_digest=digest)
