@@ -78,6 +78,15 @@ def test_a_taken_client_id_is_refused_and_the_first_client_lives(gateway):
     asyncio.run(main())
 
 
+def test_a_client_with_a_taken_id_is_hung_up_on(gateway):
+    with RawClient(gateway) as first, RawClient(gateway) as second:
+        first.start(3)
+        assert first.read_until(9)
+        second.start(3)
+        assert second.read_until(4)[2:4] == ["-1", "326"]
+        assert second.read() is None
+
+
 def test_the_thirty_third_client_is_refused(gateway):
     clients = [RawClient(gateway) for _ in range(33)]
     for client_id, client in enumerate(clients[:32]):

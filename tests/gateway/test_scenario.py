@@ -105,6 +105,61 @@ def test_a_restart_closes_the_port_for_a_while_and_opens_the_same(gateway):
     asyncio.run(main())
 
 
+def test_what_was_on_its_way_when_a_stall_began_waits_with_the_rest(gateway):
+    with RawClient(gateway) as client:
+        client.start()
+        client.read_until(9)
+        for _ in range(3):
+            client.read()  # the farms
+
+        def send_and_stall(served):
+            served.clients[1].error(-1, 2104, "before")
+            served.scenario.do("stall")
+
+        gateway.call(send_and_stall)
+        client.socket.settimeout(0.15)
+        with pytest.raises(TimeoutError):
+            client.read()
+        do(gateway, "stall", on=False)
+        client.socket.settimeout(3)
+        assert client.read()[4] == "before"
+
+
+def test_an_id_may_linger_after_its_client(gateway):
+    """Field notes A: each attempt with the same client id can give 326 while the old socket lingers."""
+
+    async def main():
+        async with connected(gateway, 9):
+            do(gateway, "linger_ids", for_s=6.0)
+            do(gateway, "drop_clients")
+        await fails_to_connect(gateway)
+        await asyncio.sleep(0.7)
+        async with connected(gateway, 9) as again:
+            assert again.isConnected()
+
+    asyncio.run(main())
+
+
+def test_without_accounts_a_library_never_becomes_ready(gateway):
+    async def main():
+        do(gateway, "hide_accounts")
+        await fails_to_connect(gateway)
+        do(gateway, "hide_accounts", on=False)
+        async with connected(gateway, 9) as again:
+            assert again.managedAccounts() == ["DUSIM1"]
+
+    asyncio.run(main())
+
+
+def test_any_frame_can_be_sent(gateway):
+    async def main():
+        async with connected(gateway, 1) as ib:
+            do(gateway, "send", fields=["4", "2", "-1", "321", "a text", ""])
+            await until(lambda: ib.heard[-1] == (-1, 321, "a text"))
+
+    asyncio.run(main())
+
+
 def test_a_message_reaches_every_client(gateway):
     async def main():
         async with connected(gateway, 1) as first, connected(gateway, 2) as second:
@@ -146,6 +201,8 @@ def test_an_outage_says_so_and_ends(gateway, lost, codes):
 
 # What a lasting fault leaves in gateway.faults: (action, its values, field, begun, ended).
 LASTING = [
+    ("hide_accounts", {}, "accounts_hidden", True, False),
+    ("linger_ids", {}, "ids_linger", True, False),
     ("stop_data", {}, "data_stopped", True, False),
     ("delayed_data", {}, "data_type", 3, 1),
     ("mute_orders", {}, "orders_muted", True, False),
@@ -240,7 +297,7 @@ def test_a_scenario_that_means_nothing_is_refused_with_its_place(tmp_path, text,
 
 def test_every_action_says_what_it_does_and_can_be_carried_out(gateway):
     """With the least it needs, and again with `on = false` where it lasts."""
-    least = {"code": 2104, "ms": 5, "wall_s": 0.01}
+    least = {"code": 2104, "ms": 5, "wall_s": 0.01, "fields": ["4", "2", "-1", "1", "x"]}
     for name, action in ACTIONS.items():
         assert action.says
         do(gateway, name, **{key: least[key] for key in action.takes if key in least})

@@ -41,8 +41,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One row of a timeline: `do` what, `at_s` market seconds after the clock began.
 
     What else a row may carry depends on the action (`Action.takes`): `code`, `text` and `req_id` of a message, `ms` of
-    market time, `wall_s` seconds of the wall, `lost` whether data subscriptions are. `for_s` ends a lasting fault that
-    many market seconds later; `on = false` ends it at once.
+    market time, `wall_s` seconds of the wall, `lost` whether data subscriptions are, the `fields` of a frame. `for_s`
+    ends a lasting fault that many market seconds later; `on = false` ends it at once.
     """
 
     do: str
@@ -55,6 +55,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ms: int = 0
     wall_s: float = 0.0
     lost: bool = False
+    fields: tuple[str, ...] = ()
 
 
 Work = Callable[["Gateway", Step], None]
@@ -110,6 +111,20 @@ def _ids(client: "Client", step: Step) -> list[int]:
     if step.req_id == -1 and step.code in OF_STREAMS and client.subscriptions:
         return sorted(client.subscriptions)
     return [step.req_id]
+
+
+def _send(gateway: "Gateway", step: Step) -> None:
+    for client in list(gateway.clients.values()):
+        client.send(*step.fields)
+
+
+def _linger_ids(gateway: "Gateway", _step: Step) -> None:
+    gateway.faults.ids_linger = True
+
+
+def _free_ids(gateway: "Gateway", _step: Step) -> None:
+    gateway.faults.ids_linger = False
+    gateway.lingering_ids.clear()
 
 
 def _stall(gateway: "Gateway", _step: Step) -> None:
@@ -172,6 +187,15 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
         "restart": Action(
             ("wall_s",), "Breaks every connection and closes the port for wall_s seconds of the wall", _restart
         ),
+        "hide_accounts": Action(
+            (),
+            "A client that starts is told of no account, as during a login",
+            *_faulted("accounts_hidden", ""),
+        ),
+        "linger_ids": Action(
+            (), "The id of a client that leaves stays taken (error 326) until it ends", _linger_ids, _free_ids
+        ),
+        "send": Action(("fields",), "Sends one frame of these fields to every client, whatever they mean", _send),
         "error": Action(
             ("code", "text", "req_id"),
             "Sends this message to every client; one about streams to each stream, unless req_id says otherwise",
@@ -211,7 +235,7 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
         ),
     }
 )
-_NEEDED: Final = {"code", "ms", "wall_s"}  # a step without them would do nothing
+_NEEDED: Final = {"code", "ms", "wall_s", "fields"}  # a step without them would do nothing
 _COMMON: Final = {"do", "at_s"}
 
 

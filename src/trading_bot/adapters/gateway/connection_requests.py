@@ -25,7 +25,7 @@ def start_api(gateway: "Gateway", client: Client, fields: Fields) -> None:
     if client.ready:
         client.error(-1, 321, "Error validating request.-'startApi' : cause - this connection has started already")
         return
-    if client_id in gateway.clients:
+    if client_id in gateway.clients or client_id in gateway.lingering_ids:
         gateway.tell("client_id_taken", client_id=client_id, peer=client.peer)
         client.error(-1, 326, CLIENT_ID_TAKEN)
         client.close()
@@ -46,7 +46,7 @@ def start_api(gateway: "Gateway", client: Client, fields: Fields) -> None:
 
 def managed_accounts(gateway: "Gateway", client: Client, _fields: Fields | None = None) -> None:
     """C> 17, and part of every start: S> 15."""
-    client.send(15, 1, gateway.config.account)
+    client.send(15, 1, "" if gateway.faults.accounts_hidden else gateway.config.account)
 
 
 def req_ids(gateway: "Gateway", client: Client, fields: Fields) -> None:

@@ -8,6 +8,8 @@ class Faults(msgspec.Struct):
 
     connections_refused: bool = False  # a new connection is closed at once
     stalled: bool = False  # connections are accepted and nothing is answered, nor sent, on any of them
+    accounts_hidden: bool = False  # a client that starts is told of no account, as before a login is complete
+    ids_linger: bool = False  # the id of a client that has left stays taken
     data_stopped: bool = False  # no market data leaves, and nothing says so
     data_type: int = 1  # market data type of subscriptions: 1 live, 3 delayed
     orders_muted: bool = False  # placements vanish: no order, no answer

@@ -102,6 +102,7 @@ class Gateway:
         self.config = config
         self.clock = GatewayClock(config.start_ns, config.speed)
         self.faults = Faults()
+        self.lingering_ids: set[int] = set()  # of clients that left while the fault ids_linger lasted
         self.clients: dict[int, Client] = {}  # by client id, those that have started
         self.port = config.port
         # A name may mean two addresses, each with a free port of its own.
@@ -260,6 +261,8 @@ class Gateway:
             self._connections.remove(client)
         if self.clients.get(client.client_id) is client:
             del self.clients[client.client_id]
+            if self.faults.ids_linger:
+                self.lingering_ids.add(client.client_id)
             self.market.forget(client)
             self.tell("client_left", client_id=client.client_id)
         client.subscriptions.clear()
