@@ -44,6 +44,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     arm: bool
     clock: str | None
     speed: float | None
+    decides: bool = True
 
 
 def run(common: Common, asked: Asked) -> int:
@@ -75,13 +76,14 @@ def run(common: Common, asked: Asked) -> int:
 
 def _load(common: Common, asked: Asked) -> LoadedConfig:
     given = {"run.mode": asked.mode, "run.adapter": asked.adapter, "run.instrument": asked.instrument}
-    return load_config(
+    loaded = load_config(
         common.config,
         profile=asked.profile,
         strategies=asked.strategies,
         environment=process_environment(),
         overrides={key: value for key, value in given.items() if value is not None},
     )
+    return loaded if asked.decides else msgspec.structs.replace(loaded, templates={}, vetoes={}, maps={})
 
 
 def _check(loaded: LoadedConfig, asked: Asked) -> None:
@@ -173,6 +175,7 @@ def _options(common: Common, asked: Asked, loaded: LoadedConfig, run_id: str, pr
         clock=asked.clock or "system",
         speed=asked.speed,
         progress=progress if callable(progress) else None,
+        decides=asked.decides,
     )
 
 

@@ -298,6 +298,7 @@ def _attributes(options: RunOptions, source: Source) -> dict[str, Any]:
         "mode": settings.mode,
         "adapter": settings.adapter,
         "instrument": settings.instrument,
+        **({} if options.decides else {"decides": False}),
         **source.kind_of,
     }
 
