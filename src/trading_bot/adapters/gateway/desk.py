@@ -1,0 +1,366 @@
+"""The desk: what clients ask about orders, in market time; the broker's servers behind it are `order_flow`.
+
+A request is checked by the gateway at once and takes effect at the exchange `order_latency_ms` later; what comes of it
+is told `answer_latency_ms` after it happened. Everything due is done at its own time, before the record that follows.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from trading_bot.adapters.gateway import order_checks
+from trading_bot.adapters.gateway.account import Account
+from trading_bot.adapters.gateway.account_watch import AccountWatch
+from trading_bot.adapters.gateway.client import Client
+from trading_bot.adapters.gateway.contracts import Listed
+from trading_bot.adapters.gateway.executions import ExecutionBook
+from trading_bot.adapters.gateway.floor import Floor
+from trading_bot.adapters.gateway.hours import Hours
+from trading_bot.adapters.gateway.order_decode import OrderRequest
+from trading_bot.adapters.gateway.order_encode import Margins
+from trading_bot.adapters.gateway.order_flow import Flow
+from trading_bot.adapters.gateway.order_telling import Teller
+from trading_bot.adapters.gateway.orders import Order, Status
+from trading_bot.domain.records import FrameKind
+from trading_bot.domain.units import NS_PER_MS, TS_NEVER_NS
+
+if TYPE_CHECKING:
+    from trading_bot.adapters.gateway.gateway import Gateway
+    from trading_bot.adapters.gateway.market import Record
+
+PERM_ID_FIRST: Final = 1_400_000_000
+STOP_LATENCY_NS: Final = 5 * NS_PER_MS  # from a trigger to the exchange
+UUSD: Final = 1_000_000
+
+
+class Desk:
+    """Orders, executions and the account of one gateway. Nothing of it is lost when a client leaves."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        """Books begin empty, with the configured equity."""
+        config = gateway.config
+        self._gateway = gateway
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._steps = 0
+        self._perm_id = PERM_ID_FIRST
+        self._floors: dict[int, Floor] = {}
+        self._orders: dict[tuple[int, int], Order] = {}  # by client and order id
+        self._last_ids: dict[int, int] = {}
+        self._order_ns = int(config.order_latency_ms * NS_PER_MS)
+        self.now_ns = config.start_ns
+        self.hours = Hours(gateway.contracts.calendar)
+        self.account = Account(config.account, round(config.equity_usd * UUSD))
+        self.executions = ExecutionBook(self.account, config.seed, self._fee_uusd)
+        self.watch = AccountWatch(gateway, self)
+        self.teller = Teller(gateway, self.at)
+        self.flow = Flow(
+            account=self.account,
+            executions=self.executions,
+            hours=self.hours,
+            teller=self.teller,
+            floor_of=self._floor_of,
+            now=lambda: self.now_ns,
+            at=self.at,
+            on_position=self.watch.position_changed,
+        )
+        self._arm_boundary()
+
+    # Time
+
+    def at(self, after_ns: int, work: Callable[[], None]) -> None:
+        """Do `work` so many ns of market time after now; at one time in the order it was asked for."""
+        self._steps += 1
+        heapq.heappush(self._due, (self.now_ns + after_ns, self._steps, work))
+
+    def advance(self, now_ns: int) -> None:
+        """Do everything due up to `now_ns`, each thing at its own time."""
+        while True:
+            floor = min(self._floors.values(), key=lambda one: one.next_due_ns, default=None)
+            floor_ns = TS_NEVER_NS if floor is None else floor.next_due_ns
+            due_ns = self._due[0][0] if self._due else TS_NEVER_NS
+            if min(floor_ns, due_ns) > now_ns:
+                break
+            self.now_ns = max(self.now_ns, min(floor_ns, due_ns))
+            if floor is not None and floor_ns <= due_ns:
+                floor.settle(self.now_ns)
+            else:
+                heapq.heappop(self._due)[2]()
+        self.now_ns = max(self.now_ns, now_ns)
+
+    def _catch_up(self) -> None:
+        """A request comes now, between two steps of the pump."""
+        self.now_ns = max(self.now_ns, self._gateway.clock.now_ns())
+
+    def _arm_boundary(self) -> None:
+        at_ns = self.hours.next_change_ns(self.now_ns)
+        if at_ns < TS_NEVER_NS:
+            self.at(at_ns - self.now_ns, self._boundary)
+
+    def _boundary(self) -> None:
+        """The exchange opens, closes or pauses: orders wait, work, or end with their session."""
+        for order in list(self.flow.live.values()):
+            if order.tif == "DAY" and self.now_ns >= order.day_end_ns:
+                self.flow.cancel(order, "the session of a DAY order has ended")
+            elif not order.ended:
+                self.flow.review(order)
+        self._arm_boundary()
+
+    # Market
+
+    def on_record(self, underlying: str, record: "Record") -> None:
+        """One record of the market, before anybody else sees it: it may trigger stops and fill orders."""
+        self.advance(record.ts_ns)
+        for floor in self._floors.values():
+            instrument = floor.listed.instrument
+            if instrument.underlying != underlying:
+                continue
+            trade = record.kind is FrameKind.TRADE
+            if trade:
+                floor.last_ticks = record.price_ticks
+                self.account.marks[floor.listed.con_id] = record.price_ticks
+            else:
+                floor.quote = (record.bid_ticks, record.bid_qty, record.ask_ticks, record.ask_qty)
+            # Stops meet a record before anything that rests does.
+            self._trigger_stops(floor, on_trade=trade)
+            if trade:
+                floor.on_trade(record.ts_ns, record.price_ticks, record.qty, record.aggressor)
+            else:
+                floor.on_quote(record.ts_ns, *floor.quote)
+
+    def _trigger_stops(self, floor: Floor, *, on_trade: bool, orders: Iterable[Order] | None = None) -> None:
+        reached = []
+        for order in self.flow.live.values() if orders is None else orders:
+            if order.listed.con_id != floor.listed.con_id or not order.is_stop or order.open <= 0:
+                continue
+            if not self.flow.may_trade(order):
+                continue
+            if floor.triggers(order, on_trade=on_trade):
+                reached.append(order)
+            elif on_trade:
+                floor.trail(order)
+        self.flow.trigger(reached)
+
+    def _floor_of(self, order: Order) -> Floor:
+        return self.floor(order.listed)
+
+    def floor(self, listed: Listed) -> Floor:
+        """The contract's market; its first order opens it, at the touch of that moment."""
+        floor = self._floors.get(listed.con_id)
+        if floor is None:
+            market = self._gateway.market
+            floor = Floor(listed, self._gateway.config.seed, self._fee_uusd, STOP_LATENCY_NS, self._filled)
+            self._floors[listed.con_id] = floor
+            touch, last_ticks = market.touch(listed.con_id), market.last(listed.con_id)
+            if last_ticks:
+                self.account.marks[listed.con_id] = last_ticks
+                floor.on_trade(self.now_ns, last_ticks, 1, 0)
+            floor.on_quote(self.now_ns, *touch)
+        return floor
+
+    def _filled(self, order: Order, ts_ns: int, qty: int, price_ticks: int, maker: bool) -> None:  # noqa: FBT001
+        self.flow.filled(order, ts_ns, qty, price_ticks, maker=maker)
+
+    @property
+    def _fee_uusd(self) -> int:
+        asked = self._gateway.config.commission_usd
+        return 1_250_000 if asked is None else round(asked * UUSD)
+
+    # Placing
+
+    def next_order_id(self, client_id: int) -> int:
+        """The least order id this client may use: above every one it has used."""
+        return self._last_ids.get(client_id, 0) + 1
+
+    def place(self, client: Client, request: OrderRequest) -> None:
+        """A placement or a change, as the client sent it."""
+        self._catch_up()
+        faults = self._gateway.faults
+        if faults.orders_muted:
+            return
+        listed = self._gateway.contracts.one(request.contract)
+        order = self._orders.get((client.client_id, request.order_id))
+        if order is not None and not request.what_if:
+            self._change(client, order, request, listed)
+            return
+        refusal = order_checks.before_leaving(request, listed, self.account.name)
+        if refusal is None and not request.what_if and request.order_id < self.next_order_id(client.client_id):
+            refusal = order_checks.DUPLICATE_ID
+        parent = self._orders.get((client.client_id, request.parent_id)) if request.parent_id else None
+        if refusal is None and request.parent_id and (parent is None or parent.ended):
+            refusal = order_checks.MISSING_PARENT
+        if faults.reject_code and not request.what_if:
+            refusal = (faults.reject_code, faults.reject_text)
+        if not request.what_if:
+            self._last_ids[client.client_id] = max(request.order_id, self._last_ids.get(client.client_id, 0))
+        if refusal is not None or listed is None:
+            client.error(request.order_id, *(refusal or order_checks.NO_CONTRACT))
+            return
+        self._take(client, request, listed, parent)
+
+    def _take(self, client: Client, request: OrderRequest, listed: Listed, parent: Order | None) -> None:
+        if request.what_if:
+            self.teller.what_if(client, *self._what_if(client, request, listed))
+            return
+        self._perm_id += 1
+        order = Order(request, client.client_id, listed, self._perm_id)
+        order.parent = parent
+        if parent is not None:
+            parent.children.append(order)
+        self._orders[client.client_id, request.order_id] = order
+        self.floor(listed)
+        if not request.tif:
+            self.teller.error(order, *order_checks.TIF_PRESET)
+        faults = self._gateway.faults
+        if faults.inform_code:
+            self.teller.error(order, faults.inform_code, faults.inform_text)
+        if request.transmit:
+            self._transmit(order)
+        else:
+            client.on_closed.append(partial(self._forget, order))
+
+    def _forget(self, order: Order) -> None:
+        """Its client has left: what was never transmitted is gone."""
+        if not order.sent and not order.ended:
+            self.flow.drop(order)
+
+    def _transmit(self, order: Order) -> None:
+        """The order leaves, with everything of its bracket that was held back."""
+        root = order.parent or order
+        family = [one for one in (root, *root.children) if not one.sent and not one.ended]
+        for one in family:
+            one.sent = True
+        self._later(lambda: self._arrive(family))
+
+    def _later(self, work: Callable[[], None]) -> None:
+        self.at(self._order_ns + self._gateway.faults.order_delay_ms * NS_PER_MS, work)
+
+    def _arrive(self, family: list[Order]) -> None:
+        """Orders reach the broker's servers together."""
+        accepted = []
+        for order in family:
+            if order.ended:
+                continue
+            refusal = self._refused(order)
+            if refusal is not None:
+                self.flow.reject(order, *refusal)
+                continue
+            order.day_end_ns = self.hours.session_close_ns(self.now_ns)
+            self.flow.accept(order)
+            if not self.flow.may_trade(order):
+                self.teller.error(order, 399, self.flow.held_text(order))
+            accepted.append(order)
+        for order in accepted:
+            if order.ended:
+                continue
+            self._trigger_stops(self.floor(order.listed), on_trade=False, orders=[order])
+            self.flow.review(order)
+            if order.tif == "IOC" and not order.ended:
+                self.flow.cancel(order, "what was not filled at once")
+
+    def _refused(self, order: Order) -> order_checks.Refusal | None:
+        if order.request.oca_group and self.flow.group_is_spent(order.request.oca_group):
+            return order_checks.rejected("The OCA group is already filled")
+        if self.floor(order.listed).full:
+            return order_checks.rejected("too many working orders of this contract")
+        is_open = self.hours.is_open(self.now_ns)
+        return order_checks.by_the_broker(order, self.flow.live.values(), self.account, is_open=is_open)
+
+    def _what_if(self, client: Client, request: OrderRequest, listed: Listed) -> tuple[Order, Margins]:
+        order = Order(request, client.client_id, listed, 0)
+        order.released = order.asked
+        live = list(self.flow.live.values())
+        before, after = self.account.margin_uusd(live), self.account.margin_uusd([*live, order])
+        equity, fee_uusd = self.account.equity_uusd, self._fee_uusd * order.asked
+        margins = Margins(
+            initial_before=before,
+            maintenance_before=before,
+            equity_before=equity,
+            initial_after=after,
+            maintenance_after=after,
+            equity_after=equity,
+            commission=fee_uusd,
+        )
+        return order, margins
+
+    # Changing and cancelling
+
+    def _change(self, client: Client, order: Order, request: OrderRequest, listed: Listed | None) -> None:
+        refusal = order_checks.before_leaving(request, listed, self.account.name)
+        if order.ended:
+            filled = order.status is Status.FILLED
+            refusal = order_checks.MODIFY_FILLED if filled else order_checks.DUPLICATE_ID
+        elif refusal is None:
+            refusal = order_checks.of_change(order, request, listed)
+        if refusal is None and order.cancel_asked:
+            refusal = (201, "Order rejected - reason:a cancel of the order is pending")
+        if refusal is not None:
+            client.error(request.order_id, *refusal)
+            return
+        if order.sent:
+            self._later(lambda: self._apply(order, request))
+            return
+        order.take(request)
+        order.asked = int(request.qty)
+        if request.transmit:
+            self._transmit(order)
+
+    def _apply(self, order: Order, request: OrderRequest) -> None:
+        """A change reaches the broker."""
+        if order.ended:
+            filled = order.status is Status.FILLED
+            self.teller.error(order, *(order_checks.MODIFY_FILLED if filled else order_checks.DUPLICATE_ID))
+            return
+        self.flow.change(order, request)
+        if not order.ended:
+            self._trigger_stops(self.floor(order.listed), on_trade=False, orders=[order])
+
+    def cancel(self, client: Client, order_id: int) -> None:
+        """Withdraw an order of this client."""
+        self._catch_up()
+        order = self._orders.get((client.client_id, order_id))
+        if order is None:
+            client.error(order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found.")
+            return
+        if order.ended or order.cancel_asked:
+            text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {order.status}."
+            client.error(order_id, 10148, text)
+            return
+        self._ask_cancel(order)
+
+    def cancel_all(self) -> None:
+        """Global cancel: every order of the account, whoever placed it."""
+        self._catch_up()
+        for order in list(self._orders.values()):
+            if not order.ended and not order.cancel_asked:
+                self._ask_cancel(order)
+
+    def _ask_cancel(self, order: Order) -> None:
+        order.cancel_asked = True
+        if not order.sent:
+            self.flow.drop(order)
+            return
+        order.status = Status.PENDING_CANCEL
+        if order.accepted:
+            self.teller.order(order)
+        self._later(partial(self._cancelled, order))
+
+    def _cancelled(self, order: Order) -> None:
+        """A cancel reaches the broker, which has to ask the exchange about what works there."""
+        if order.ended:
+            text = f"OrderId {order.order_id} that needs to be cancelled cannot be cancelled, state: {order.status}."
+            self.teller.error(order, 10148, text)
+            return
+        open_ns = self.hours.next_open_ns(self.now_ns)
+        if order.handle and self.now_ns < open_ns < TS_NEVER_NS:
+            self.at(open_ns - self.now_ns, partial(self._cancelled, order))
+            return
+        self.flow.cancel(order)
+
+    # Questions
+
+    def open_orders(self, client_id: int | None = None) -> Iterator[Order]:
+        """Living orders, of one client or of all."""
+        for order in self.flow.live.values():
+            if client_id is None or order.client_id == client_id:
+                yield order

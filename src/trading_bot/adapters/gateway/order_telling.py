@@ -1,0 +1,87 @@
+"""Who is told what about orders, and when: answers take their time to the client, and faults bend them."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from trading_bot.adapters.gateway import order_encode
+from trading_bot.adapters.gateway.client import Client
+from trading_bot.adapters.gateway.contracts import Listed
+from trading_bot.adapters.gateway.orders import Execution, Order, OrderView, Status
+from trading_bot.domain.units import NS_PER_MS
+
+if TYPE_CHECKING:
+    from trading_bot.adapters.gateway.gateway import Gateway
+
+LATE_ACK_NS: Final = 500 * NS_PER_MS  # how late acknowledgements are under the fault fill_before_ack
+
+At = Callable[[int, Callable[[], None]], None]
+
+
+class Teller:
+    """Sends to the client that owns an order, if it is connected when the message is due."""
+
+    def __init__(self, gateway: "Gateway", at: At) -> None:
+        """`at(ns from now, work)` does the work when that much market time has passed."""
+        self._gateway = gateway
+        self._at = at
+        self._answer_ns = int(gateway.config.answer_latency_ms * NS_PER_MS)
+
+    def order(self, order: Order, status: Status | None = None) -> None:
+        """The order as it stands now: openOrder and orderStatus."""
+        faults = self._gateway.faults
+        if faults.acks_lost:
+            return
+        view = order.view(self._gateway.config.account, status)
+        late_ns = LATE_ACK_NS if faults.fill_before_ack else 0
+        repeat = faults.status_duplicated
+        self._at(self._answer_ns + late_ns, lambda: self._send_order(view, repeat=repeat))
+
+    def _send_order(self, view: OrderView, *, repeat: bool) -> None:
+        client = self._gateway.clients.get(view.client_id)
+        if client is not None:
+            send_order(client, view)
+            if repeat:
+                client.send(*order_encode.order_status(view))
+
+    def execution(self, execution: Execution, listed: Listed) -> None:
+        """One fill: execDetails."""
+
+        def send() -> None:
+            client = self._gateway.clients.get(execution.client_id)
+            if client is not None:
+                client.send(*order_encode.exec_details(execution, listed, -1, client.server_version))
+
+        self._at(self._answer_ns, send)
+
+    def commission(self, execution: Execution) -> None:
+        """What the fill cost: commissionReport."""
+
+        def send() -> None:
+            client = self._gateway.clients.get(execution.client_id)
+            if client is not None:
+                client.send(*order_encode.commission_report(execution))
+
+        self._at(self._answer_ns + self._gateway.faults.commission_delay_ms * NS_PER_MS, send)
+
+    def error(self, order: Order, code: int, text: str) -> None:
+        """A message about an order, by its id."""
+
+        def send() -> None:
+            client = self._gateway.clients.get(order.client_id)
+            if client is not None:
+                client.error(order.order_id, code, text)
+
+        self._at(self._answer_ns, send)
+
+    def what_if(self, client: Client, order: Order, margins: order_encode.Margins) -> None:
+        """The one answer to a what-if."""
+        view = order.view(self._gateway.config.account, Status.PRE_SUBMITTED)
+        self._at(
+            self._answer_ns, lambda: client.send(*order_encode.open_order(view, client.server_version, margins))
+        )
+
+
+def send_order(client: Client, view: OrderView) -> None:
+    """OpenOrder and orderStatus to one client."""
+    client.send(*order_encode.open_order(view, client.server_version))
+    client.send(*order_encode.order_status(view))
