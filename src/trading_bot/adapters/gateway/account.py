@@ -1,11 +1,13 @@
 """The account's books: positions at average cost, money, margins. Micro-dollars and lots throughout."""
 
 from collections.abc import Iterable
+
 import msgspec
 
 from trading_bot.adapters.gateway.contracts import Listed
 from trading_bot.adapters.gateway.order_encode import fixed
 from trading_bot.adapters.gateway.orders import Order
+
 
 class Position(msgspec.Struct):
     """Lots of one contract, and what they cost with commissions: `cost_uusd` has the sign of `qty`."""

@@ -96,7 +96,7 @@ def req_pnl_single(gateway: "Gateway", client: Client, fields: Fields) -> None:
         watch.send_pnl_single(client, req_id, con_id)
 
 
-def _cancel(forget: "Callable[[Gateway, Client, int], None]", *, versioned: bool) -> "Handler":
+def _cancel(forget: "Callable[[Gateway, Client, int], object]", *, versioned: bool) -> "Handler":
     def handler(gateway: "Gateway", client: Client, fields: Fields) -> None:
         if versioned:
             fields.int("version")
@@ -109,12 +109,12 @@ HANDLERS: Final[dict[int, "Handler"]] = {
     6: req_account_updates,
     61: req_positions,
     62: req_account_summary,
-    63: _cancel(lambda g, c, r: g.desk.watch.summaries.pop((c, r), None) and None, versioned=True),
+    63: _cancel(lambda g, c, r: g.desk.watch.summaries.pop((c, r), None), versioned=True),
     64: cancel_positions,
     76: req_account_updates_multi,
-    77: _cancel(lambda g, c, r: g.desk.watch.multis.pop((c, r), None) and None, versioned=True),
+    77: _cancel(lambda g, c, r: g.desk.watch.multis.pop((c, r), None), versioned=True),
     92: req_pnl,
     93: _cancel(lambda g, c, r: g.desk.watch.pnl.discard((c, r)), versioned=False),
     94: req_pnl_single,
-    95: _cancel(lambda g, c, r: g.desk.watch.pnl_single.pop((c, r), None) and None, versioned=False),
+    95: _cancel(lambda g, c, r: g.desk.watch.pnl_single.pop((c, r), None), versioned=False),
 }

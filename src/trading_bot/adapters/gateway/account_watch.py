@@ -29,6 +29,7 @@ class AccountWatch:
         self._answer_ns = int(gateway.config.answer_latency_ms * NS_PER_MS)
         self._ticking = False
         self._ticks = 0
+        self._followed: set[Client] = set()
         self.positions: set[Client] = set()
         self.updates: set[Client] = set()
         self.summaries: dict[tuple[Client, int], tuple[str, ...]] = {}
@@ -42,20 +43,21 @@ class AccountWatch:
 
     def follow(self, client: Client) -> None:
         """Tell a client of what it subscribed to until it leaves."""
-        forget = self._forget
-        if not any(getattr(callback, "args", None) == (client,) for callback in client.on_closed):
-            client.on_closed.append(partial(forget, client))
+        if client not in self._followed:
+            self._followed.add(client)
+            client.on_closed.append(partial(self._forget, client))
         if not self._ticking:
             self._ticking = True
             self._desk.at(self._second_ns, self._tick)
 
     def _forget(self, client: Client) -> None:
+        self._followed.discard(client)
         self.positions.discard(client)
         self.updates.discard(client)
         self.pnl = {key for key in self.pnl if key[0] is not client}
-        for table in (self.summaries, self.multis, self.pnl_single):
-            for key in [key for key in table if key[0] is client]:
-                del table[key]  # type: ignore[attr-defined]
+        self.summaries = {key: tags for key, tags in self.summaries.items() if key[0] is not client}
+        self.multis = {key: model for key, model in self.multis.items() if key[0] is not client}
+        self.pnl_single = {key: con_id for key, con_id in self.pnl_single.items() if key[0] is not client}
 
     @property
     def _second_ns(self) -> int:

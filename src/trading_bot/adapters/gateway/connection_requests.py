@@ -67,38 +67,10 @@ def set_server_log_level(gateway: "Gateway", client: Client, fields: Fields) -> 
     gateway.tell("server_log_level", client=str(client), level=fields.int("log level"))
 
 
-def _empty(*answer: object) -> "Handler":
-    def handler(_gateway: "Gateway", client: Client, _fields: Fields) -> None:
-        client.send(*answer)
-
-    return handler
-
-
-def _account_updates(gateway: "Gateway", client: Client, _fields: Fields) -> None:
-    client.send(54, 1, gateway.config.account)
-
-
-def _with_req_id(number: int, skip: int) -> "Handler":
-    def handler(_gateway: "Gateway", client: Client, fields: Fields) -> None:
-        for _ in range(skip):
-            fields.text()
-        client.send(number, 1, fields.req_id())
-
-    return handler
-
-
 HANDLERS: "dict[int, Handler]" = {
     8: req_ids,
     14: set_server_log_level,
     17: managed_accounts,
     49: current_time,
     71: start_api,
-    # Nothing to report, until order_requests and account_requests report it.
-    5: _empty(53, 1),
-    6: _account_updates,
-    7: _with_req_id(55, 1),
-    16: _empty(53, 1),
-    61: _empty(62, 1),
-    76: _with_req_id(74, 1),
-    99: _empty(102),
 }

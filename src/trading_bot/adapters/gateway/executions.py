@@ -66,7 +66,7 @@ class ExecutionBook:
         return execution
 
     def matching(self, wanted: ExecutionFilter, now_ns: int) -> Iterator[Execution]:
-        """Those of the current day (Chicago's) that the filter lets through; a correction stands for what it corrects."""
+        """Those of the current day (Chicago's) that the filter lets through."""
         today = _day(now_ns)
         for row in self.rows:
             kept = (

@@ -25,7 +25,9 @@ OnFill = Callable[[Order, int, int, int, bool], None]
 class Floor:
     """One contract's market as the desk knows it."""
 
-    def __init__(self, listed: Listed, seed: int, fee_per_side_uusd: int, stop_latency_ns: int, on_fill: OnFill) -> None:
+    def __init__(
+        self, listed: Listed, seed: int, fee_per_side_uusd: int, stop_latency_ns: int, on_fill: OnFill
+    ) -> None:
         """`on_fill(order, ts_ns, qty, price_ticks, maker)` hears each execution in order."""
         self.listed = listed
         self.last_ticks = 0

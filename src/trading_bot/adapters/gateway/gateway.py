@@ -16,7 +16,6 @@ from trading_bot.adapters.gateway.clock import GatewayClock
 from trading_bot.adapters.gateway.contracts import ContractBook
 from trading_bot.adapters.gateway.dispatch import Dispatcher
 from trading_bot.adapters.gateway.faults import Faults
-from trading_bot.adapters.gateway.parts import Desk
 from trading_bot.adapters.gateway.scenario import Scenario, read_steps
 from trading_bot.adapters.gateway.wire import Fields
 from trading_bot.domain.errors import SourceUnreachable, UsageError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from trading_bot.adapters.gateway.contracts import ContractBook
+    from trading_bot.adapters.gateway.desk import Desk
     from trading_bot.adapters.gateway.market import Market
 
 PUMP_S: Final = 0.002

@@ -1,4 +1,4 @@
-"""Why an order is refused: by the gateway before it leaves, or by the broker's servers. Codes as public lists have them.
+"""Why an order is refused: by the gateway before it leaves, or by the broker. Codes as public lists have them.
 
 A refusal is a code and its text; None lets the order pass.
 """

@@ -28,6 +28,7 @@ _ZONE: Final = ZoneInfo(ZONE_NAME)
 
 Values = tuple[object, ...]
 
+
 class Margins(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a what-if tells, in micro-dollars: before the order, after it, and its commission."""
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from trading_bot.adapters.gateway import oca
 from trading_bot.adapters.gateway.account import Account
 from trading_bot.adapters.gateway.executions import ExecutionBook
-from trading_bot.adapters.gateway.order_encode import time_text
 from trading_bot.adapters.gateway.order_decode import OrderRequest
+from trading_bot.adapters.gateway.order_encode import time_text
 from trading_bot.adapters.gateway.order_telling import Teller
 from trading_bot.adapters.gateway.orders import STOP_TYPES, Order, Status
 from trading_bot.domain.units import NS_PER_MS
@@ -39,7 +39,7 @@ class Flow:
         at: Callable[[int, Callable[[], None]], None],
         on_position: Callable[[int], None],
     ) -> None:
-        """`now()` is market time in ns; `at(ns from now, work)` does work later; `on_position(con_id)` hears of fills."""
+        """`now()` is market time in ns, `at(ns from now, work)` works later, `on_position(con_id)` hears of fills."""
         self._account = account
         self._executions = executions
         self._hours = hours
@@ -108,8 +108,10 @@ class Flow:
                 self._floor_of(member).withdraw(member, now_ns)
         for member in wanted:
             # A fill on the way may have changed the group: then a deeper review has done the rest.
-            if not member.handle and self._ready(member) and member in oca.at_once(
-                other for other in members if self._ready(other)
+            if (
+                not member.handle
+                and self._ready(member)
+                and member in oca.at_once(other for other in members if self._ready(other))
             ):
                 self._floor_of(member).route(member, now_ns)
 
@@ -195,18 +197,24 @@ class Flow:
             before = child.released
             self._release_child(parent, child)
             if child.released > before:
-                self._floor_of(child).resize(child, self._now())
-                if not child.ended and child.status is self._state(child):
-                    self._teller.order(child)
-            if not child.ended and child.open <= 0 and not child.may_grow:
+                self._grow(child)
+            elif child.open <= 0 and not child.may_grow:
                 self._take_away(child)
-            elif not child.ended:
                 self.review(child)
+
+    def _grow(self, child: Order) -> None:
+        """More lots of a child are in force."""
+        self._floor_of(child).resize(child, self._now())
+        if child.ended:
+            return
+        if child.status is self._state(child):
+            self._teller.order(child)
+        self.review(child)
 
     # Ends
 
     def _take_away(self, order: Order) -> None:
-        """An order whose lots its group has taken, or that its parent will not have. Whoever calls reviews the group."""
+        """An order whose lots its group has taken, or its parent will not have. The caller reviews the group."""
         self._floor_of(order).withdraw(order, self._now())
         if order.ended:
             return
@@ -290,6 +298,4 @@ class Flow:
         at_ns = self._hours.next_open_ns(now_ns)
         when = time_text(at_ns) if at_ns != now_ns else "regular trading hours"
         what = f"{order.request.action} {order.asked} {order.listed.local_symbol}"
-        return (
-            f"Order Message:\n{what}\nWarning: your order will not be placed at the exchange until {when}."
-        )
+        return f"Order Message:\n{what}\nWarning: your order will not be placed at the exchange until {when}."

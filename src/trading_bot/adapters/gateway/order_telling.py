@@ -76,9 +76,7 @@ class Teller:
     def what_if(self, client: Client, order: Order, margins: order_encode.Margins) -> None:
         """The one answer to a what-if."""
         view = order.view(self._gateway.config.account, Status.PRE_SUBMITTED)
-        self._at(
-            self._answer_ns, lambda: client.send(*order_encode.open_order(view, client.server_version, margins))
-        )
+        self._at(self._answer_ns, lambda: client.send(*order_encode.open_order(view, client.server_version, margins)))
 
 
 def send_order(client: Client, view: OrderView) -> None:
