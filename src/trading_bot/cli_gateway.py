@@ -57,6 +57,7 @@ def gateway_sim(
     scenario: Annotated[Path | None, typer.Option("--scenario", help="Faults by market time (TOML).")] = None,
     equity: Annotated[float, typer.Option("--equity", metavar="USD", help="The account's cash.")] = 10_000.0,
     data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Play an IB gateway on this machine: market data, orders, faults on request. Nothing leaves the machine."""
@@ -65,7 +66,7 @@ def gateway_sim(
     from trading_bot.adapters.gateway.gateway import START_NS_DEFAULT, GatewayConfig
     from trading_bot.market_sources import parse_start
 
-    asked = common(ctx, data_dir, None, as_json=as_json)
+    asked = common(ctx, data_dir, config, as_json=as_json)
     if clock_from not in {"connect", "launch"}:
         raise UsageError(f"--clock-from {clock_from!r}: expected connect or launch")
     settings = GatewayConfig(
