@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from trading_bot.core.operator_files import read_status
+from trading_bot.core.operator_files import BotStatus, read_status
 from trading_bot.domain.units import NS_PER_S
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -51,24 +52,24 @@ def ask(*arguments: str) -> Answer:
     return _finish(_open(arguments))
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The demo's numbers come from its files: a TRADING_BOT__... of the person who runs it must not change the day."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TRADING_BOT__")}
 
 
 def _open(arguments: tuple[str, ...]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        command(*arguments), cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command(*arguments), cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
-def _finish(process: "subprocess.Popen[bytes]") -> Answer:
+def _finish(process: "subprocess.Popen[bytes]", patience_s: float = PATIENCE_S) -> Answer:
     begin_s = time.monotonic()
     try:
-        out, said = process.communicate(timeout=PATIENCE_S)
+        out, said = process.communicate(timeout=patience_s)
     except subprocess.TimeoutExpired as error:
         process.kill()
-        raise DemoFailed(f"`{' '.join(map(str, process.args))}` has not ended within {PATIENCE_S:g} s") from error
+        raise DemoFailed(f"`{' '.join(map(str, process.args))}` has not ended within {patience_s:g} s") from error
     try:
         document = msgspec.json.decode(out) if out else {}
     except msgspec.DecodeError as error:
@@ -84,10 +85,13 @@ def _finish(process: "subprocess.Popen[bytes]") -> Answer:
 class Bot:
     """One command line in one data directory; every start gives the same command, at the pace of that moment."""
 
-    def __init__(self, data_dir: Path, *arguments: str, speed: float | None = None) -> None:
-        """`speed` is market seconds per second; None is as fast as it goes."""
+    def __init__(
+        self, data_dir: Path, *arguments: str, speed: float | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
+        """`speed` is market seconds per second; None is as fast as it goes. No wait takes longer than `patience_s`."""
         self.data_dir = data_dir
         self.speed = speed
+        self.patience_s = patience_s
         self._arguments = (*arguments, "--data-dir", str(data_dir))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -100,7 +104,7 @@ class Bot:
         """Wait for its end."""
         process = self._running()
         self._process = None
-        return _finish(process)
+        return _finish(process, self.patience_s)
 
     def run(self) -> Answer:
         """Start it and wait for its end."""
@@ -131,20 +135,32 @@ class Bot:
         Raises:
             DemoFailed: it ended before.
         """
-        process, speed = self._running(), self.speed or 1.0
+        speed = self.speed or 1.0
+
+        def reached(status: BotStatus) -> bool:
+            passed_s = (time.time_ns() - status.ts_wall_ns) / NS_PER_S
+            return status.ts_market_ns + round((passed_s + lead_s) * speed * NS_PER_S) >= ts_ns
+
+        self.wait_for(reached)
+
+    def wait_for(self, condition: Callable[[BotStatus], bool]) -> int:
+        """Return once the running bot's status meets a condition; the market's time of that status, ns.
+
+        Raises:
+            DemoFailed: it ended before.
+        """
+        process = self._running()
         begin_s = time.monotonic()
-        while time.monotonic() - begin_s < PATIENCE_S:
+        while time.monotonic() - begin_s < self.patience_s:
             if process.poll() is not None:
                 answer = self.finish()
                 raise DemoFailed(f"the bot ended with exit code {answer.code} too early: {answer.message}")
             status, _ = read_status(self.data_dir)
-            if status is not None and status.pid == process.pid and status.ts_market_ns:
-                passed_s = (time.time_ns() - status.ts_wall_ns) / NS_PER_S
-                if status.ts_market_ns + round((passed_s + lead_s) * speed * NS_PER_S) >= ts_ns:
-                    return
+            if status is not None and status.pid == process.pid and status.ts_market_ns and condition(status):
+                return status.ts_market_ns
             time.sleep(_LOOK_S)
         self.end()
-        raise DemoFailed(f"the bot has not reached the moment asked for within {PATIENCE_S:g} s")
+        raise DemoFailed(f"the bot has not come to the moment asked for within {self.patience_s:g} s")
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None:

@@ -76,7 +76,7 @@ def live_both(out: Path, seed: int, say: Say) -> tuple[Day, Proof]:
         DemoFailed: a command did not do what it is there for.
     """
     with ThreadPoolExecutor(1) as pool:
-        proof = pool.submit(_prove, out / "proof", seed)
+        proof = pool.submit(prove, out / "proof", seed)
         day = _live(Bot(out / "day", *_arguments(seed), speed=SPEED), say)
         return day, proof.result()
 
@@ -102,18 +102,18 @@ def _live(bot: Bot, say: Say) -> Day:
         bot.wait_until(KILL_NS, lead_s=_WRITES_AFTER * latency_s)
         killed = ask("kill", "--reason", KILL_REASON, *folder)
         halted = bot.finish()
-        _expect(halted, Halted.exit_code, "the killed bot")
+        expect(halted, Halted.exit_code, "the killed bot")
         halt_ns = halted.document["ts_last_ns"]
         say(f'{clock(halt_ns)}  `kill --reason "{KILL_REASON}"` from another process: flat, exit code {halted.code}')
         refused = bot.run()
-        _expect(refused, Halted.exit_code, "a start while the switch is latched")
+        expect(refused, Halted.exit_code, "a start while the switch is latched")
         say(f"          a start while latched: exit code {refused.code}, {refused.message}")
         cleared = ask("unkill", "--reason", CLEAR_REASON, *folder)
-        _expect(cleared, 0, "unkill")
+        expect(cleared, 0, "unkill")
         say(f'{clock(halt_ns)}  `unkill --reason "{CLEAR_REASON}"`; the run goes on, {SPEED_AFTERWARDS:,.0f} in one')
         bot.speed = SPEED_AFTERWARDS
         ended = bot.run()
-        _expect(ended, 0, "the day")
+        expect(ended, 0, "the day")
     finally:
         bot.end()
     log = ended.document["log_path"]
@@ -128,9 +128,10 @@ def _live(bot: Bot, say: Say) -> Day:
     )
 
 
-def _prove(folder: Path, seed: int) -> Proof:
+def prove(folder: Path, seed: int) -> Proof:
+    """The same simulated day once whole and once cut."""
     whole = Bot(folder / "whole", *_arguments(seed)).run()
-    _expect(whole, 0, "the uninterrupted day")
+    expect(whole, 0, "the uninterrupted day")
     cuts = enumerate(CUTS_NS, 1)
     while True:
         tries, cut_ns = next(cuts)
@@ -143,7 +144,7 @@ def _prove(folder: Path, seed: int) -> Proof:
             cut = bot.run()
         finally:
             bot.end()
-        _expect(cut, 0, "the day that was cut")
+        expect(cut, 0, "the day that was cut")
         proof = Proof(whole=whole, cut=cut, cut_ns=cut_ns, tries=tries)
         if proof.equal or tries == len(CUTS_NS) or not _abandoned(cut, bot.data_dir):
             return proof
@@ -155,6 +156,7 @@ def _abandoned(run: Answer, data_dir: Path) -> bool:
     return bool(ask("log", "show", run.document["log_path"], *kind).document)
 
 
-def _expect(answer: Answer, code: int, what: str) -> None:
+def expect(answer: Answer, code: int, what: str) -> None:
+    """Fail the demo unless a command ended as it should."""
     if answer.code != code:
         raise DemoFailed(f"{what} ended with exit code {answer.code}, expected {code}: {answer.message}")

@@ -1,11 +1,15 @@
-"""The demo: a whole trading day on the simulator in half a minute, with everything that can happen to a bot on one.
+"""The demo: a whole trading day in four minutes, with everything that can happen to a bot on one.
 
-    make demo                    or    .venv/bin/python tools/e2e_demo_scenario.py [--seed N] [--out DIR]
+    make demo                    or    .venv/bin/python tools/e2e_demo_scenario.py [--quick] [--seed N] [--out DIR]
+
+The bot trades on paper through the real client library against `gateway-sim`, which plays the broker in a process of
+its own. `--quick` lives the day on the exchange simulator instead, in half a minute and without a gateway.
 
 Warm-up, a drop of data quality, entries, stops, targets, time stops, a strategy that is throttled, a kill -9 and a
 restart, the kill switch and its clearing, the flatten before the close, and two proofs: the replay of the log is
-identical, and a day that was cut is equal to one that was not. No network. Every fill is a simulator's, and the day is
-tuned to show, not to earn (demo/config.toml, demo/strategies.toml). docs/reports.md tells how to read the picture.
+identical, and a simulated day that was cut is equal to one that was not. No network but this machine's own. Every fill
+is a simulator's, and the day is tuned to show, not to earn (demo/config.toml, demo/strategies.toml). docs/reports.md
+tells how to read the picture.
 
 Everything it does is done by the commands a user has. Exit code 0 only if the day showed all of it.
 """
@@ -33,7 +37,7 @@ def main() -> int:
     asked = _parser().parse_args()
     begin_s = time.monotonic()
     try:
-        missing = _demo(asked.out, asked.seed)
+        missing = _demo(asked.out, asked.seed, quick=asked.quick)
     except (DemoFailed, BotError) as error:
         print(f"make demo: {error}", file=sys.stderr)
         return 1
@@ -54,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(description="A whole trading day on the simulator, with a proof of its log")
     parser.add_argument("--seed", type=_seed, default=SEED, help="the market; another seed may not show everything")
+    parser.add_argument("--quick", action="store_true", help="without the gateway, in half a minute")
     parser.add_argument("--out", type=Path, default=ROOT / "demo", help="where summary.json, day.png and out/ go")
     return parser
 
@@ -64,17 +69,24 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _demo(out: Path, seed: int) -> list[str]:
+def _demo(out: Path, seed: int, *, quick: bool) -> list[str]:
     import msgspec
     from tools.demo_checks import checks, summary
-    from tools.demo_day import live_both
+    from tools.demo_day import live_both, prove
+    from tools.demo_gateway import live_gateway
 
     from trading_bot.cli_output import write_table
     from trading_bot.reports.day_ledger import read_day, tables
     from trading_bot.reports.day_picture import draw_day
 
     runs = _fresh(out / RUNS)
-    day, proof = live_both(runs, seed, say=lambda line: print(line, flush=True))
+    say = lambda line: print(line, flush=True)  # noqa: E731
+    if quick:
+        day, proof = live_both(runs, seed, say)
+    else:
+        say("a simulated day once whole and once cut, for the proof that a kill -9 changes nothing")
+        proof = prove(runs / "proof", seed)
+        day = live_gateway(runs, seed, say)
     log = Path(day.ended.document["log_path"])
     ledger = read_day(log)
     seen = checks(ledger, day, proof)

@@ -41,7 +41,7 @@ def scenario(*arguments):
 def demo(tmp_path_factory):
     """Folder, finished process and summary of one demo."""
     out = tmp_path_factory.mktemp("demo")
-    done = scenario("--out", out)
+    done = scenario("--quick", "--out", out)
     assert done.returncode == 0, done.stdout + done.stderr
     return out, done, json.loads((out / "summary.json").read_text())
 
