@@ -75,7 +75,7 @@ def lock(world, name, minutes):
     world.state.locks = (Lock(lockout=Lockout(name), until_ns=until_ns, reason="test"),)
     for effect in locking.resume(world.state, world.now_ns):
         world.machine.timers[(effect.name, None)] = effect.due_ns
-    world.apply(events.LatencySampled(ts_ns=world.now_ns, decision_us_p99=0.0, loop_lag_us_max=0.0))
+    world.apply(events.LatencySampled(ts_ns=world.now_ns, decision_us_p99=0.0, loop_lag_us_max=0.0, modelled=True))
 
 
 class TestVolatility:

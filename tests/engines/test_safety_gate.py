@@ -1,5 +1,7 @@
 """SF01: the safety gate (specification 8.1), check by check with its number; unknown never passes."""
 
+import math
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
 from trading_bot.engines import safety_gate
 from trading_bot.engines.breaker_table import Money
 from trading_bot.engines.position import Account, open_account
-from trading_bot.engines.safety_gate import Refused, SafetyFacts, SafetyGate
+from trading_bot.engines.safety_gate import Latency, Refused, SafetyFacts, SafetyGate
 from trading_bot.engines.session import SessionState
 
 NOW_NS = 1_795_620_600_000_000_000
@@ -46,6 +48,12 @@ FACTS = {
     "money": Money(account=open_account(10_000_000_000)),
     "breakers": (),
     "budgets": (),
+    # 100 USD of margin a contract; 8 000 of 10 000 may be used.
+    "equity_uusd": 10_000_000_000,
+    "margin_used_uusd": 0,
+    "margin_per_contract_uusd": 100_000_000,
+    "days_to_expiry": 23,
+    "latency": Latency(900.0, 3_000.0),
 }
 
 
@@ -91,7 +99,7 @@ def test_the_nominal_order_passes_with_its_bracket_and_its_end():
         target_price_ticks=24_013,
         expires_ns=NOW_NS + 10_000_000_000,
         risk_uusd=10_000_000,
-        checks_passed=18,
+        checks_passed=21,
     )
 
 
@@ -117,6 +125,13 @@ ALONE = [
     pytest.param(8, {"stop_ticks": -8}, id="8 a stop on the wrong side"),
     pytest.param(9, {"open_risk_uusd": 5_000_001}, id="9 open risk, a micro-dollar over"),
     pytest.param(9, {"open_risk_uusd": None}, id="9 open risk unknown"),
+    pytest.param(10, {"margin_used_uusd": 7_900_000_001}, id="10 less than 20 % of equity would stay free"),
+    pytest.param(
+        10, {"margin_used_uusd": 7_800_000_001, "working_sell_qty": 1}, id="10 working orders need margin too"
+    ),
+    pytest.param(10, {"margin_used_uusd": None}, id="10 margin in use unknown"),
+    pytest.param(10, {"margin_per_contract_uusd": None}, id="10 margin of a contract unknown"),
+    pytest.param(10, {"equity_uusd": None}, id="10 equity unknown"),
     # The order risks 10.00. 3 % of 10 000 are 300: what is lost today and this stop may not reach them.
     pytest.param(11, lost(290), id="11 the day's loss would reach 3 %"),
     pytest.param(12, lost(0, week_usd=990), id="12 the week's loss would reach 10 %"),
@@ -138,8 +153,16 @@ ALONE = [
         for state in SessionState
         if state is not SessionState.ENTRIES
     ),
+    pytest.param(19, {"days_to_expiry": 4}, id="19 four days before expiry"),
+    pytest.param(19, {"days_to_expiry": -1}, id="19 expired"),
+    pytest.param(19, {"days_to_expiry": None}, id="19 expiry unknown"),
     pytest.param(20, {"last_entry": (Side.BUY, 24_001, NOW_NS)}, id="20 the same in the same instant"),
     pytest.param(20, {"last_entry": (Side.BUY, 24_001, NOW_NS - 999_999_999)}, id="20 a nanosecond early"),
+    pytest.param(21, {"latency": Latency(50_000.1, 0.0)}, id="21 decisions take more than 50 ms"),
+    pytest.param(21, {"latency": Latency(0.0, 500_000.1)}, id="21 the loop lagged more than 500 ms"),
+    pytest.param(21, {"latency": Latency(0.0, 0.0, 10_000_000_001)}, id="21 measured more than 10 s ago"),
+    pytest.param(21, {"latency": Latency(math.nan, 0.0)}, id="21 no number"),
+    pytest.param(21, {"latency": None}, id="21 never measured"),
 ]
 
 
@@ -177,6 +200,9 @@ def test_every_check_that_says_no_is_named_in_order(numbers, changes):
         pytest.param({"open_risk_uusd": 5_000_000}, {}, id="open risk reaches 15.00"),
         pytest.param({"qty": 10, "stop_ticks": 1}, {"position_qty_max": 10}, id="10 contracts, 12.50"),
         pytest.param({"limit_ticks": 24_021}, {}, id="20 ticks above the ask"),
+        pytest.param({"margin_used_uusd": 7_900_000_000}, {}, id="20 % stay free"),
+        pytest.param({"days_to_expiry": 5}, {}, id="five days before expiry"),
+        pytest.param({"latency": Latency(50_000.0, 500_000.0, 10_000_000_000)}, {}, id="50 ms, 500 ms, 10 s"),
         pytest.param({"limit_ticks": 23_981}, {}, id="20 ticks below the ask"),
         pytest.param({"ask_ticks": 24_002, "limit_ticks": 24_000}, {}, id="spread of 2, joining the bid"),
         pytest.param({"last_entry": (Side.BUY, 24_001, NOW_NS - 1_000_000_000)}, {}, id="a second later"),
@@ -234,6 +260,9 @@ def test_position_limit_counts_only_orders_that_can_make_it_worse(position, buys
         "bid_ticks",
         "ask_ticks",
         "session_state",
+        "margin_per_contract_uusd",
+        "days_to_expiry",
+        "latency",
     ],
 )
 def test_a_fact_that_is_unknown_refuses(field):
@@ -284,6 +313,11 @@ WORLDS = st.fixed_dictionaries(
         "money": st.sampled_from([lost(0)["money"], lost(0)["money"], lost(287)["money"], None]),
         "breakers": st.sampled_from([(), (), (), ("LOSSES_IN_ROW",), None]),
         "budgets": st.sampled_from([(), (), (), ("FEES_DAY",), None]),
+        "equity_uusd": st.sampled_from([10_000_000_000, None]),
+        "margin_used_uusd": st.sampled_from([0, 0, 7_700_000_000, None]),
+        "margin_per_contract_uusd": st.sampled_from([100_000_000, 100_000_000, None]),
+        "days_to_expiry": st.none() | st.integers(0, 30),
+        "latency": st.sampled_from([Latency(900.0, 3_000.0), Latency(60_000.0, 0.0), None]),
         "last_entry": st.none()
         | st.tuples(st.sampled_from(Side), st.integers(23_990, 24_010), st.integers(NOW_NS - 2 * 10**9, NOW_NS)),
     }
@@ -313,6 +347,13 @@ def test_an_approved_order_breaks_no_limit_and_a_refused_one_does(changes, posit
 
 
 def within_limits(order, position_qty_max, open_risk_usd_max):
+    if None in (order["equity_uusd"], order["margin_used_uusd"], order["margin_per_contract_uusd"]):
+        return False
+    if order["latency"] != Latency(900.0, 3_000.0) or order["days_to_expiry"] not in range(5, 31):
+        return False
+    working = order["working_buy_qty"] + order["working_sell_qty"]
+    if order["margin_used_uusd"] / 1e6 + 100 * (working + order["qty"]) > 8_000:
+        return False
     if None in (order["position_qty"], order["open_risk_uusd"], order["bid_ticks"], order["ask_ticks"]):
         return False
     signed = 1 if order["side"] is Side.BUY else -1

@@ -20,7 +20,7 @@ from trading_bot.core import (
 )
 from trading_bot.core.control import refresh_control
 from trading_bot.core.state import State
-from trading_bot.domain import broker_events, context, events, trade_events
+from trading_bot.domain import broker_events, context, effects, events, trade_events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 
@@ -68,6 +68,21 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
 }
 
 
+# After these the broker's list may be a moment behind what it told, or behind what was sent.
+_ORDER_NEWS: Final = frozenset(
+    {
+        events.OrderAcknowledged,
+        events.OrderCancelled,
+        events.OrderRejected,
+        trade_events.OrderWorking,
+        trade_events.OrderFilled,
+        trade_events.RequestRefused,
+        broker_events.OrderUncertain,
+    }
+)
+_ORDERS_SENT: Final = (effects.PlaceOrder, effects.CancelOrder, effects.PlaceExit, effects.ModifyStop)
+
+
 def apply(state: State, event: Event, seq: int) -> Results:
     """Take one event in and say what follows. `seq` is the number of the event's record: order ids are built on it.
 
@@ -76,6 +91,13 @@ def apply(state: State, event: Event, seq: int) -> Results:
     """
     state.ts_ns, state.seq = max(state.ts_ns, event.ts_ns), seq
     results = _HANDLERS[type(event)](state, event, seq)
+    if state.documents.gates_real and _orders_move(event, results):
+        state.moved_ns = state.ts_ns
     refresh_control(state)
     state.last_results = tuple(results)
     return state.last_results
+
+
+def _orders_move(event: Event, results: list[Event | Effect]) -> bool:
+    """Whether orders were sent, changed or answered; what was told before moves nothing."""
+    return (type(event) in _ORDER_NEWS and bool(results)) or any(isinstance(one, _ORDERS_SENT) for one in results)

@@ -119,11 +119,6 @@ def still_unknown(state: State, ts_ns: int) -> Results:
     return pull_kill_switch(state, ts_ns, f"the position is unknown for {seconds} s", "reconciliation")
 
 
-def moved(state: State, ts_ns: int) -> None:
-    """An order was sent, changed or answered: an answer of the broker may not have it yet."""
-    state.moved_ns = ts_ns
-
-
 def _ask(state: State, ts_ns: int, reason: str) -> AskBroker:
     state.asked_ns = ts_ns
     return AskBroker(ts_ns=ts_ns, reason=reason)

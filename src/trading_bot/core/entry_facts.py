@@ -1,21 +1,50 @@
-"""What the size of an entry depends on, gathered from the state (specification 6.6)."""
+"""What the size of an entry depends on, and what the safety gate asks for, from the state (specification 6.6, 8.1)."""
+
+from typing import Final
 
 from trading_bot.core.state import State
+from trading_bot.engines.breaker_table import days_of
 from trading_bot.engines.context import size_value_e6
 from trading_bot.engines.entry_size import KellyFacts, SizeFacts
+from trading_bot.engines.safety_gate import Latency
+
+NEVER_EXPIRES_DAYS: Final = 99_999
 
 
 def size_facts(state: State) -> SizeFacts:
     """The facts of now. Margin in use is as of the newest account snapshot: the bot holds nothing when it asks."""
     return SizeFacts(
         margin_used_uusd=state.margin_used_uusd,
-        margin_per_contract_uusd=state.margin_per_contract_uusd or state.instrument.margin_assumed_uusd or None,
+        margin_per_contract_uusd=margin_per_contract_uusd(state),
         open_risk_uusd=sum(entry.order.risk_uusd for entry in state.entries.values()),
         last_entry_qty=state.budgets.last_entry_qty,
         last_trade_lost=state.budgets.last_trade_lost,
         vix_e6=size_value_e6(state.context, state.context_rules),
         kelly=state.kelly,
     )
+
+
+def margin_per_contract_uusd(state: State) -> int | None:
+    """What the broker asks for one contract, until it has answered what is assumed; None is unknown."""
+    return state.margin_per_contract_uusd or state.instrument.margin_assumed_uusd or None
+
+
+def days_to_expiry(state: State) -> int | None:
+    """Calendar days from the trade date to the contract's last; a market without a broker's contract has no end."""
+    if not state.documents.gates_real:
+        return NEVER_EXPIRES_DAYS
+    if not state.expiry or state.day is None:
+        return None
+    return days_of(state.expiry) - days_of(state.day.trade_date)
+
+
+def latency(state: State, ts_ns: int) -> Latency | None:
+    """The newest sample. One that is modelled does not age: nothing measures there."""
+    found = state.latency
+    if found is None:
+        return None
+    age_ns = 0 if found.modelled else state.wall_of(max(ts_ns - found.ts_ns, 0))
+    return Latency(found.decision_us_p99, found.loop_lag_us_max, age_ns)
 
 
 def kelly_rows(state: State) -> tuple[KellyFacts, ...]:

@@ -3,8 +3,8 @@
 from typing import Final
 
 from trading_bot.core import breaking, cost_desk, deadlines, event_watch, execution_quality, learning_desk, reentry
-from trading_bot.core.carried import EXECUTIONS_KEPT
 from trading_bot.core.deadlines import STOP_DEADLINE_TIMER
+from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
 from trading_bot.core.leaving import drop_trade, watch_in_kernel
@@ -31,11 +31,12 @@ Results = list[Event | Effect]
 
 def order_filled(state: State, event: OrderFilled, _seq: int) -> Results:
     """An execution of any leg; one that was told before (after a reconnect all of a day are) changes nothing."""
-    if event.exec_id in state.executions:
+    known = seen(state.executions, event.exec_id)
+    if known is Seen.REPEATED:
         return []
-    state.executions[event.exec_id] = event.commission_uusd if event.commission_estimated else None
-    while len(state.executions) > EXECUTIONS_KEPT:
-        del state.executions[next(iter(state.executions))]
+    remember(state.executions, event.exec_id, event.commission_uusd if event.commission_estimated else None)
+    if known is Seen.CORRECTED:
+        return _corrected(state, event)
     if event.leg is Leg.ENTRY:
         entry = state.entries.get(event.order_id) or state.final_entries.get(event.order_id)
         if entry is None:
@@ -51,6 +52,17 @@ def order_filled(state: State, event: OrderFilled, _seq: int) -> Results:
     results += _must_be_flat(state, event.ts_ns)
     results += drive(state, event.ts_ns)
     return results + end_if_idle(state, event.ts_ns)
+
+
+def _corrected(state: State, event: OrderFilled) -> Results:
+    """The broker changed an execution afterwards: told, and not booked twice; what it has now is asked."""
+    text = (
+        f"execution {event.exec_id} corrects one of order {event.order_id}: {event.side.value} {event.qty} at "
+        f"{event.price_ticks} ticks; results in this log stay as they were told first, the statement has the last word"
+    )
+    state.executions[event.exec_id] = None
+    alert = Alert(ts_ns=event.ts_ns, level="error", code="EXECUTION_CORRECTED", text=text)
+    return [alert, AskBroker(ts_ns=event.ts_ns, reason="EXECUTION_CORRECTED")]
 
 
 def _book(state: State, event: OrderFilled) -> int:

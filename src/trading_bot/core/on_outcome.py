@@ -9,6 +9,7 @@ from trading_bot.core import (
     breaking,
     context_desk,
     deadlines,
+    entry_facts,
     event_watch,
     learning_desk,
     levels_desk,
@@ -19,7 +20,6 @@ from trading_bot.core import (
     surroundings,
 )
 from trading_bot.core.control import LIVE_DATA, LIVE_MODE
-from trading_bot.core.entry_facts import size_facts
 from trading_bot.core.exit_watch import exit_found, watch
 from trading_bot.core.on_session import DATA_DOWN_CLEAR_TIMER, ENTRY_TTL_TIMER, watch_quality
 from trading_bot.core.state import State
@@ -167,7 +167,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         euc_factor_e6=reduced.euc_factor_e6,
         entries_per_hour_max=reduced.entries_per_hour_max,
         order_inefficient=budgets.inefficient(used, state.budget_limits),
-        size=size_facts(state),
+        size=entry_facts.size_facts(state),
         round_trip_uusd=state.round_trip_uusd,
         lockout_context=context_desk.lockouts_now(state),
         learning_blocked=state.learning.blocked(),
@@ -327,6 +327,11 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
             budgets.limits_of(state.config.safety, entries_hour_max=inputs.entries_per_hour_max),
             ts_ns,
         ),
+        equity_uusd=state.equity_uusd,
+        margin_used_uusd=state.margin_used_uusd,
+        margin_per_contract_uusd=entry_facts.margin_per_contract_uusd(state),
+        days_to_expiry=entry_facts.days_to_expiry(state),
+        latency=entry_facts.latency(state, ts_ns),
     )
 
 

@@ -10,12 +10,13 @@ import msgspec
 
 from trading_bot._fast import ExchangeSim
 from trading_bot._fast.spans import count_kind
-from trading_bot.core.carried import EXECUTIONS_KEPT, Carried, Ledger
+from trading_bot.core.carried import Carried, Ledger
 from trading_bot.core.cost_desk import with_adopted, with_corrected, with_measured
 from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.execution_quality import with_penalty
+from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.core.log_reader import MessageFrame, TickSpan
 from trading_bot.core.machine import Facts, Machine
 from trading_bot.domain import events, log_records, trade_events
@@ -359,15 +360,17 @@ class Player:
     def _filled(self, record: trade_events.OrderFilled) -> None:
         """A simulator's executions have no id that another process could meet again."""
         if not record.hypothetical:
-            if any(record.exec_id == known for known, _ in self.facts.carried.executions):
-                return
+            known = seen(dict(self.facts.carried.executions), record.exec_id)
             self._executed(record.exec_id, record.commission_uusd if record.commission_estimated else None)
+            if known is not Seen.NEW:
+                return
         sign = 1 if record.side is Side.BUY else -1
         self._carry(position_qty=(self.facts.carried.position_qty or 0) + sign * record.qty)
 
     def _executed(self, exec_id: str, estimated_uusd: int | None) -> None:
-        kept = dict(self.facts.carried.executions) | {exec_id: estimated_uusd}
-        self._carry(executions=tuple(kept.items())[-EXECUTIONS_KEPT:])
+        kept = dict(self.facts.carried.executions)
+        remember(kept, exec_id, estimated_uusd)
+        self._carry(executions=tuple(kept.items()))
 
     def _context_changed(self, record: ContextChanged) -> None:
         """A lockout that was asked for from outside outlives the process; an end comes by itself, at its time."""

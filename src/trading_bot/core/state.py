@@ -101,6 +101,7 @@ class State:
             trade_risk_uusd_max=round(config.sizing.max_risk_usd * UUSD_PER_USD),
             stop_ticks_max=config.sizing.stop_ticks_max,
             breakers=config.breakers,
+            margin_headroom_pct_min=config.sizing.margin_headroom_pct_min,
         )
         self.exit_rules: tuple[ExitRules, ...] = tuple(
             self._in_wall_time(exit_rules(config.exits, config.quality, template.exits))
@@ -122,6 +123,7 @@ class State:
         self._reset_facts()
 
     def _reset_facts(self) -> None:
+        self._reset_broker_facts()
         self.ts_ns = 0
         self.seq = 0  # of the record being applied
         self.mode = "OBSERVE"
@@ -131,18 +133,6 @@ class State:
         self.ending = False
         self.ended = False
         self.kill_reason: str | None = None
-        self.con_id = 0
-        self.expiry = 0
-        self.link_up = False
-        self.link_connected = False  # to the gateway, and from there to the broker
-        self.link: LinkStatus | None = None  # as this process was told
-        self.latency: LatencySampled | None = None
-        self.outage: Outage | None = None
-        self.data_type = 0
-        self.equity_uusd: int | None = None
-        self.margin_used_uusd: int | None = None
-        self.margin_per_contract_uusd: int | None = None  # as the broker answered, until then assumed
-        self.reconciled = False
         self.log_space_ok = True
         self.data_down = False
         self.quality_kill_armed = False
@@ -156,20 +146,7 @@ class State:
         self.shadows: dict[ClientOrderId, Shadow] = {}
         self.position: Position = FLAT
         self.position_known = True
-        # An unbroken stream of executions since the broker last agreed: exits may count on the position.
-        self.position_traced = False
-        self.answered_ns: int | None = None
-        self.asked_ns: int | None = None  # a question of ours that nobody has answered
-        self.unknown_since_ns: int | None = None  # what the broker has
-        self.moved_ns: int | None = None  # orders were sent, changed or answered
-        self.settling = 0  # questions in a row that fell into such a moment
-        self.told: dict[str, None] = {}  # differences that were told and stay, newest last
-        self.reconciliation: ReconciliationDone | None = None
         self.trade: Trade | None = None
-        # Executions by the broker's id, newest last; the estimated commission until the broker has reported it.
-        self.executions: dict[str, int | None] = {}
-        self.stray_exit: ClientOrderId | None = None  # names the exit that works for a position that no trade owns
-        self.stray_bracket: ClientOrderId | None = None  # names the bracket whose stop protects such a position
         self.flatten: FlattenState | None = None
         self.flatten_due_ns: int | None = None
         self.account: Account | None = None
@@ -198,6 +175,33 @@ class State:
         self.strategy_episodes: dict[int, tuple[int, int]] = {}  # template index: side of the last bar, episode
         self.kelly: tuple[KellyFacts, ...] = ()  # derived from the learning state whenever that changes
         self.last_results: tuple[Event | Effect, ...] = ()
+
+    def _reset_broker_facts(self) -> None:
+        self.con_id = 0
+        self.expiry = 0
+        self.link_up = False
+        self.link_connected = False  # to the gateway, and from there to the broker
+        self.link: LinkStatus | None = None  # as this process was told
+        self.latency: LatencySampled | None = None
+        self.outage: Outage | None = None
+        self.data_type = 0
+        self.equity_uusd: int | None = None
+        self.margin_used_uusd: int | None = None
+        self.margin_per_contract_uusd: int | None = None  # as the broker answered, until then assumed
+        self.reconciled = False
+        # An unbroken stream of executions since the broker last agreed: exits may count on the position.
+        self.position_traced = False
+        self.answered_ns: int | None = None
+        self.asked_ns: int | None = None  # a question of ours that nobody has answered
+        self.unknown_since_ns: int | None = None  # what the broker has
+        self.moved_ns: int | None = None  # orders were sent, changed or answered
+        self.settling = 0  # questions in a row that fell into such a moment
+        self.told: dict[str, None] = {}  # differences that were told and stay, newest last
+        self.reconciliation: ReconciliationDone | None = None
+        # Executions by the broker's id, newest last; the estimated commission until the broker has reported it.
+        self.executions: dict[str, int | None] = {}
+        self.stray_exit: ClientOrderId | None = None  # names the exit that works for a position that no trade owns
+        self.stray_bracket: ClientOrderId | None = None  # names the bracket whose stop protects such a position
 
     def _in_wall_time(self, rules: ExitRules) -> ExitRules:
         """What an order is given to fill is the broker's time."""

@@ -208,6 +208,16 @@ class SafetyConfig(Section, frozen=True):
     order_efficiency_messages_min: Annotated[
         int, within(1, 1_000_000), unit("messages", "of a session, before that ratio is judged")
     ] = 100
+    expiry_days_min: Annotated[int, within(0, 60), unit("days", "[U] no entries closer to expiry")] = 5
+    decision_p99_ms_max: Annotated[
+        int, within(1, 10_000), unit("ms", "p99 from tick to decision; above: no entries (spec 8.1, check 21)")
+    ] = 50
+    loop_lag_ms_max: Annotated[
+        int, within(1, 60_000), unit("ms", "longest time the loop was busy elsewhere; above: no entries")
+    ] = 500
+    latency_age_s_max: Annotated[
+        int, within(1, 600), unit("s", "a latency sample older than this (wall time) counts as none")
+    ] = 10
     fees_day_usd_max: Annotated[
         float, within(0, 10_000), unit("USD", "commission per session, at most 2 % of equity")
     ] = 100.0

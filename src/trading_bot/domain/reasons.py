@@ -70,6 +70,7 @@ class SafetyCheck(IntEnum):
     ORDER_SIZE = 7
     TRADE_RISK = 8
     OPEN_RISK = 9
+    MARGIN = 10
     DAILY_LOSS = 11
     WEEKLY_LOSS = 12
     DRAWDOWN = 13
@@ -78,7 +79,9 @@ class SafetyCheck(IntEnum):
     PRICE = 16
     SPREAD = 17
     SESSION = 18
+    EXPIRY = 19
     DUPLICATE = 20
+    LATENCY = 21
 
 
 class Action(StrEnum):

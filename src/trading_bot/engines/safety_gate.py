@@ -14,16 +14,26 @@ from trading_bot.domain.config import SafetyConfig
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
 from trading_bot.domain.reasons import SafetyCheck
-from trading_bot.domain.units import NS_PER_MS, UUSD_PER_USD
-from trading_bot.engines.breaker_table import Breaker, Money
+from trading_bot.domain.units import NS_PER_MS, NS_PER_S, UUSD_PER_USD
+from trading_bot.engines.breaker_table import PPM, PPM_PER_PCT, Breaker, Money
 from trading_bot.engines.breakers import entry_refused_by
 from trading_bot.engines.session import SessionState
+
+
+class Latency(msgspec.Struct, frozen=True, gc=False):
+    """The newest sample: p99 of tick to decision and the worst lag of the loop (us), and its age (ns, wall time)."""
+
+    decision_us_p99: float
+    loop_lag_us_max: float
+    age_ns: int = 0
 
 
 class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the gate looks at, at the moment of the order. None is unknown, and unknown never passes.
 
-    `breakers` are those that stop entries, `budgets` those that are used up; None where they were not looked at.
+    `breakers` are those that stop entries, `budgets` those that are used up; None where they were not looked at. Margin
+    is the account's, in use and for one more contract, in micro-dollars. `days_to_expiry` are calendar days from the
+    trade date to the contract's last.
     """
 
     ts_ns: int
@@ -43,6 +53,11 @@ class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     money: Money | None = None
     breakers: tuple[str, ...] | None = None
     budgets: tuple[str, ...] | None = None
+    equity_uusd: int | None = None
+    margin_used_uusd: int | None = None
+    margin_per_contract_uusd: int | None = None
+    days_to_expiry: int | None = None
+    latency: Latency | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
@@ -72,14 +87,16 @@ class SafetyGate:
         trade_risk_uusd_max: int,
         stop_ticks_max: int,
         breakers: BreakerConfig | None = None,
+        margin_headroom_pct_min: float = 20.0,
     ) -> None:
-        """`trade_risk_uusd_max` in micro-dollars, `stop_ticks_max` in ticks; both come from the sizing limits."""
+        """`trade_risk_uusd_max` in micro-dollars, `stop_ticks_max` in ticks; sizing has these and the headroom too."""
         self._limits = limits
         self._instrument = instrument
         self._order_qty_max = order_qty_max
         self._trade_risk_uusd_max = trade_risk_uusd_max
         self._stop_ticks_max = stop_ticks_max
         self._breakers = breakers or BreakerConfig()
+        self._margin_headroom_ppm = round(margin_headroom_pct_min * PPM_PER_PCT)
         self.blocked_by_check: Counter[str] = Counter()
 
     def approve(self, intent: EntryIntent, facts: SafetyFacts) -> ApprovedOrder | Refused:
@@ -153,6 +170,17 @@ class SafetyGate:
         limit = round(self._limits.open_risk_usd_max * UUSD_PER_USD)
         return f"open risk {after / UUSD_PER_USD:.2f} USD, limit {limit / UUSD_PER_USD:.2f}" if after > limit else None
 
+    def _margin(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        # Worst case as for the position: every working order of either side fills and keeps its margin.
+        equity, used, each = facts.equity_uusd, facts.margin_used_uusd, facts.margin_per_contract_uusd
+        if equity is None or used is None or each is None:
+            return "the margin is unknown"
+        contracts = facts.working_buy_qty + facts.working_sell_qty + intent.qty
+        after, usable = used + contracts * each, equity * (PPM - self._margin_headroom_ppm) // PPM
+        if after <= usable:
+            return None
+        return f"margin of {after / UUSD_PER_USD:.2f} USD, usable {usable / UUSD_PER_USD:.2f}"
+
     def _loss(self, intent: EntryIntent, facts: SafetyFacts, breaker: Breaker) -> str | None:
         # The worst case of this order on top of the open one: what would be halted afterwards is not sent.
         if facts.money is None:
@@ -188,6 +216,25 @@ class SafetyGate:
         allowed = facts.session_state is SessionState.ENTRIES
         return None if allowed else f"session state {facts.session_state.value}"
 
+    def _expiry(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        if facts.days_to_expiry is None:
+            return "the contract's expiry is unknown"
+        least = self._limits.expiry_days_min
+        return f"{facts.days_to_expiry} days to expiry, at least {least}" if facts.days_to_expiry < least else None
+
+    def _latency(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
+        found, limits = facts.latency, self._limits
+        if found is None:
+            return "the latency is unknown"
+        if found.age_ns > limits.latency_age_s_max * NS_PER_S:
+            return f"latency was measured {found.age_ns / NS_PER_S:.1f} s ago, allowed {limits.latency_age_s_max}"
+        rows = (
+            ("tick to decision p99", found.decision_us_p99, limits.decision_p99_ms_max),
+            ("loop lag", found.loop_lag_us_max, limits.loop_lag_ms_max),
+        )
+        slow = [f"{name} {us / 1_000:.1f} ms, limit {ms}" for name, us, ms in rows if not us <= ms * 1_000]
+        return "; ".join(slow) or None
+
     def _duplicate(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
         if facts.last_entry is None or facts.last_entry[:2] != (intent.side, intent.limit_ticks):
             return None
@@ -208,6 +255,7 @@ _CHECKS: Final[tuple[tuple[SafetyCheck, _Check], ...]] = (
     (SafetyCheck.ORDER_SIZE, SafetyGate._order_size),  # noqa: SLF001
     (SafetyCheck.TRADE_RISK, SafetyGate._trade_risk),  # noqa: SLF001
     (SafetyCheck.OPEN_RISK, SafetyGate._open_risk),  # noqa: SLF001
+    (SafetyCheck.MARGIN, SafetyGate._margin),  # noqa: SLF001
     (SafetyCheck.DAILY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, Breaker.DAILY_HALT)),  # noqa: SLF001
     (SafetyCheck.WEEKLY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, Breaker.WEEKLY_HALT)),  # noqa: SLF001
     (SafetyCheck.DRAWDOWN, lambda gate, intent, facts: gate._loss(intent, facts, Breaker.DRAWDOWN_HALT)),  # noqa: SLF001
@@ -216,5 +264,7 @@ _CHECKS: Final[tuple[tuple[SafetyCheck, _Check], ...]] = (
     (SafetyCheck.PRICE, SafetyGate._price),  # noqa: SLF001
     (SafetyCheck.SPREAD, SafetyGate._spread),  # noqa: SLF001
     (SafetyCheck.SESSION, SafetyGate._session),  # noqa: SLF001
+    (SafetyCheck.EXPIRY, SafetyGate._expiry),  # noqa: SLF001
     (SafetyCheck.DUPLICATE, SafetyGate._duplicate),  # noqa: SLF001
+    (SafetyCheck.LATENCY, SafetyGate._latency),  # noqa: SLF001
 )
