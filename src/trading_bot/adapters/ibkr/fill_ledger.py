@@ -1,0 +1,105 @@
+"""Executions and commissions by their ids: each told once, corrections seen, commissions early or late (EX07, RC06).
+
+The broker numbers an execution `0000e1a7.656447c6.01.01`; a correction has the same id but for a higher last number.
+"""
+
+from typing import Final
+
+import msgspec
+
+from trading_bot.adapters.ibkr.broker_rows import Execution
+from trading_bot.domain.broker_events import BrokerNotice, CommissionReported
+from trading_bot.domain.events import Input
+from trading_bot.domain.orders import ClientOrderId, Leg
+from trading_bot.domain.units import UUSD_PER_USD
+
+_COMMISSION_USD_MAX: Final = 1e6  # the broker's mark for "unset" is 1.8e308
+_CURRENCY: Final = "USD"
+
+
+class _Told(msgspec.Struct):
+    execution: Execution
+    rank: int
+
+
+class _Owed(msgspec.Struct, frozen=True):
+    """A commission that was told as an estimate."""
+
+    order_id: ClientOrderId
+    leg: Leg
+    qty: int
+    estimated_uusd: int
+
+
+class FillLedger:
+    """What was executed and what it cost."""
+
+    def __init__(self, fee_per_side_uusd: int) -> None:
+        """`fee_per_side_uusd` is the estimate for one lot until the broker has reported one."""
+        self._fee_uusd = fee_per_side_uusd
+        self._told: dict[str, _Told] = {}  # by the id without the number of the correction
+        self._seen: set[str] = set()
+        self._owed: dict[str, _Owed] = {}
+        self._reported: dict[str, int] = {}  # commissions that came before their execution
+
+    def take(self, execution: Execution) -> tuple[Execution | None, str]:
+        """What of an execution is news (None: nothing), and what has to be said about a correction ("": nothing)."""
+        base, rank = execution.base
+        self._seen.add(execution.exec_id)
+        before = self._told.get(base)
+        if before is None:
+            self._told[base] = _Told(execution, rank)
+            return execution, ""
+        if rank <= before.rank:
+            return None, ""
+        old, self._told[base] = before.execution, _Told(execution, rank)
+        if (old.qty, old.price_ticks, old.side) == (execution.qty, execution.price_ticks, execution.side):
+            return None, ""
+        text = (
+            f"execution {execution.exec_id} of {execution.order_ref} corrects {old.exec_id}: "
+            f"{old.qty} at {old.price_ticks} ticks is now {execution.qty} at {execution.price_ticks}"
+        )
+        added = execution.qty - old.qty
+        if added <= 0 or old.side is not execution.side:
+            return None, text
+        return msgspec.structs.replace(execution, qty=added), text
+
+    def know(self, execution: Execution) -> None:
+        """Remember an execution of before this run, so that it is never told."""
+        base, rank = execution.base
+        self._seen.add(execution.exec_id)
+        self._told.setdefault(base, _Told(execution, rank))
+
+    def commission(self, order_id: ClientOrderId, leg: Leg, execution: Execution) -> tuple[int, bool]:
+        """Commission of an execution that is being told, in micro-dollars, and whether it is an estimate."""
+        reported = self._reported.pop(execution.exec_id, None)
+        if reported is not None:
+            return reported, False
+        estimated = self._fee_uusd * execution.qty
+        self._owed[execution.exec_id] = _Owed(order_id, leg, execution.qty, estimated)
+        return estimated, True
+
+    def report(self, exec_id: str, commission: float, currency: str) -> list[Input]:
+        """The broker's commission of an execution."""
+        if not 0 <= commission < _COMMISSION_USD_MAX:
+            return []  # the broker's way to say that it does not know yet
+        if currency != _CURRENCY:
+            text = f"the commission of {exec_id} is in {currency}, expected {_CURRENCY}: the estimate stays"
+            return [BrokerNotice(ts_ns=0, code=0, text=text, error=False)]
+        uusd = round(commission * UUSD_PER_USD)
+        owed = self._owed.pop(exec_id, None)
+        if owed is None:
+            if exec_id not in self._seen:
+                self._reported[exec_id] = uusd
+            return []
+        self._fee_uusd = uusd // owed.qty
+        return [
+            CommissionReported(
+                ts_ns=0,
+                order_id=owed.order_id,
+                leg=owed.leg,
+                exec_id=exec_id,
+                commission_uusd=uusd,
+                estimated_uusd=owed.estimated_uusd,
+            )
+        ]
