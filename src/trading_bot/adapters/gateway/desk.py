@@ -52,7 +52,7 @@ class Desk:
         self.hours = Hours(gateway.contracts.calendar)
         self.account = Account(config.account, round(config.equity_usd * UUSD))
         self.executions = ExecutionBook(self.account, config.seed, self._fee_uusd)
-        self.watch = AccountWatch(gateway, self)
+        self.watch: AccountWatch = AccountWatch(gateway, self)
         self.teller = Teller(gateway, self.at)
         self.flow = Flow(
             account=self.account,

@@ -1,6 +1,5 @@
 """From a request's message id to its handler: pacing first, then the table."""
 
-import importlib.util
 import time
 from collections import deque
 from collections.abc import Callable
@@ -8,6 +7,15 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from trading_bot.adapters.gateway import (
+    account_requests,
+    connection_requests,
+    history_requests,
+    market_requests,
+    order_requests,
+    stream_requests,
+    tick_requests,
+)
 from trading_bot.adapters.gateway.client import Client
 from trading_bot.adapters.gateway.wire import BadRequest, Fields
 
@@ -18,13 +26,13 @@ Handler = Callable[["Gateway", Client, Fields], None]
 
 START_API: Final = 71
 _MODULES: Final = (
-    "connection_requests",
-    "market_requests",
-    "stream_requests",
-    "tick_requests",
-    "history_requests",
-    "order_requests",
-    "account_requests",
+    connection_requests,
+    market_requests,
+    stream_requests,
+    tick_requests,
+    history_requests,
+    order_requests,
+    account_requests,
 )
 _SECOND_NS: Final = 1_000_000_000
 # A second, less what the way here may delay the first of a client's messages: one that keeps to the rate is not blamed.
@@ -34,10 +42,9 @@ _WINDOW_NS: Final = 900_000_000
 def handlers() -> dict[int, Handler]:
     """Every request this gateway understands, by message id."""
     merged: dict[int, Handler] = {}
-    for name in _MODULES:
-        where = f"trading_bot.adapters.gateway.{name}"
-        if importlib.util.find_spec(where) is not None:
-            merged.update(importlib.import_module(where).HANDLERS)
+    for module in _MODULES:
+        assert not merged.keys() & module.HANDLERS.keys(), f"{module.__name__} takes requests of another module"
+        merged.update(module.HANDLERS)
     return merged
 
 

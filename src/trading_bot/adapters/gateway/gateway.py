@@ -1,7 +1,6 @@
 """The gateway: a listener on the loopback interface, its clients, and the pump that moves the market's time."""
 
 import asyncio
-import importlib.util
 import ipaddress
 import os
 import traceback
@@ -14,8 +13,10 @@ import msgspec
 from trading_bot.adapters.gateway.client import VERSION_MIN, Client
 from trading_bot.adapters.gateway.clock import GatewayClock
 from trading_bot.adapters.gateway.contracts import ContractBook
+from trading_bot.adapters.gateway.desk import Desk
 from trading_bot.adapters.gateway.dispatch import Dispatcher
 from trading_bot.adapters.gateway.faults import Faults
+from trading_bot.adapters.gateway.market import Market
 from trading_bot.adapters.gateway.scenario import Scenario, read_steps
 from trading_bot.adapters.gateway.wire import Fields
 from trading_bot.domain.errors import SourceUnreachable, UsageError
@@ -24,9 +25,6 @@ from trading_bot.domain.instruments import INSTRUMENTS
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from trading_bot.adapters.gateway.contracts import ContractBook
-    from trading_bot.adapters.gateway.desk import Desk
-    from trading_bot.adapters.gateway.market import Market
 
 PUMP_S: Final = 0.002
 SEED_MAX: Final = (1 << 63) - 1
@@ -119,9 +117,9 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self.dispatcher = Dispatcher(self)
         self.scenario = Scenario(self, read_steps(config.scenario) if config.scenario else ())
-        self.contracts: ContractBook = _part("contracts", "ContractBook", self)
-        self.market: Market = _part("market", "Market", self)
-        self.desk: Desk = _part("desk", "Desk", self)
+        self.contracts = ContractBook(self)
+        self.market = Market(self)
+        self.desk: Desk = Desk(self)
 
     async def start(self) -> None:
         """Open the market, so that a start or a file that is none is told now, and listen.
@@ -269,26 +267,3 @@ class Gateway:
             self.market.forget(client)
             self.tell("client_left", client_id=client.client_id)
         client.subscriptions.clear()
-
-
-class _Quiet:
-    """Stands where a part is not there yet: no records, no orders."""
-
-    def advance(self, now_ns: int) -> None:
-        """Nothing happens."""
-
-    def forget(self, client: Client) -> None:
-        """There are no streams."""
-
-    def next_order_id(self, client_id: int) -> int:
-        """Ids begin at 1."""
-        del client_id
-        return 1
-
-
-def _part(module: str, name: str, gateway: Gateway) -> Any:
-    """Part `name(gateway)` of a sibling module."""
-    where = f"trading_bot.adapters.gateway.{module}"
-    if importlib.util.find_spec(where) is None:
-        return _Quiet()
-    return getattr(importlib.import_module(where), name)(gateway)
