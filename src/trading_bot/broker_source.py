@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from trading_bot.adapters.ibkr import probe
+from trading_bot.adapters.ibkr.account import Account
 from trading_bot.adapters.ibkr.contracts import BoundContract, bind
 from trading_bot.adapters.ibkr.feed import IbkrFeed
 from trading_bot.adapters.ibkr.history import load_history
@@ -28,6 +29,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     bound: BoundContract
     feed: IbkrFeed
     link: Link
+    account: Account
     history: list[HistoryLoaded]
     speed: float
 
@@ -85,13 +87,17 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         feed = IbkrFeed(session, instrument, description)
         subscriptions = Subscriptions(session, bound, feed, config.ibkr.resubscribe_wait_s)
         link = Link(session, subscriptions, config.ibkr, lambda ts_ns: _is_open(table, ts_ns))
+        account = Account(session)
+        link.on_reconnected.append(account.request)
         link.start()
+        account.request()
         undo.pop_all()
     return BrokerSource(
         session=session,
         bound=bound,
         feed=feed,
         link=link,
+        account=account,
         history=history,
         speed=session.clock.speed,
     )
