@@ -5,7 +5,7 @@ is told `answer_latency_ms` after it happened. Everything due is done at its own
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -122,24 +122,11 @@ class Desk:
             else:
                 floor.quote = (record.bid_ticks, record.bid_qty, record.ask_ticks, record.ask_qty)
             # Stops meet a record before anything that rests does.
-            self._trigger_stops(floor, on_trade=trade)
+            self.flow.meet(floor, on_trade=trade)
             if trade:
                 floor.on_trade(record.ts_ns, record.price_ticks, record.qty, record.aggressor)
             else:
                 floor.on_quote(record.ts_ns, *floor.quote)
-
-    def _trigger_stops(self, floor: Floor, *, on_trade: bool, orders: Iterable[Order] | None = None) -> None:
-        reached = []
-        for order in self.flow.live.values() if orders is None else orders:
-            if order.listed.con_id != floor.listed.con_id or not order.is_stop or order.open <= 0:
-                continue
-            if not self.flow.may_trade(order):
-                continue
-            if floor.triggers(order, on_trade=on_trade):
-                reached.append(order)
-            elif on_trade:
-                floor.trail(order)
-        self.flow.trigger(reached)
 
     def _floor_of(self, order: Order) -> Floor:
         return self.floor(order.listed)
@@ -253,7 +240,6 @@ class Desk:
         for order in accepted:
             if order.ended:
                 continue
-            self._trigger_stops(self.floor(order.listed), on_trade=False, orders=[order])
             self.flow.review(order)
             if order.tif == "IOC" and not order.ended:
                 self.flow.cancel(order, "what was not filled at once")
@@ -312,8 +298,6 @@ class Desk:
             self.teller.error(order, *(order_checks.MODIFY_FILLED if filled else order_checks.DUPLICATE_ID))
             return
         self.flow.change(order, request)
-        if not order.ended:
-            self._trigger_stops(self.floor(order.listed), on_trade=False, orders=[order])
 
     def cancel(self, client: Client, order_id: int) -> None:
         """Withdraw an order of this client."""

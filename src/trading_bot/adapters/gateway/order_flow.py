@@ -4,7 +4,7 @@ Every step brings an order's state in line with what is true now (`review`) and 
 at the exchange is the floor's; a fill comes back through `filled`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from trading_bot.adapters.gateway import oca
@@ -100,6 +100,7 @@ class Flow:
         """Put to the exchange, or take back, what should be there now: the order and its OCA group."""
         members = self._members(order)
         for member in members:
+            self._reaches(member, on_trade=False)
             self._refresh(member)
         wanted = oca.at_once(member for member in members if self._ready(member))
         now_ns = self._now()
@@ -123,12 +124,21 @@ class Flow:
             order.status = status
             self._teller.order(order)
 
-    def trigger(self, orders: Iterable[Order]) -> None:
-        """Stops whose price the market has reached."""
-        for order in list(orders):
-            if not order.ended and order.is_stop:
-                order.triggered = True
+    def meet(self, floor: "Floor", *, on_trade: bool) -> None:
+        """A record has come to the floor: stops that it triggers become orders, trailing ones follow it."""
+        here = [order for order in self.live.values() if order.is_stop and order.listed.con_id == floor.listed.con_id]
+        for order in here:
+            if not order.ended and self._reaches(order, on_trade=on_trade):
                 self.review(order)
+            elif on_trade and self.may_trade(order):
+                floor.trail(order)
+
+    def _reaches(self, order: Order, *, on_trade: bool) -> bool:
+        """Is it a stop in force whose price the market has reached? Then it has triggered."""
+        if order.ended or not order.is_stop or order.open <= 0 or not self.may_trade(order):
+            return False
+        order.triggered = self._floor_of(order).triggers(order, on_trade=on_trade)
+        return order.triggered
 
     # Fills
 

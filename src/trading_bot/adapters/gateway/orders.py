@@ -185,8 +185,8 @@ class Order:
     @property
     def total(self) -> int:
         """Lots of the order as it is told: a child's follow its parent's fills once there are some."""
-        waiting = self.parent is not None and self.released == 0 and not self.parent.ended
-        return (self.asked if waiting else self.released) - self.reduced
+        waiting = self.released == 0 and self.may_grow
+        return (self.asked if waiting or not self.accepted else self.released) - self.reduced
 
     @property
     def open(self) -> int:
