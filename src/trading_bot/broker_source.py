@@ -12,11 +12,13 @@ from trading_bot.adapters.ibkr.feed import IbkrFeed
 from trading_bot.adapters.ibkr.history import load_history
 from trading_bot.adapters.ibkr.link import Link
 from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
+from trading_bot.adapters.ibkr.sink import SessionBroker
 from trading_bot.adapters.ibkr.subscriptions import Subscriptions
 from trading_bot.config_files import RunOptions
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.events import HistoryLoaded
 from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.ports import Broker
 from trading_bot.engines.session import SessionTable, continuous_trading
 
 SIMULATED: Final = "DUSIM"  # accounts of a gateway simulator, whose time may run fast
@@ -32,6 +34,11 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     account: Account
     history: list[HistoryLoaded]
     speed: float
+
+    def sink(self, simulated: Broker | None) -> Broker:
+        """The runner's broker: what the connection tells, merged with the simulated broker that takes the orders."""
+        assert simulated is not None
+        return SessionBroker(self.session, simulated)
 
     def close(self) -> None:
         """An orderly end of the connection."""

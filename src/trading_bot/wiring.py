@@ -4,7 +4,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from trading_bot.core.earlier_runs import left_behind, rebuild_learning
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_desk import OperatorDesk
 from trading_bot.core.recovery import Recovered, recover_run
+from trading_bot.core.recovery import Sink as SimulatedSink
 from trading_bot.core.runner import BotRunner
 from trading_bot.core.summarize import summarize
 from trading_bot.domain import events
@@ -177,11 +178,11 @@ def _inlet(options: RunOptions, start: _Start) -> ContextInlet:
 def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocuments, desk: OperatorDesk) -> _Start:
     attributes, build = _attributes(options, source), build_digest()
     found = find_unfinished(options.data_dir, attributes)
-    sink = _sink(row, options, documents.instrument, source)
     recovered: Recovered | None = None
     carried, first_inputs = Carried(), list[Input]()
     history = source.history
     if found is None:
+        broker, exchange = _simulated(row, options, documents.instrument)
         folder = options.data_dir / "runs" / options.run_id
         left = left_behind(options.data_dir, earlier_runs(options.data_dir, attributes), source.first_ts_ns or 0)
         carried = left.carried
@@ -192,8 +193,8 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
     else:
         folder = found
         log_setup.bind_ids(run_id=folder.name)
-        recovered = _recover(folder, build, documents, lambda: _sink(row, options, documents.instrument, source))
-        sink = _Sink(recovered.broker, recovered.exchange)
+        recovered = _recover(folder, build, documents, lambda: _simulated(row, options, documents.instrument))
+        broker, exchange = recovered.broker, recovered.exchange
         first_inputs += _after_recovery(desk, recovered)
         if not recovered.warm:
             # Also the next log of a run cut between two sessions begins with it, so it is no history of the runner's.
@@ -211,7 +212,7 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
     return _Start(
         folder=folder,
         identity=identity,
-        sink=sink,
+        sink=_sink(source, broker, exchange),
         recovered=recovered,
         carried=carried,
         history=history,
@@ -234,15 +235,20 @@ class _Sink(msgspec.Struct, frozen=True):
     exchange: ExchangeSim | None
 
 
-def _sink(row: ModeRow, options: RunOptions, instrument: Instrument, source: Source) -> _Sink:
-    config = exchange_config(options.loaded.config.simulator, instrument, options.seed or 0)
-    exchange = ExchangeSim(config)
-    simulated = SimBroker(exchange, suppress=row.suppress, instrument_id=instrument.id)
-    if source.broker is None:
-        return _Sink(simulated, exchange)
-    from trading_bot.adapters.ibkr.sink import SessionBroker
+def _simulated(row: ModeRow, options: RunOptions, instrument: Instrument) -> tuple[Broker | None, ExchangeSim | None]:
+    """The exchange simulator as a broker; nothing where orders leave this machine."""
+    if row.orders_leave:
+        return None, None
+    exchange = ExchangeSim(exchange_config(options.loaded.config.simulator, instrument, options.seed or 0))
+    return SimBroker(exchange, suppress=row.suppress, instrument_id=instrument.id), exchange
 
-    return _Sink(SessionBroker(source.broker.session, simulated), exchange)
+
+def _sink(source: Source, broker: Broker | None, exchange: ExchangeSim | None) -> _Sink:
+    """The runner's broker: what is simulated, or the one at the other end of the connection, and what that tells."""
+    if source.broker is None:
+        assert broker is not None
+        return _Sink(broker, exchange)
+    return _Sink(source.broker.sink(broker), exchange)
 
 
 def _refuse_halted(desk: OperatorDesk) -> None:
@@ -254,12 +260,8 @@ def _refuse_halted(desk: OperatorDesk) -> None:
         )
 
 
-def _recover(folder: Path, build: str, documents: RunDocuments, new_sink: Callable[[], _Sink]) -> Recovered:
-    def pair() -> tuple[Broker, ExchangeSim | None]:
-        sink = new_sink()
-        return sink.broker, sink.exchange
-
-    recovered = recover_run(folder, build=build, config_hash=documents.config_hash, sink=pair)
+def _recover(folder: Path, build: str, documents: RunDocuments, sink: SimulatedSink) -> Recovered:
+    recovered = recover_run(folder, build=build, config_hash=documents.config_hash, sink=sink)
     log_setup.get_logger().warning(
         "run_continued",
         run=folder.name,

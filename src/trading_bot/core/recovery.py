@@ -45,7 +45,8 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
     `warm`: kernel and broker are as the last log left them, also where that log ended and the next is to begin.
 
-    `broker` and `exchange` are where orders go: as the log left them when `warm`, else new.
+    `broker` and `exchange` are the simulated ones that orders go to: as the log left them when `warm`, else new; None
+    where orders leave this machine.
 
     `log` is None when the run was cut between two session logs; `previous` is the session before the last log's.
     """
@@ -59,7 +60,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     feed_records: int
     ts_first_ns: int
     previous: Machine | None
-    broker: Broker
+    broker: Broker | None
     exchange: ExchangeSim | None
 
     def machine_before(self, documents: RunDocuments) -> Machine | None:
@@ -114,14 +115,15 @@ def unfinished(run_folder: Path) -> bool:
         return isinstance(record, events.RunEnded) and record.exit_reason in _GO_ON
 
 
-def recover_run(
-    run_folder: Path, *, build: str, config_hash: str, sink: Callable[[], tuple[Broker, ExchangeSim | None]]
-) -> Recovered:
+Sink = Callable[[], tuple[Broker | None, ExchangeSim | None]]
+
+
+def recover_run(run_folder: Path, *, build: str, config_hash: str, sink: Sink) -> Recovered:
     """Replay the sessions of a run and open its last log for appending.
 
-    `sink` makes a broker, and the exchange that a simulated one has. They are rebuilt from the market data, effects and
-    answers in the logs, where our own build and configuration wrote them; answers it still owes are delivered
-    afterwards.
+    `sink` makes a simulated broker, and the exchange it has. They are rebuilt from the market data, effects and answers
+    in the logs, where our own build and configuration wrote them; answers it still owes are delivered afterwards.
+    A real broker, for which `sink` gives None, is asked instead, and nothing in the logs is sent to it.
 
     Raises:
         LogCorrupt: a damaged log.
@@ -199,7 +201,7 @@ class _StandIn:
     What another build or configuration wrote is not told: that broker's exchange may have worked differently.
     """
 
-    def __init__(self, sink: Callable[[], tuple[Broker, ExchangeSim | None]], build: str, config_hash: str) -> None:
+    def __init__(self, sink: Sink, build: str, config_hash: str) -> None:
         self._sink = sink
         self._ours = (build, config_hash)
         self._writer: tuple[str, str] | None = None
@@ -215,7 +217,7 @@ class _StandIn:
 
     def tell(self, record: Event | Effect) -> None:
         """A record was applied."""
-        if self._writer == self._ours:
+        if self._writer == self._ours and self.broker is not None:
             _tell(self.broker, record)
 
 
