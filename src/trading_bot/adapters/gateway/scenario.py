@@ -54,8 +54,12 @@ class Scenario:
         Raises:
             UsageError: it means nothing.
         """
-        step = Step(do=action, **values)
-        check(step, f"scenario.do({action!r})")
+        where = f"scenario.do({action!r})"
+        try:
+            step = msgspec.convert({"do": action, **values}, Step)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{where}: {error}") from error
+        check(step, where)
         if step.at_s:
             self._put(self._gateway.clock.now_ns() + int(step.at_s * _NS_PER_S), step, begins=True)
         else:
@@ -74,7 +78,8 @@ class Scenario:
     def _carry_out(self, step: Step, *, begins: bool) -> None:
         action = check(step, "scenario")
         begins = begins and step.on
-        self._gateway.tell("scenario", do=step.do, begins=begins, code=step.code or None, ms=step.ms or None)
+        given = {name: getattr(step, name) for name in action.takes if getattr(step, name)}
+        self._gateway.tell("scenario", do=step.do, begins=begins, **given)
         if begins:
             action.begin(self._gateway, step)
             if step.for_s:
