@@ -11,6 +11,7 @@ from trading_bot.adapters.ibkr.contracts import BoundContract, bind
 from trading_bot.adapters.ibkr.feed import IbkrFeed
 from trading_bot.adapters.ibkr.history import load_history
 from trading_bot.adapters.ibkr.link import Link
+from trading_bot.adapters.ibkr.link_state import LIVE, UNKNOWN
 from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
 from trading_bot.adapters.ibkr.sink import SessionBroker
 from trading_bot.adapters.ibkr.subscriptions import Subscriptions
@@ -21,6 +22,7 @@ from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.ports import Broker
 from trading_bot.engines.session import SessionTable, continuous_trading
 
+_OUTSIDE_RTH: Final = 4
 SIMULATED: Final = "DUSIM"  # accounts of a gateway simulator, whose time may run fast
 
 
@@ -66,10 +68,13 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         account=options.account,
         connect_timeout_s=config.ibkr.connect_timeout_s,
         request_timeout_s=config.ibkr.request_timeout_s,
+        messages_per_s_max=config.ibkr.messages_per_s_max,
+        messages_reserved=config.ibkr.messages_reserved,
     )
     probe.probe(settings.host, settings.port)  # says most exactly what is wrong, before a client id is taken
     fast = (options.speed or 1.0) if options.clock == "feed" else None
     session = IbkrSession(settings, speed=fast)
+    link = Link(session, config.ibkr, lambda ts_ns: _patience(table, ts_ns))
     with ExitStack() as undo:
         undo.callback(session.close)
         session.connect()
@@ -92,11 +97,11 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
             "speed": session.clock.speed,
         }
         feed = IbkrFeed(session, instrument, description)
-        subscriptions = Subscriptions(session, bound, feed, config.ibkr.resubscribe_wait_s)
-        link = Link(session, subscriptions, config.ibkr, lambda ts_ns: _is_open(table, ts_ns))
+        link.on_data_type.append(lambda data_type: feed.set_delayed(delayed=data_type not in {LIVE, UNKNOWN}))
         account = Account(session)
         link.on_reconnected.append(account.request)
-        link.start()
+        wait_s = config.ibkr.resubscribe_wait_s
+        link.start(Subscriptions(session, bound.contract, wait_s, feed.set_request_ids))
         account.request()
         undo.pop_all()
     return BrokerSource(
@@ -110,5 +115,9 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
     )
 
 
-def _is_open(table: SessionTable, ts_ns: int) -> bool:
-    return continuous_trading(table.trading_day(ts_ns), ts_ns)
+def _patience(table: SessionTable, ts_ns: int) -> int:
+    """How many times longer than in regular hours the market may be silent (specification 4); 0 while it is shut."""
+    day = table.trading_day(ts_ns)
+    if not continuous_trading(day, ts_ns):
+        return 0
+    return 1 if continuous_trading(day, ts_ns, market="rth") else _OUTSIDE_RTH

@@ -36,18 +36,39 @@ class Kind(StrEnum):
     BOOK_RESET = "BOOK_RESET"  # depth starts afresh
 
 
+class Request(StrEnum):
+    """What of ours a message about an order answers."""
+
+    PLACE = "PLACE"
+    MODIFY = "MODIFY"
+    CANCEL = "CANCEL"
+
+
+class Effect(StrEnum):
+    """What such a message means for the order. None of them is a reason to send anything again."""
+
+    NONE = "NONE"
+    ASK = "ASK"  # it may be live: the broker is asked
+    REJECTED = "REJECTED"  # it never lived, unless the broker has shown it working or an execution
+    CANCELLED = "CANCELLED"  # it has ended, to be confirmed by its status
+
+
 class Code(msgspec.Struct, frozen=True):
-    """One code. `error`: of the class ERROR that the broker-error breaker counts (specification 8.2)."""
+    """One code. `error`: of the class ERROR that the broker-error breaker counts (specification 8.2).
+
+    `ends_stream`: said about a stream it means that the stream is gone.
+    """
 
     kind: Kind
     meaning: str
     error: bool = False
+    ends_stream: bool = False
 
 
 _ROWS: Final[dict[int, Code]] = {
     100: Code(Kind.PACING, "more than 50 messages in a second", error=True),
-    101: Code(Kind.STREAM_FAILED, "no market data line is left", error=True),
-    102: Code(Kind.STREAM_FAILED, "a request id was used twice", error=True),
+    101: Code(Kind.STREAM_FAILED, "no market data line is left", error=True, ends_stream=True),
+    102: Code(Kind.STREAM_FAILED, "a request id was used twice", error=True, ends_stream=True),
     103: Code(Kind.ORDER_UNCERTAIN, "an order id was used twice", error=True),
     104: Code(Kind.ORDER_UNCERTAIN, "a filled order cannot be changed"),
     105: Code(Kind.ORDER_UNCERTAIN, "a change does not fit the order that works", error=True),
@@ -61,26 +82,26 @@ _ROWS: Final[dict[int, Code]] = {
     162: Code(Kind.HISTORY, "historical data: no data, or asked too often"),
     163: Code(Kind.ORDER_REJECTED, "the price is outside the precaution's percentage", error=True),
     165: Code(Kind.HISTORY, "historical data: a message of the service"),
-    200: Code(Kind.ORDER_REJECTED, "no such contract", error=True),
+    200: Code(Kind.ORDER_REJECTED, "no such contract", error=True, ends_stream=True),
     201: Code(Kind.ORDER_REJECTED, "rejected", error=True),
     202: Code(Kind.ORDER_CANCELLED, "cancelled"),
     203: Code(Kind.ORDER_REJECTED, "the account may not trade this", error=True),
     300: Code(Kind.STREAM_FAILED, "no stream has this id"),
-    309: Code(Kind.STREAM_FAILED, "too many depth requests", error=True),
+    309: Code(Kind.STREAM_FAILED, "too many depth requests", error=True, ends_stream=True),
     317: Code(Kind.BOOK_RESET, "market depth was reset"),
-    320: Code(Kind.ORDER_UNCERTAIN, "the gateway could not read a request", error=True),
-    321: Code(Kind.ORDER_UNCERTAIN, "the gateway refused a request", error=True),
-    322: Code(Kind.ORDER_UNCERTAIN, "the gateway failed on a request", error=True),
+    320: Code(Kind.ORDER_UNCERTAIN, "the gateway could not read a request", error=True, ends_stream=True),
+    321: Code(Kind.ORDER_UNCERTAIN, "the gateway refused a request", error=True, ends_stream=True),
+    322: Code(Kind.ORDER_UNCERTAIN, "the gateway failed on a request", error=True, ends_stream=True),
     326: Code(Kind.SOCKET, "the client id is taken"),
     329: Code(Kind.ORDER_UNCERTAIN, "a change was refused", error=True),
-    354: Code(Kind.DELAYED, "no subscription to this market's data"),
+    354: Code(Kind.DELAYED, "no subscription to this market's data", ends_stream=True),
     366: Code(Kind.HISTORY, "no request for history has this id"),
     382: Code(Kind.ORDER_REJECTED, "the price is outside the precaution's range", error=True),
     383: Code(Kind.ORDER_REJECTED, "the size is outside the precaution's range", error=True),
     388: Code(Kind.ORDER_REJECTED, "below the smallest size", error=True),
     399: Code(Kind.ORDER_INFO, "a message about an order that works, or will"),
     404: Code(Kind.ORDER_INFO, "held while shares are located"),
-    420: Code(Kind.STREAM_FAILED, "a real-time query failed"),
+    420: Code(Kind.STREAM_FAILED, "a real-time query failed", ends_stream=True),
     434: Code(Kind.ORDER_REJECTED, "the size is zero", error=True),
     451: Code(Kind.ORDER_REJECTED, "above the size limit of the preset", error=True),
     460: Code(Kind.ORDER_REJECTED, "no permission to trade this", error=True),
@@ -97,8 +118,9 @@ _ROWS: Final[dict[int, Code]] = {
     2105: Code(Kind.FARM_IDLE, "the farm of historical data is away"),
     2106: Code(Kind.FARM_IDLE, "the farm of historical data is well"),
     2107: Code(Kind.FARM_IDLE, "the farm of historical data sleeps"),
-    2108: Code(Kind.FARM_IDLE, "a market data farm sleeps"),
+    2108: Code(Kind.FARM_UP, "a market data farm sleeps until somebody asks"),
     2109: Code(Kind.ORDER_INFO, "outsideRth is ignored here"),
+    2119: Code(Kind.NOTICE, "a market data farm is being connected"),
     2110: Code(Kind.LINK_DOWN, "the gateway has lost its server"),
     2157: Code(Kind.FARM_IDLE, "the farm of contract definitions is away"),
     2158: Code(Kind.FARM_IDLE, "the farm of contract definitions is well"),
@@ -107,15 +129,18 @@ _ROWS: Final[dict[int, Code]] = {
     10147: Code(Kind.CANCEL_REFUSED, "the order to cancel was not found"),
     10148: Code(Kind.CANCEL_REFUSED, "the order to cancel has ended"),
     10167: Code(Kind.DELAYED, "delayed data instead of live"),
-    10168: Code(Kind.DELAYED, "no live data, and delayed ones are not enabled"),
-    10186: Code(Kind.STREAM_FAILED, "tick-by-tick data were refused"),
-    10187: Code(Kind.STREAM_FAILED, "tick-by-tick data were refused"),
-    10189: Code(Kind.STREAM_FAILED, "tick-by-tick data were refused"),
-    10190: Code(Kind.STREAM_FAILED, "too many tick-by-tick requests"),
+    10168: Code(Kind.DELAYED, "no live data, and delayed ones are not enabled", ends_stream=True),
+    10185: Code(Kind.STREAM_FAILED, "tick-by-tick data could not be cancelled"),
+    10186: Code(Kind.STREAM_FAILED, "tick-by-tick data were refused", ends_stream=True),
+    10187: Code(Kind.STREAM_FAILED, "tick-by-tick data were refused", ends_stream=True),
+    10188: Code(Kind.STREAM_FAILED, "tick-by-tick data were refused", ends_stream=True),
+    10189: Code(Kind.STREAM_FAILED, "tick-by-tick data were refused", ends_stream=True),
+    10190: Code(Kind.STREAM_FAILED, "too many tick-by-tick requests", ends_stream=True),
     10197: Code(Kind.COMPETING, "another login of this user takes the market data"),
     10225: Code(Kind.NOTICE, "a trade was busted: streams of bars start afresh"),
     10289: Code(Kind.ORDER_REJECTED, "the account may not trade this", error=True),
     10293: Code(Kind.ORDER_REJECTED, "the account may not trade this", error=True),
+    10311: Code(Kind.ORDER_INFO, "an order is routed directly"),
     10318: Code(Kind.CANCEL_REFUSED, "the order has ended"),
     10349: Code(Kind.ORDER_INFO, "the time in force was set by a preset"),
 }
@@ -129,3 +154,18 @@ _WARNING: Final = Code(Kind.NOTICE, "a warning")
 def code_row(code: int) -> Code:
     """The row of a code; one that is not listed is a warning (2100 to 2199) or means that an order may be live."""
     return CODES.get(code) or (_WARNING if code in _WARNINGS else _UNLISTED)
+
+
+# Kinds that say something about an order. One that is not here was never meant for it: it may be live.
+_EFFECTS: Final[dict[Kind, dict[Request, Effect]]] = {
+    # A change that is refused leaves the order as it was, and a cancel does not place one.
+    Kind.ORDER_REJECTED: {Request.PLACE: Effect.REJECTED, Request.MODIFY: Effect.ASK, Request.CANCEL: Effect.ASK},
+    Kind.ORDER_CANCELLED: dict.fromkeys(Request, Effect.CANCELLED),
+    Kind.ORDER_INFO: dict.fromkeys(Request, Effect.NONE),
+    Kind.NOTICE: dict.fromkeys(Request, Effect.NONE),
+}
+
+
+def order_effect(code: int, request: Request) -> Effect:
+    """What a message with an order's id means, by what was asked of that order last."""
+    return _EFFECTS.get(code_row(code).kind, {}).get(request, Effect.ASK)

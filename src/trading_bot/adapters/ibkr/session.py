@@ -1,11 +1,11 @@
-"""One connection to a gateway, seen from a loop that does not know asyncio.
+"""One connection to a gateway, seen from a loop that does not know asyncio (docs/adr/0016).
 
 The runner pulls: `pump` is where the event loop runs, and everything that comes in while it does is put into queues.
 Nothing of ours is called from a callback of the library except what fills those queues.
 """
 
 import asyncio
-import logging
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -15,24 +15,33 @@ import msgspec
 
 from trading_bot.adapters.ibkr.answers import Known, Unknown
 from trading_bot.adapters.ibkr.clock import Clock, FeedClock, SystemClock
+from trading_bot.adapters.ibkr.latency import LatencyMeter
 from trading_bot.adapters.ibkr.library import library, part
+from trading_bot.adapters.ibkr.link_state import LinkState
+from trading_bot.adapters.ibkr.pacing import Lane, Pacing
+from trading_bot.adapters.ibkr.tap import Complaints, Listener, Tap
 from trading_bot.domain.broker_events import BrokerNotice
 from trading_bot.domain.errors import SourceUnreachable, UsageError
-from trading_bot.domain.events import Input
+from trading_bot.domain.events import Input, LatencySampled
 from trading_bot.domain.units import NS_PER_S
 
 T = TypeVar("T")
-Listener = Callable[..., None]
 
 CLIENT_ID_TAKEN: Final = 326
-_CLOCK_SAMPLES: Final = 30
+_CLOCK_SAMPLES: Final = 25
+_LAG_EVERY_S: Final = 0.1
+_LAGS_A_SAMPLE: Final = 10  # latency is told once a second
+_LENGTH: Final = struct.Struct(">I")  # before each message
 START: Final = (
     "start TWS or IB Gateway (or `trading-bot gateway-sim`), enable the API (docs/ibkr.md), and name its --port"
 )
 
 
 class IbkrSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gateway is and how long to wait for it. `account` None: the only one of the login."""
+    """Where the gateway is, how long to wait for it, and how much to send it a second.
+
+    `account` None: the only one of the login. Times are seconds of wall time.
+    """
 
     host: str
     port: int
@@ -40,48 +49,8 @@ class IbkrSettings(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 4.0
-
-
-class _Tap:
-    """Stands before the library's wrapper: listeners hear a callback first, then the library does what it does.
-
-    The library's decoder logs what a callback raises and goes on; an error of ours must not end there, so it is kept
-    for `pump` to raise.
-    """
-
-    def __init__(self, wrapper: Any, listeners: dict[str, list[Listener]], failed: Callable[[Exception], None]) -> None:
-        self._wrapper = wrapper
-        self._listeners = listeners
-        self._failed = failed
-
-    def __getattr__(self, name: str) -> Any:
-        target = getattr(self._wrapper, name)
-        if not callable(target):
-            return target
-        heard = self._listeners.setdefault(name, [])
-
-        def call(*arguments: Any) -> Any:
-            try:
-                for listener in tuple(heard):
-                    listener(*arguments)
-            except Exception as error:  # noqa: BLE001 (raised by `pump`)
-                self._failed(error)
-            return target(*arguments)
-
-        return call
-
-
-class _Complaints(logging.Handler):
-    """What the library only logs, such as a message it cannot decode, is outside trouble: a notice for the core."""
-
-    def __init__(self, tell: Callable[[Input], None]) -> None:
-        super().__init__(logging.ERROR)
-        self._tell = tell
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        text = record.getMessage() if error is None else f"{record.getMessage()} {error!r}"
-        self._tell(BrokerNotice(ts_ns=0, code=0, text=f"client library: {text}", error=False))
+    messages_per_s_max: int = 45
+    messages_reserved: int = 15
 
 
 class IbkrSession:
@@ -91,7 +60,9 @@ class IbkrSession:
         """`speed` None: the system's clock; else the gateway's, which runs that fast (a gateway simulator)."""
         self.settings = settings
         self.lib = library()
-        self.loop = _new_loop()
+        # Not uvloop: entering its run_forever costs six times as much, and the pump enters it for each packet.
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
         self.ib: Any = self.lib.IB()
         self.ib.RaiseRequestErrors = True  # else an error reads as an empty answer
         self._request_error: Any = part("wrapper").RequestError
@@ -99,14 +70,29 @@ class IbkrSession:
         self.account = ""
         self.accounts: tuple[str, ...] = ()
         self.clock: Clock = SystemClock()
+        self.link = LinkState()  # kept by the one who watches it
         self._speed = speed
         self._stamp_ns = 0
-        self._listeners: dict[str, list[Listener]] = {}
         self._woken = False
         self._refused: asyncio.Future[str] = self.loop.create_future()
         self._failure: Exception | None = None
+        self._complaints: Complaints | None = None
+        self._meter = LatencyMeter(self._wall_s)
+        self._lags = -1  # measured since the last sample; -1 before the first pump
+        self._pacing = Pacing(
+            settings.messages_per_s_max,
+            settings.messages_reserved,
+            now_s=self._wall_s,
+            transmit=self._transmit,
+            later=self.loop.call_later,
+        )
+        client = self.ib.client
+        client.sendMsg = self._pacing.send  # the library has one queue for everything, in order of arrival
         # The decoder holds bound methods of the wrapper it was made with, so it is made anew with the tap.
-        self.ib.client.decoder = part("decoder").Decoder(_Tap(self.ib.wrapper, self._listeners, self.fail), 0)
+        self._tap = Tap(self.ib.wrapper, self.fail)
+        client.decoder = part("decoder").Decoder(self._tap, 0)
+        client.apiError += self._on_refusal
+        client.apiEnd += self._pacing.clear
         self.listen("error", self._on_error)
 
     @property
@@ -115,27 +101,36 @@ class IbkrSession:
         version: int = self.ib.client.serverVersion()
         return version
 
+    @property
+    def connected(self) -> bool:
+        """Whether requests can be sent."""
+        ready: bool = self.ib.client.isReady()
+        return ready
+
+    @property
+    def messages_heard(self) -> int:
+        """Messages that came over this connection so far, 0 without one."""
+        count: int = self.ib.client.connectionStats().numMsgRecv if self.connected else 0
+        return count
+
     def listen(self, callback: str, listener: Listener) -> None:
         """Hear a callback of the library's wrapper, by its name, before the library acts on it."""
-        self._listeners.setdefault(callback, []).append(listener)
-
-    def restamp(self) -> None:
-        """What was told before the run began is told as of now."""
-        now_ns = self.stamp()
-        self.inputs = deque(msgspec.structs.replace(event, ts_ns=now_ns) for event in self.inputs)
+        self._tap.add(callback, listener)
 
     def listen_once(self, callback: str, answer: "asyncio.Future[Any]") -> None:
-        """The first argument of the next such callback becomes the answer."""
-        listeners = self._listeners.setdefault(callback, [])
+        """The first argument of the next such callback becomes the answer; when it is given up, nobody listens."""
 
         def hear(value: Any, *_more: Any) -> None:
-            listeners.remove(hear)
             if not answer.done():
                 answer.set_result(value)
 
-        listeners.append(hear)
+        self._tap.add(callback, hear)
+        answer.add_done_callback(lambda _answer: self._tap.remove(callback, hear))
 
     # --- time and queues -------------------------------------------------------------------------------------------
+
+    def _wall_s(self) -> float:
+        return self.clock.wall_s()
 
     def stamp(self) -> int:
         """The receive time of this moment, ns; never below the one before."""
@@ -147,22 +142,36 @@ class IbkrSession:
         self.inputs.append(msgspec.structs.replace(event, ts_ns=self.stamp()))
         self.wake()
 
+    def restamp(self) -> None:
+        """What was told before the run began is told as of now."""
+        now_ns = self.stamp()
+        for _ in range(len(self.inputs)):
+            self.inputs.append(msgspec.structs.replace(self.inputs.popleft(), ts_ns=now_ns))
+
     def notice(self, code: int, text: str, *, error: bool = False) -> None:
         """Tell what changes nothing, so that it stands in the log."""
         self.tell(BrokerNotice(ts_ns=0, code=code, text=text, error=error))
 
     def wake(self) -> None:
         """End the pump after this turn of the loop: something is there for the core."""
-        self._woken = True
+        if not self._woken:
+            self._woken = True
+            self._meter.heard()
         if self.loop.is_running():
             self.loop.stop()
 
     def pump(self, timeout_s: float) -> None:
-        """Let the loop run until something is there for the core, or the time is over; one turn at least."""
-        asyncio.set_event_loop(self.loop)
+        """Let the loop run until something is there for the core, or the time is over; one turn at least.
+
+        Raises what a callback of ours has raised.
+        """
+        self._meter.decided()
+        asyncio.set_event_loop(self.loop)  # one of the libraries asks for it by that name
+        if self._lags < 0:
+            self._lags = 0
+            self.loop.call_later(_LAG_EVERY_S, self._measure_lag, self.loop.time() + _LAG_EVERY_S)
         if self._woken or timeout_s <= 0:
-            self.loop.call_soon(self.loop.stop)
-            self.loop.run_forever()
+            self._turn()
         else:
             timer = self.loop.call_later(timeout_s, self.loop.stop)
             self.loop.run_forever()
@@ -170,6 +179,10 @@ class IbkrSession:
         self._woken = False
         if self._failure is not None:
             raise self._failure
+
+    def _turn(self) -> None:
+        self.loop.call_soon(self.loop.stop)
+        self.loop.run_forever()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end; everything else goes on meanwhile."""
@@ -196,6 +209,36 @@ class IbkrSession:
         except self._request_error as error:
             return Unknown(f"{error.code} {error.message}", code=error.code)
 
+    # --- sending ---------------------------------------------------------------------------------------------------
+
+    def send(self, lane: Lane, call: Callable[[], None], *, messages: int = 1) -> bool:
+        """Let `call` send its messages in a lane; what may go at once has left the process when this returns.
+
+        Returns:
+            False when nothing was sent: there is no connection, or no room this second for an entry of so many
+            `messages`. Data and what protects a position are sent, or wait for their turn; what still waits when the
+            connection ends is never sent.
+        """
+        if not self.connected or (lane is Lane.ENTRY and self._pacing.room(lane) < messages):
+            return False
+        self._pacing.lane = lane
+        try:
+            call()
+        finally:
+            self._pacing.lane = Lane.DATA
+        self._flush()
+        return True
+
+    def _transmit(self, message: str) -> None:
+        data = message.encode()
+        self.ib.client.conn.sendMsg(_LENGTH.pack(len(data)) + data)
+
+    def _flush(self) -> None:
+        """A transport writes at once, unless the socket is full or its loop is of the kind that waits for a turn."""
+        transport = self.ib.client.conn.transport
+        if transport is not None and transport.get_write_buffer_size() and not self.loop.is_running():
+            self._turn()
+
     # --- life ------------------------------------------------------------------------------------------------------
 
     def connect(self) -> None:
@@ -205,6 +248,8 @@ class IbkrSession:
             SourceUnreachable: nothing listens, no answer in time, or the client id is taken.
             UsageError: the login does not have the account.
         """
+        if self._complaints is None:
+            self._complaints = Complaints(self.lib.__name__, lambda text: self.notice(0, f"client library: {text}"))
         try:
             self.run(self._connect())
         except BaseException:
@@ -212,12 +257,6 @@ class IbkrSession:
             raise
 
     async def _connect(self) -> None:
-        # The library tells on its loggers what callbacks and the errors below tell too; only its decoder has news.
-        logging.getLogger(self.lib.__name__).setLevel(logging.CRITICAL)
-        decoding = logging.getLogger(f"{self.lib.__name__}.Decoder")
-        decoding.setLevel(logging.ERROR)
-        decoding.propagate = False
-        decoding.handlers = [_Complaints(self.tell)]
         await self._handshake()
         self.accounts = tuple(self.ib.client.getAccounts())
         self.account = self._choose_account()
@@ -239,10 +278,18 @@ class IbkrSession:
                 f"the gateway came back with account {offered}; this run is of {self.account}: log in as its user"
             )
 
+    def hang_up(self) -> None:
+        """Break the connection now: the other side does not answer, so nothing is waited for."""
+        transport = self.ib.client.conn.transport
+        if transport is not None:
+            transport.abort()
+
     async def _handshake(self) -> None:
         settings = self.settings
         place = f"{settings.host}:{settings.port}"
         self._refused = self.loop.create_future()
+        self._pacing.clear()
+        self.ib.wrapper.clientId = settings.client_id  # as the library's own connecting does
         connecting = self.loop.create_task(
             self.ib.client.connectAsync(settings.host, settings.port, settings.client_id, None)
         )
@@ -250,17 +297,22 @@ class IbkrSession:
             await asyncio.wait(
                 {connecting, self._refused}, timeout=settings.connect_timeout_s, return_when="FIRST_COMPLETED"
             )
-            if self._refused.done():
+            if connecting.done():
+                connecting.result()
+                if not self.connected:
+                    raise SourceUnreachable(f"{place} closed the connection at once; try again")
+            elif self._refused.done():
                 raise SourceUnreachable(self._refused.result())
-            if not connecting.done():
+            else:
                 raise SourceUnreachable(
                     f"{place} does not complete the API handshake within {settings.connect_timeout_s:g} s: the gateway "
                     "hangs or is not logged in; restart it, or name another --port"
                 )
-            connecting.result()
         except OSError as error:
             raise SourceUnreachable(f"no gateway answers at {place} ({error.strerror or error}): {START}") from error
         finally:
+            if not self.connected:
+                self.hang_up()
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
 
@@ -274,17 +326,27 @@ class IbkrSession:
             raise UsageError(f"--account {asked}: the login has {offered}; name one of them, or log in as its user")
         return asked
 
+    async def current_time(self) -> int:
+        """The gateway's time in whole seconds since the Unix epoch."""
+        heard: asyncio.Future[int] = self.loop.create_future()
+        self.listen_once("currentTime", heard)
+        self.ib.client.reqCurrentTime()
+        return await heard
+
     async def _gateway_clock(self, speed: float) -> FeedClock:
-        """The gateway's time from its answers in whole seconds: each bounds it, many bound it closely."""
-        heard: asyncio.Queue[int] = asyncio.Queue()
-        self.listen("currentTime", heard.put_nowait)
+        """The gateway's time from its answers in whole seconds: each bounds it, many bound it closely.
+
+        Raises:
+            SourceUnreachable: it does not tell its time.
+        """
         low_ns, high_ns = -(2**63), 2**63
         for number in range(_CLOCK_SAMPLES):
             sent_ns = time.monotonic_ns()
-            self.ib.client.reqCurrentTime()
-            second = await asyncio.wait_for(heard.get(), self.settings.request_timeout_s)
-            low_ns = max(low_ns, second * NS_PER_S - round(time.monotonic_ns() * speed))
-            high_ns = min(high_ns, (second + 1) * NS_PER_S - round(sent_ns * speed))
+            answer = await self.asked(self.current_time())
+            if isinstance(answer, Unknown):
+                raise SourceUnreachable(f"the gateway does not tell its time: {answer.reason}; restart it")
+            low_ns = max(low_ns, answer.data * NS_PER_S - round(time.monotonic_ns() * speed))
+            high_ns = min(high_ns, (answer.data + 1) * NS_PER_S - round(sent_ns * speed))
             # Uneven, so that the answers do not fall on one phase of the gateway's second; below its limit of messages.
             await asyncio.sleep(0.021 + 0.0007 * (number % 9))
         return FeedClock((low_ns + high_ns) // 2, speed, monotonic_ns=0)
@@ -293,27 +355,43 @@ class IbkrSession:
         """Disconnect and give the loop back. A second call does nothing."""
         if self.loop.is_closed():
             return
+        asyncio.set_event_loop(self.loop)
         if self.ib.client.isConnected():
             self.ib.client.disconnect()
-        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.run_until_complete(self._end_tasks())
         self.loop.close()
+        if self._complaints is not None:
+            self._complaints.close()
+
+    async def _end_tasks(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, asyncio.sleep(0), return_exceptions=True)
 
     def fail(self, error: Exception) -> None:
         """An error in our own callback: kept for `pump`, which raises it into the run."""
         self._failure = self._failure or error
         self.wake()
 
+    def _measure_lag(self, due_s: float) -> None:
+        """A timer that shows by its lateness how long the loop stood still; each second the latency is told."""
+        now_s = self.loop.time()
+        self._meter.late(now_s - due_s)
+        self._lags += 1
+        if self._lags == _LAGS_A_SAMPLE:
+            self._lags = 0
+            decision_us, lag_us = self._meter.sample()
+            self.tell(LatencySampled(ts_ns=0, decision_us_p99=decision_us, loop_lag_us_max=lag_us))
+        self.loop.call_later(_LAG_EVERY_S, self._measure_lag, now_s + _LAG_EVERY_S)
+
     def _on_error(self, _req_id: int, code: int, text: str, *_more: Any) -> None:
-        if code == CLIENT_ID_TAKEN and not self._refused.done():
-            self._refused.set_result(
+        if code == CLIENT_ID_TAKEN:
+            self._on_refusal(
                 f"the gateway at {self.settings.host}:{self.settings.port} says that client id "
                 f"{self.settings.client_id} is taken ({text}): end the other program, or give --client-id"
             )
 
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    import uvloop
-
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    asyncio.set_event_loop(loop)
-    return loop
+    def _on_refusal(self, reason: str) -> None:
+        if not self._refused.done():
+            self._refused.set_result(reason)

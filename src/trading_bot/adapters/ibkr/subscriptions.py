@@ -1,90 +1,168 @@
-"""What should flow: the streams of one contract, as a wish that is asked for again with new ids after every loss."""
+"""What should flow: the streams of one contract, as a wish that is asked for again with new ids after every loss.
 
-import asyncio
+Two tick-by-tick streams are what the kernel sees. Beside them a stream of sampled data (reqMktData) is the witness: it
+tells the kind of data, and its ticks tell that a silent tick-by-tick stream has died.
+"""
+
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
 
-from trading_bot.adapters.ibkr.contracts import BoundContract
-from trading_bot.adapters.ibkr.feed import IbkrFeed
+from trading_bot.adapters.ibkr.link_state import DELAYED, LIVE
 from trading_bot.adapters.ibkr.session import IbkrSession
 
-TICK_TYPES: Final = ("BidAsk", "Last")
+BID_ASK: Final = "BidAsk"
+LAST: Final = "Last"
+WITNESS: Final = "sampled"
+NO_ID: Final = -1
+# Sampled ticks that come when quotes or trades do: bid, ask and last with their sizes; from 66 on the delayed ones.
+_QUOTES: Final = frozenset({0, 1, 2, 3})
+_TRADES: Final = frozenset({4, 5})
+_DELAYED_TYPES: Final = range(66, 77)
+_NEVER_S: Final = float("-inf")
 
 
-class _Stream(msgspec.Struct):
-    """One wish; `request_id` is the one it was asked for with last, `ticked` whether that one has given a tick."""
+class Stream(msgspec.Struct, kw_only=True):
+    """One wish. Times are wall seconds; `ticked`: it has given a tick since it was asked for, or since that is asked.
 
-    tick_type: str
-    request_id: int = -1
+    `seen_s` is when the witness last saw what this stream carries.
+    """
+
+    kind: str
+    carries: frozenset[int] = frozenset()
+    request_id: int = NO_ID
+    wanted: bool = True
+    asked_s: float = _NEVER_S
     ticked: bool = False
+    tick_s: float = _NEVER_S
+    seen_s: float = _NEVER_S
 
 
 class Subscriptions:
     """The streams of a contract on a connection.
 
-    The broker takes no second tick-by-tick request for one instrument within 15 s (TWS API, reqTickByTickData), so what
-    is asked for again waits until then, whoever asks.
+    The broker takes no second tick-by-tick request for one instrument within 15 s (TWS API, reqTickByTickData). So a
+    stream that is asked for again waits that long, whoever asks, and also over a new connection.
     """
 
-    def __init__(self, session: IbkrSession, bound: BoundContract, feed: IbkrFeed, wait_s: float) -> None:
-        """`wait_s` of wall time lie between two requests. Nothing is asked for yet."""
+    def __init__(self, session: IbkrSession, contract: Any, wait_s: float, on_ids: Callable[[set[int]], None]) -> None:
+        """`wait_s` of wall time lie between two requests of a stream; `on_ids` is told whose ticks count from now on.
+
+        Nothing is asked for yet.
+        """
+        self.on_data_type: Callable[[int], None] = _ignore
         self._session = session
-        self._bound = bound
-        self._feed = feed
+        self._contract = contract
         self._wait_s = wait_s
-        self._streams = [_Stream(tick_type) for tick_type in TICK_TYPES]
-        self._asked_s: float | None = None
-        self._renewal: asyncio.TimerHandle | None = None
-        self.last_tick_s = session.clock.wall_s()
-        session.listen("tickByTickAllLast", self._ticked)
-        session.listen("tickByTickBidAsk", self._ticked)
+        self._on_ids = on_ids
+        self._ticks = (Stream(kind=BID_ASK, carries=_QUOTES), Stream(kind=LAST, carries=_TRADES))
+        self._witness = Stream(kind=WITNESS)
+        self._streams = (self._witness, *self._ticks)
+        session.listen("tickByTickAllLast", self._on_tick)
+        session.listen("tickByTickBidAsk", self._on_tick)
+        session.listen("priceSizeTick", self._on_sample)
+        session.listen("tickSize", self._on_sample)
+        session.listen("marketDataType", self._on_kind)
 
     @property
     def flowing(self) -> bool:
-        """Whether each stream has given a tick since it was asked for, or since that was forgotten."""
-        return all(stream.ticked for stream in self._streams)
+        """Whether each tick-by-tick stream has given a tick since it was asked for, or since ticks were forgotten."""
+        return all(stream.ticked for stream in self._ticks)
 
-    @property
-    def request_ids(self) -> set[int]:
-        """The ids the streams were asked for with last."""
-        return {stream.request_id for stream in self._streams}
+    def stream(self, request_id: int) -> Stream | None:
+        """The stream that was asked for with this id last."""
+        return next((one for one in self._streams if one.request_id == request_id != NO_ID), None)
 
-    def request(self) -> None:
-        """Ask for every stream now, with new ids."""
-        client = self._session.ib.client
-        self._renewal = None
-        self._asked_s = self.last_tick_s = self._session.clock.wall_s()
-        for stream in self._streams:
-            stream.request_id, stream.ticked = client.getReqId(), False
-        self._feed.set_request_ids(self.request_ids)
-        for stream in self._streams:
-            client.reqTickByTickData(stream.request_id, self._bound.contract, stream.tick_type, 0, False)
+    def witness_asked_s(self) -> float:
+        """When the kind of data was asked for last."""
+        return self._witness.asked_s
 
-    def renew(self) -> None:
-        """Give the streams up and ask for them again, once that is allowed. Asking twice changes nothing."""
-        if self._renewal is not None:
+    # --- asking ----------------------------------------------------------------------------------------------------
+
+    def ask_due(self) -> None:
+        """Ask for what is wanted and may be asked for now, with new ids."""
+        now_s = self._session.clock.wall_s()
+        due = [one for one in self._streams if one.wanted and now_s - one.asked_s >= self._wait_s]
+        if not due or not self._session.connected:
             return
-        asked_s = self._asked_s if self._asked_s is not None else float("-inf")
-        left_s = max(asked_s + self._wait_s - self._session.clock.wall_s(), 0.0)
-        self._renewal = self._session.loop.call_later(left_s, self._renew)
+        client = self._session.ib.client
+        for stream in due:
+            if stream.request_id != NO_ID:
+                self._cancel(stream)
+            stream.request_id, stream.wanted, stream.ticked = client.getReqId(), False, False
+            stream.asked_s, stream.seen_s = now_s, _NEVER_S
+        self._tell_ids()  # before the first answer can come
+        for stream in due:
+            if stream is self._witness:
+                client.reqMktData(stream.request_id, self._contract, "", False, False, [])
+            else:
+                client.reqTickByTickData(stream.request_id, self._contract, stream.kind, 0, False)
+
+    def renew(self, kinds: Collection[str] = (WITNESS, BID_ASK, LAST)) -> None:
+        """Give these streams up and want them again; they are asked for as soon as that is allowed."""
+        for stream in self._streams:
+            if stream.kind in kinds:
+                stream.wanted, stream.ticked = True, False
+
+    def refused(self, stream: Stream) -> None:
+        """The broker ended this stream; there is nothing left to cancel."""
+        stream.request_id, stream.wanted, stream.ticked = NO_ID, True, False
+        self._tell_ids()
+
+    def lost(self) -> None:
+        """The connection is gone, and with it every stream."""
+        for stream in self._streams:
+            self.refused(stream)
 
     def forget_ticks(self) -> None:
-        """Only ticks from here on count."""
-        for stream in self._streams:
+        """Only ticks from here on prove that data flow."""
+        for stream in self._ticks:
             stream.ticked = False
 
-    def _renew(self) -> None:
+    def _cancel(self, stream: Stream) -> None:
         client = self._session.ib.client
-        if not client.isReady():
-            self._renewal = None  # the next connection asks again
-            return
-        for stream in self._streams:
-            client.cancelTickByTickData(stream.request_id)
-        self.request()
+        (client.cancelMktData if stream is self._witness else client.cancelTickByTickData)(stream.request_id)
 
-    def _ticked(self, request_id: int, *_tick: Any) -> None:
-        for stream in self._streams:
+    def _tell_ids(self) -> None:
+        self._on_ids({stream.request_id for stream in self._ticks} - {NO_ID})
+
+    # --- silence ---------------------------------------------------------------------------------------------------
+
+    def silent(self, limit_s: float, open_s: float) -> tuple[str, ...]:
+        """Streams that give no ticks although they should. The market has been open since `open_s` of wall time.
+
+        Quotes come all the time; trades may pause, so that their stream is silent when the witness has seen a trade
+        `limit_s` after its last tick. Where quotes are silent everything is.
+        """
+        now_s = self._session.clock.wall_s()
+        if any(now_s - max(one.tick_s, one.asked_s, open_s) > limit_s for one in self._ticks if one.kind == BID_ASK):
+            return (WITNESS, BID_ASK, LAST)
+        return tuple(one.kind for one in self._ticks if one.seen_s - max(one.tick_s, one.asked_s, open_s) > limit_s)
+
+    # --- callbacks of the library ----------------------------------------------------------------------------------
+
+    def _on_tick(self, request_id: int, *_tick: Any) -> None:
+        for stream in self._ticks:
             if stream.request_id == request_id:
                 stream.ticked = True
-                self.last_tick_s = self._session.clock.wall_s()
+                stream.tick_s = self._session.clock.wall_s()
+
+    def _on_sample(self, request_id: int, tick_type: int, *_value: Any) -> None:
+        if request_id != self._witness.request_id:
+            return
+        if tick_type in _DELAYED_TYPES:
+            self.on_data_type(DELAYED)
+            return
+        for stream in self._ticks:
+            if tick_type in stream.carries:
+                stream.seen_s = self._session.clock.wall_s()
+                self.on_data_type(LIVE)
+
+    def _on_kind(self, request_id: int, data_type: int) -> None:
+        if request_id == self._witness.request_id:
+            self.on_data_type(data_type)
+
+
+def _ignore(_data_type: int) -> None:
+    """Nobody asks for the kind of data yet."""

@@ -1,0 +1,86 @@
+"""How many messages go to the gateway, and whose go first.
+
+The gateway counts the messages of each second and breaks the connection of a client that repeats more than 50 (TWS API,
+message 100). So we count any second as it does: a bucket that refills by and by would let nearly twice its size through
+in one. A part of each second is kept for what protects a position.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+_WINDOW_S: Final = 1.0
+
+
+class Lane(IntEnum):
+    """What a message is for."""
+
+    PROTECT = 0  # cancels, stops, exits: may use every message of the second, and goes before everything that waits
+    ENTRY = 1  # refused when there is no room: a late entry is worse than none
+    DATA = 2  # questions and subscriptions: waits
+
+
+class Pacing:
+    """At most `per_s` messages in any second of wall time, `reserved` of them for Lane.PROTECT alone."""
+
+    def __init__(
+        self,
+        per_s: int,
+        reserved: int,
+        *,
+        now_s: Callable[[], float],
+        transmit: Callable[[str], None],
+        later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        """`transmit` writes a message to the socket; `later` calls something after so many seconds."""
+        self.lane = Lane.DATA  # of the messages that come next
+        self._most = {Lane.PROTECT: per_s, Lane.ENTRY: per_s - reserved, Lane.DATA: per_s - reserved}
+        self._now_s = now_s
+        self._transmit = transmit
+        self._later = later
+        self._sent_s: deque[float] = deque()
+        self._waiting: dict[Lane, deque[str]] = {lane: deque() for lane in Lane}
+        self._alarm_set = False
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for their second."""
+        return sum(map(len, self._waiting.values()))
+
+    def room(self, lane: Lane) -> int:
+        """Messages that this lane may send at once."""
+        oldest_s = self._now_s() - _WINDOW_S
+        while self._sent_s and self._sent_s[0] <= oldest_s:
+            self._sent_s.popleft()
+        return max(self._most[lane] - len(self._sent_s), 0)
+
+    def send(self, message: str) -> None:
+        """Send a message of the present lane, or let it wait for its turn."""
+        self._waiting[self.lane].append(message)
+        self._drain()
+
+    def clear(self) -> None:
+        """What waits is for a connection that has ended, and so is what was counted."""
+        self._sent_s.clear()
+        for messages in self._waiting.values():
+            messages.clear()
+
+    def _drain(self) -> None:
+        for lane, messages in self._waiting.items():
+            while messages and self.room(lane):
+                self._sent_s.append(self._now_s())
+                self._transmit(messages.popleft())
+        if self.waiting and not self._alarm_set:
+            self._alarm_set = True
+            self._later(self._wait_s(), self._on_alarm)
+
+    def _wait_s(self) -> float:
+        """Until the first lane that waits may send."""
+        lane = next(lane for lane, messages in self._waiting.items() if messages)
+        blocking = len(self._sent_s) - self._most[lane]  # this one has to leave the window
+        return max(self._sent_s[blocking] + _WINDOW_S - self._now_s(), 0.0)
+
+    def _on_alarm(self) -> None:
+        self._alarm_set = False
+        self._drain()
