@@ -42,27 +42,18 @@ class FillLedger:
         self._owed: dict[str, _Owed] = {}
         self._reported: dict[str, int] = {}  # commissions that came before their execution
 
-    def take(self, execution: Execution) -> tuple[Execution | None, str]:
-        """What of an execution is news (None: nothing), and what has to be said about a correction ("": nothing)."""
+    def take(self, execution: Execution) -> tuple[bool, int]:
+        """Whether an execution is news, and the lots it adds; a correction is news and adds what it changes."""
         base, rank = execution.base
         self._seen.add(execution.exec_id)
         before = self._told.get(base)
         if before is None:
             self._told[base] = _Told(execution, rank)
-            return execution, ""
+            return True, execution.qty
         if rank <= before.rank:
-            return None, ""
+            return False, 0
         old, self._told[base] = before.execution, _Told(execution, rank)
-        if (old.qty, old.price_ticks, old.side) == (execution.qty, execution.price_ticks, execution.side):
-            return None, ""
-        text = (
-            f"execution {execution.exec_id} of {execution.order_ref} corrects {old.exec_id}: "
-            f"{old.qty} at {old.price_ticks} ticks is now {execution.qty} at {execution.price_ticks}"
-        )
-        added = execution.qty - old.qty
-        if added <= 0 or old.side is not execution.side:
-            return None, text
-        return msgspec.structs.replace(execution, qty=added), text
+        return True, execution.qty - old.qty
 
     def know(self, execution: Execution) -> None:
         """Remember an execution of before this run, so that it is never told."""

@@ -221,7 +221,9 @@ class OrderBook:
         if order is not state.orders[-1] or any(self._executed_qty(state.order_id, leg) for leg in _CLOSING):
             return True
         entry = self.index.leg(state.order_id, Leg.ENTRY)
-        return entry is not None and bool(entry.orders) and entry.executed == 0 and entry.orders[-1].cancel_asked
+        if entry is None or not entry.orders or entry.executed:
+            return False
+        return not entry.live or entry.orders[-1].cancel_asked
 
     def _executed_qty(self, order_id: ClientOrderId, leg: Leg) -> int:
         state = self.index.leg(order_id, leg)
@@ -246,44 +248,38 @@ class OrderBook:
         return results
 
     def _executed(self, state: LegState, row: Execution, now_s: float) -> list[Input]:
-        news, correction = self._ledger.take(row)
-        results: list[Input] = []
-        if correction:
-            self.index.surprised = True
-            results.append(BrokerNotice(ts_ns=0, code=0, text=correction, error=True))
-        if news is None:
-            return results
+        news, added = self._ledger.take(row)
+        if not news:
+            return []
         order = self.index.incarnation(state, row)
-        state.executed += news.qty
+        state.executed += added
         self.changes += 1
         remaining = 0
         if order is not None:
-            order.filled += news.qty
+            order.filled += added
             remaining = max(order.total - order.filled, 0)
         entry = self.index.leg(state.order_id, Leg.ENTRY) if state.leg in _CHILDREN else None
         others = any(other is not order for other in state.live)
-        full = remaining == 0 and not (entry is not None and entry.live)
+        full = remaining == 0 and not (entry is not None and entry.live)  # a child may grow with its entry
         commission_uusd, estimated = self._ledger.commission(state.order_id, state.leg, row)
-        results.append(
-            trade_events.OrderFilled(
-                ts_ns=0,
-                order_id=state.order_id,
-                leg=state.leg,
-                side=row.side,
-                qty=news.qty,
-                price_ticks=news.price_ticks,
-                remaining=remaining,
-                final=full and not others,
-                commission_uusd=commission_uusd,
-                exec_id=row.exec_id,
-                hypothetical=False,
-                commission_estimated=estimated,
-                perm_id=row.perm_id,
-            )
+        filled = trade_events.OrderFilled(
+            ts_ns=0,
+            order_id=state.order_id,
+            leg=state.leg,
+            side=row.side,
+            qty=row.qty,
+            price_ticks=row.price_ticks,
+            remaining=remaining,
+            final=full and not others,
+            commission_uusd=commission_uusd,
+            exec_id=row.exec_id,
+            hypothetical=False,
+            commission_estimated=estimated,
+            perm_id=row.perm_id,
         )
-        if order is not None:
-            results += self._apply(state, order, Signal.FULL if full else Signal.PART, now_s)
-        return results
+        if order is None:
+            return [filled]
+        return [filled, *self._apply(state, order, Signal.FULL if full else Signal.PART, now_s)]
 
     def _apply(self, state: LegState, order: Incarnation, signal: Signal, now_s: float) -> list[Input]:
         phase, tells = TABLE[order.phase][signal]
@@ -316,6 +312,8 @@ class OrderBook:
                 return [] if state.live else [events.OrderCancelled(ts_ns=0, order_id=order_id, leg=leg)]
             case Tell.REJECTED:
                 state.told = None
+                if leg is Leg.EXIT and self._over(state, order):  # the bracket was done before the exit came
+                    return [trade_events.RequestRefused(ts_ns=0, order_id=order_id, leg=leg)]
                 text = order.text or "the broker made it inactive without a reason"
                 return [events.OrderRejected(ts_ns=0, order_id=order_id, code=order.code, text=text, leg=leg)]
             case Tell.DOUBT:

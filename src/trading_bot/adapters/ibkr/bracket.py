@@ -1,0 +1,93 @@
+"""The legs of a bracket as orders of the client library (specification 11): every term that matters is set.
+
+A stop of a future rests with the broker, not at the exchange (docs/ibkr.md): PreSubmitted is where it protects. Children
+and exit are one OCA group of a name used once; the exit joins it, so that the stop goes only when the exit fills.
+"""
+
+from typing import Any, Final
+
+from trading_bot.adapters.ibkr.references import Reference
+from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.orders import ApprovedOrder, Leg, Side
+
+OCA_CANCEL: Final = 1  # an execution cancels the rest, with block
+OCA_REDUCE: Final = 2  # an execution reduces the rest, with block
+_TRIGGER_LAST: Final = 2
+_OPPOSITE: Final = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
+
+
+def oca_type(qty: int) -> int:
+    """With one lot any execution ends the group; with more it takes its lots off the others."""
+    return OCA_CANCEL if qty == 1 else OCA_REDUCE
+
+
+class OrderForm:
+    """Orders of one account and instrument."""
+
+    def __init__(self, library: Any, account: str, instrument: Instrument) -> None:
+        """`library` is the client library's module."""
+        self._library = library
+        self._account = account
+        self._instrument = instrument
+
+    def entry(self, order: ApprovedOrder, reference: Reference) -> Any:
+        """The parent: a limit order for the day. Held back until its last child is sent."""
+        terms = self._terms(order.side, order.qty, reference, "DAY")
+        return self._limit(terms, order.limit_ticks, transmit=False)
+
+    def target(self, order: ApprovedOrder, reference: Reference, parent_id: int) -> Any:
+        """The limit order that takes the profit."""
+        terms = self._terms(_OPPOSITE[order.side], order.qty, reference, "DAY")
+        terms.update(parentId=parent_id, ocaGroup=reference.group, ocaType=oca_type(order.qty))
+        return self._limit(terms, order.target_price_ticks, transmit=False)
+
+    def stop(self, order: ApprovedOrder, reference: Reference, parent_id: int) -> Any:
+        """The protection; sending it releases the three together."""
+        terms = self._terms(_OPPOSITE[order.side], order.qty, reference, "GTC")
+        terms.update(parentId=parent_id, ocaGroup=reference.group, ocaType=oca_type(order.qty))
+        return self._stop(terms, order.stop_price_ticks)
+
+    def moved_stop(self, price_ticks: int, qty: int, reference: Reference, side: Side, parent_id: int) -> Any:
+        """The same stop at another trigger price: everything else as it was sent."""
+        terms = self._terms(side, qty, reference, "GTC")
+        terms.update(parentId=parent_id, ocaGroup=reference.group, ocaType=oca_type(qty))
+        return self._stop(terms, price_ticks)
+
+    def exit(self, side: Side, qty: int, limit_ticks: int | None, reference: Reference, group: str, group_type: int) -> Any:
+        """A limit order, or a market order; `group` "" is one that stands alone."""
+        terms = self._terms(side, qty, reference, "DAY")
+        if group:
+            terms.update(ocaGroup=group, ocaType=group_type)
+        if limit_ticks is None:
+            return self._library.Order(orderType="MKT", **terms)
+        return self._limit(terms, limit_ticks, transmit=True)
+
+    def what_if(self, side: Side, limit_ticks: int) -> Any:
+        """A question about margin; nothing is placed by it."""
+        terms = {
+            "action": side.value,
+            "totalQuantity": 1,
+            "tif": "DAY",
+            "account": self._account,
+            "outsideRth": True,
+            "whatIf": True,
+        }
+        return self._limit(terms, limit_ticks, transmit=True)
+
+    def _limit(self, terms: dict[str, Any], price_ticks: int, *, transmit: bool) -> Any:
+        points = self._instrument.points(price_ticks)
+        return self._library.Order(orderType="LMT", lmtPrice=points, transmit=transmit, **terms)
+
+    def _stop(self, terms: dict[str, Any], price_ticks: int) -> Any:
+        points = self._instrument.points(price_ticks)
+        return self._library.Order(orderType="STP", auxPrice=points, triggerMethod=_TRIGGER_LAST, **terms)
+
+    def _terms(self, side: Side, qty: int, reference: Reference, time_in_force: str) -> dict[str, Any]:
+        return {
+            "action": side.value,
+            "totalQuantity": qty,
+            "tif": time_in_force,
+            "outsideRth": True,
+            "account": self._account,
+            "orderRef": str(reference),
+        }
