@@ -1,14 +1,16 @@
 """The legs of a bracket as orders of the client library (specification 11): every term that matters is set.
 
-A stop of a future rests with the broker, not at the exchange (docs/ibkr.md): PreSubmitted is where it protects. Children
-and exit are one OCA group of a name used once; the exit joins it, so that the stop goes only when the exit fills.
+A stop of a future rests with the broker, not at the exchange (docs/ibkr.md): PreSubmitted is where it protects.
+Children and exit are one OCA group of a name used once; the exit joins it, so that the stop goes when the exit fills.
 """
 
 from typing import Any, Final
 
+from trading_bot.adapters.ibkr.order_index import Incarnation
 from trading_bot.adapters.ibkr.references import Reference
+from trading_bot.domain.effects import PlaceExit
 from trading_bot.domain.instruments import Instrument
-from trading_bot.domain.orders import ApprovedOrder, Leg, Side
+from trading_bot.domain.orders import ApprovedOrder, Side
 
 OCA_CANCEL: Final = 1  # an execution cancels the rest, with block
 OCA_REDUCE: Final = 2  # an execution reduces the rest, with block
@@ -47,32 +49,32 @@ class OrderForm:
         terms.update(parentId=parent_id, ocaGroup=reference.group, ocaType=oca_type(order.qty))
         return self._stop(terms, order.stop_price_ticks)
 
-    def moved_stop(self, price_ticks: int, qty: int, reference: Reference, side: Side, parent_id: int) -> Any:
+    def moved_stop(self, order: Incarnation, price_ticks: int, reference: Reference) -> Any:
         """The same stop at another trigger price: everything else as it was sent."""
-        terms = self._terms(side, qty, reference, "GTC")
-        terms.update(parentId=parent_id, ocaGroup=reference.group, ocaType=oca_type(qty))
+        terms = self._terms(order.side, order.asked, reference, "GTC")
+        terms.update(parentId=order.parent_id, ocaGroup=order.oca_group, ocaType=order.oca_type)
         return self._stop(terms, price_ticks)
 
-    def exit(self, side: Side, qty: int, limit_ticks: int | None, reference: Reference, group: str, group_type: int) -> Any:
-        """A limit order, or a market order; `group` "" is one that stands alone."""
-        terms = self._terms(side, qty, reference, "DAY")
-        if group:
-            terms.update(ocaGroup=group, ocaType=group_type)
-        if limit_ticks is None:
+    def exit(self, effect: PlaceExit, reference: Reference, member: Incarnation | None) -> Any:
+        """A limit order, or a market order, in the group of `member`; without one it stands alone."""
+        terms = self._terms(effect.side, effect.qty, reference, "DAY")
+        if member is not None and member.oca_group:
+            terms.update(ocaGroup=member.oca_group, ocaType=member.oca_type)
+        if effect.limit_ticks is None:
             return self._library.Order(orderType="MKT", **terms)
-        return self._limit(terms, limit_ticks, transmit=True)
+        return self._limit(terms, effect.limit_ticks, transmit=True)
 
-    def what_if(self, side: Side, limit_ticks: int) -> Any:
-        """A question about margin; nothing is placed by it."""
-        terms = {
-            "action": side.value,
-            "totalQuantity": 1,
-            "tif": "DAY",
-            "account": self._account,
-            "outsideRth": True,
-            "whatIf": True,
-        }
-        return self._limit(terms, limit_ticks, transmit=True)
+    def what_if(self) -> Any:
+        """A question about the margin of one lot; nothing is placed by it."""
+        return self._library.Order(
+            action=Side.BUY.value,
+            totalQuantity=1,
+            orderType="MKT",
+            tif="DAY",
+            account=self._account,
+            outsideRth=True,
+            whatIf=True,
+        )
 
     def _limit(self, terms: dict[str, Any], price_ticks: int, *, transmit: bool) -> Any:
         points = self._instrument.points(price_ticks)

@@ -12,6 +12,9 @@ _PRICE_MAX: Final = 1e9  # the library's marks for "unset" are 1.8e308 and 2^31 
 _STOPS: Final = frozenset({"STP", "STP LMT", "TRAIL"})
 
 
+ENDED: Final = frozenset({"Filled", "Cancelled", "ApiCancelled", "Inactive"})
+
+
 class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An openOrder message. `price_ticks` is the limit, of a stop its trigger, 0 of a market order."""
 
@@ -23,7 +26,9 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     price_ticks: int
     status: str
+    parent_id: int
     oca_group: str
+    oca_type: int
     con_id: int
     account: str
 
@@ -89,7 +94,9 @@ def open_order(order_id: int, contract: Any, order: Any, state: Any, instrument:
         total=int(order.totalQuantity),
         price_ticks=ticks(float(points), instrument),
         status=state.status,
+        parent_id=order.parentId,
         oca_group=order.ocaGroup,
+        oca_type=order.ocaType,
         con_id=contract.conId,
         account=order.account,
     )

@@ -22,6 +22,7 @@ PATIENCE_S: Final = 0.5  # what the broker owes to a status, a code or an execut
 _CHILDREN: Final = (Leg.STOP, Leg.TARGET)
 _CLOSING: Final = (Leg.STOP, Leg.TARGET, Leg.EXIT)
 _CANCELLED: Final = frozenset({"Cancelled", "ApiCancelled"})
+_PENDING: Final = "PendingCancel"  # a cancel that is asked for twice is refused with it, and goes on
 _ORDER_CODES: Final[dict[Kind, Signal]] = {
     Kind.ORDER_REJECTED: Signal.REFUSE,
     Kind.ORDER_UNCERTAIN: Signal.DOUBT,
@@ -66,7 +67,8 @@ class OrderBook:
         if found is None:
             return []
         state, order = found
-        order.total, order.oca_group, order.price_ticks = row.total, row.oca_group, row.price_ticks
+        order.total, order.price_ticks = row.total, row.price_ticks
+        order.oca_group, order.oca_type, order.parent_id = row.oca_group, row.oca_type, row.parent_id
         if order.change_ticks == row.price_ticks:
             order.change_ticks = None
         # It does not say why an order is held; its status does. A stop that is in force stays so.
@@ -125,7 +127,7 @@ class OrderBook:
         row = code_row(code)
         notice = BrokerNotice(ts_ns=0, code=code, text=f"{state.reference}: {text}", error=row.error)
         signal = _ORDER_CODES.get(row.kind)
-        if signal is None:
+        if signal is None or (signal is Signal.NOT_CANCELLED and _PENDING in text):
             return [notice]
         if order.change_ticks is not None and order.live and signal in (Signal.REFUSE, Signal.DOUBT):
             order.change_ticks = None  # what was refused is the change; the order lives as it was
@@ -286,6 +288,8 @@ class OrderBook:
         if phase is not order.phase:
             order.phase, order.due_s = phase, None
             self.changes += 1
+            if phase is Phase.GONE:
+                state.told, state.acknowledged = None, False
         results: list[Input] = []
         for tell in tells:
             if tell is Tell.WAIT:

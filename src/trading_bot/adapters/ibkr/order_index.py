@@ -17,15 +17,19 @@ from trading_bot.domain.orders import ClientOrderId, Leg, Side
 class Incarnation(msgspec.Struct, kw_only=True):
     """One order at the broker. `order_id` addresses it, `perm_id` (0: not told yet) is its identity there.
 
+    `asked` are the lots it was sent for, `total` those the broker gives it now (a child's follow its parent's fills).
     `change_ticks` is the price of a change under way; `due_s` when what is owed to it is given up; `here`: sent by this
     process. `rested`: a stop that the broker held ready, so that "Submitted" means it was triggered.
     """
 
     order_id: int
     side: Side
+    asked: int
     total: int
     price_ticks: int
+    parent_id: int = 0
     oca_group: str = ""
+    oca_type: int = 0
     perm_id: int = 0
     filled: int = 0
     phase: Phase = Phase.SENT
@@ -95,6 +99,10 @@ class OrderIndex:
         self.highest_order_id = max(self.highest_order_id, order.order_id)
         return state
 
+    def by_perm(self, perm_id: int) -> Found | None:
+        """The order with an identity at the broker."""
+        return self._by_perm.get(perm_id)
+
     def by_address(self, order_id: int) -> Found | None:
         """The order of this client with an order id."""
         return self._by_address.get(order_id)
@@ -120,9 +128,9 @@ class OrderIndex:
         order = Incarnation(
             order_id=row.order_id if mine else 0,
             side=row.side,
+            asked=row.total,
             total=row.total,
             price_ticks=row.price_ticks,
-            oca_group=row.oca_group,
             here=False,
         )
         state.orders.insert(0, order)

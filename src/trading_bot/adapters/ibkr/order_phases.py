@@ -97,7 +97,7 @@ TABLE: Final[dict[Phase, dict[Signal, Row]]] = {
         S.LATE: _DOUBT,
         S.PATIENCE: _to(P.SENT),
         S.LISTED: _LISTED,
-        S.ABSENT: _GONE,
+        S.ABSENT: _to(P.SENT),  # it may still be on its way; its deadline decides
     },
     P.HELD: {
         S.HOLD: _to(P.HELD, T.ACK),
@@ -246,14 +246,14 @@ TABLE: Final[dict[Phase, dict[Signal, Row]]] = {
     },
     P.GONE: {
         **{signal: _to(P.GONE) for signal in Signal},
-        S.HOLD: _to(P.GONE, T.SURPRISE),
-        S.WORK: _to(P.GONE, T.SURPRISE),
+        S.HOLD: (P.HELD, (T.ACK,)),
+        S.WORK: _LISTED,
         S.FULL: _FILLED,
         S.FILLED: _to(P.GONE, T.SURPRISE),
         S.STOPPED: _CANCELLED,
         S.WITHDRAWN: _CANCELLED,
         S.REFUSE: _REJECTED,
         S.CANCEL_CODE: _CANCELLED,
-        S.LISTED: _to(P.WORKING),
+        S.LISTED: _LISTED,
     },
 }

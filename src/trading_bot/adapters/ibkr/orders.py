@@ -1,0 +1,350 @@
+"""Orders at Interactive Brokers: the core's effects carried out, and what the broker does told as events (EX01).
+
+Effects are written to the socket; nothing is sent twice, whatever became of it. Answers go through the session's queue,
+so `take` has nothing of its own but what becomes of shadow trades, which a simulator follows. What cannot be sent while
+the socket is down is dropped: the core asks what works when it is back, and decides anew.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
+
+from trading_bot.adapters.ibkr import broker_rows
+from trading_bot.adapters.ibkr.answers import Unknown
+from trading_bot.adapters.ibkr.bracket import OrderForm
+from trading_bot.adapters.ibkr.contracts import BoundContract
+from trading_bot.adapters.ibkr.fill_ledger import FillLedger
+from trading_bot.adapters.ibkr.link import LinkState
+from trading_bot.adapters.ibkr.order_book import OrderBook
+from trading_bot.adapters.ibkr.order_index import Incarnation, LegState, OrderIndex
+from trading_bot.adapters.ibkr.order_phases import Phase
+from trading_bot.adapters.ibkr.questions import Listing, Questions
+from trading_bot.adapters.ibkr.references import Reference
+from trading_bot.adapters.ibkr.session import IbkrSession
+from trading_bot.domain import effects, events, trade_events
+from trading_bot.domain.effects import BrokerEffect
+from trading_bot.domain.events import Input
+from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.orders import ApprovedOrder, BrokerOrder, ClientOrderId, Leg, Side
+from trading_bot.domain.ports import Broker
+
+NOT_CONNECTED: Final = 504  # the API's code
+_LISTINGS_MAX: Final = 3  # while orders move, the list is asked for again
+_GROUP: Final = (Leg.STOP, Leg.TARGET)
+
+
+class IbkrBroker:
+    """The broker port on a connection, for one contract of one account."""
+
+    def __init__(
+        self,
+        session: IbkrSession,
+        bound: BoundContract,
+        instrument: Instrument,
+        *,
+        tag_of: Callable[[int], str],
+        link: Callable[[], LinkState],
+        shadows: Broker,
+    ) -> None:
+        """`tag_of(ts_ns)` begins every reference of the log open then; `shadows` follows trades that are never sent."""
+        self._session = session
+        self._bound = bound
+        self._instrument = instrument
+        self._tag_of = tag_of
+        self._link = link
+        self._shadows = shadows
+        self._form = OrderForm(session.lib, session.account, instrument)
+        self._index = OrderIndex(session.settings.client_id, lambda: tag_of(session.stamp()))
+        ledger = FillLedger(instrument.commission_round_trip_uusd // 2)
+        self.book = OrderBook(self._index, ledger, session.settings.request_timeout_s)
+        self.questions = Questions(session, bound, instrument)
+        self._asking: list[str] = []  # reasons of the questions that wait
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        for callback, listener in (
+            ("openOrder", self._on_open_order),
+            ("orderStatus", self._on_status),
+            ("execDetails", self._on_execution),
+            ("commissionReport", self._on_commission),
+            ("error", self._on_error),
+        ):
+            session.listen(callback, listener)
+
+    @property
+    def next_due_ns(self) -> int:
+        """When `take` has to be called: of shadow trades alone."""
+        return self._shadows.next_due_ns
+
+    def take(self, ts_ns: int) -> Input | None:
+        """The next of what became of shadow trades."""
+        return self._shadows.take(ts_ns)
+
+    def dispatch(self, effect: BrokerEffect) -> None:
+        """Carry an effect out."""
+        match effect:
+            case effects.PlaceShadow():
+                self._shadows.dispatch(effect)
+            case effects.AskBroker():
+                self._ask(effect.reason)
+            case effects.PlaceOrder():
+                self._place(effect)
+            case effects.CancelOrder():
+                self._cancel(effect)
+            case effects.PlaceExit():
+                self._exit(effect)
+            case effects.ModifyStop():
+                self._move_stop(effect)
+
+    # --- effects ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _connected(self) -> bool:
+        connected: bool = self._session.ib.client.isReady()
+        return connected
+
+    def _place(self, effect: effects.PlaceOrder) -> None:
+        order = effect.order
+        tag = self._tag_of(effect.ts_ns)
+        refusal = self._why_not(order, tag)
+        if refusal:
+            rejected = events.OrderRejected(ts_ns=0, order_id=order.order_id, code=NOT_CONNECTED, text=refusal)
+            self._tell([rejected])
+            return
+        entry, target, stop = (Reference(tag, order.order_id, leg) for leg in (Leg.ENTRY, Leg.TARGET, Leg.STOP))
+        entry_id = self._next_id()
+        self._send(entry, entry_id, self._form.entry(order, entry), order.limit_ticks)
+        self._send(target, self._next_id(), self._form.target(order, target, entry_id), order.target_price_ticks)
+        self._send(stop, self._next_id(), self._form.stop(order, stop, entry_id), order.stop_price_ticks)
+
+    def _why_not(self, order: ApprovedOrder, tag: str) -> str:
+        """Why an entry is not sent; empty when it is."""
+        if order.instrument_id != self._instrument.id:
+            return f"order {order.order_id} is of instrument {order.instrument_id}: this is {self._instrument.symbol}"
+        if self._index.legs.get(str(Reference(tag, order.order_id, Leg.ENTRY))) is not None:
+            return f"order {order.order_id} was sent before; an order is never sent twice"
+        link = self._link()
+        if not (self._connected and link.socket and link.broker):
+            return "the connection to the broker is down; nothing was sent"
+        return ""
+
+    def _cancel(self, effect: effects.CancelOrder) -> None:
+        state = self._index.leg(effect.order_id, effect.leg)
+        if state is None or not state.live:
+            self._refused(effect.order_id, effect.leg)
+            return
+        if not self._connected:
+            return
+        addresses = {order.order_id for order in self.book.cancel_asked(state)}
+        for order_id in sorted(addresses):
+            if order_id > 0:
+                self._session.ib.client.cancelOrder(order_id)
+            else:
+                self._session.notice(0, f"{state.reference} belongs to another client: it has to cancel it", error=True)
+
+    def _exit(self, effect: effects.PlaceExit) -> None:
+        if not self._connected:
+            return
+        reference = self._reference(effect.order_id, Leg.EXIT, effect.ts_ns)
+        working = self._index.legs.get(str(reference))
+        member = self._member(effect.order_id, effect.side)
+        if working is not None:
+            for order in self.book.cancel_asked(working):
+                self._session.ib.client.cancelOrder(order.order_id)
+        form = self._form.exit(effect, reference, member)
+        self._send(reference, self._next_id(), form, effect.limit_ticks or 0)
+
+    def _member(self, order_id: ClientOrderId, side: Side) -> Incarnation | None:
+        """A living order of the bracket that closes to this side: its group is the one an exit joins."""
+        for leg in _GROUP:
+            state = self._index.leg(order_id, leg)
+            for order in reversed(state.live if state is not None else ()):
+                if order.side is side and order.oca_group:
+                    return order
+        return None
+
+    def _move_stop(self, effect: effects.ModifyStop) -> None:
+        state = self._index.leg(effect.order_id, Leg.STOP)
+        order = state.live[-1] if state is not None and state.live else None
+        link = self._link()
+        # A change while the broker is away can leave two orders of one reference: none is sent then.
+        if state is None or order is None or order.order_id <= 0 or not (self._connected and link.broker):
+            self._refused(effect.order_id, Leg.STOP)
+            return
+        order.change_ticks = effect.price_ticks
+        form = self._form.moved_stop(order, effect.price_ticks, state.reference)
+        self._session.ib.client.placeOrder(order.order_id, self._bound.contract, form)
+
+    def _reference(self, order_id: ClientOrderId, leg: Leg, ts_ns: int) -> Reference:
+        """Of another leg of a bracket that is known, else of the open log."""
+        for sibling in Leg:
+            state = self._index.leg(order_id, sibling)
+            if state is not None:
+                return Reference(state.reference.tag, state.reference.order_id, leg)
+        return Reference(self._tag_of(ts_ns), order_id, leg)
+
+    def _send(self, reference: Reference, order_id: int, form: Any, price_ticks: int) -> None:
+        """Into the book first: whatever comes back finds it there."""
+        order = Incarnation(
+            order_id=order_id,
+            side=Side(form.action),
+            asked=int(form.totalQuantity),
+            total=int(form.totalQuantity),
+            price_ticks=price_ticks,
+            parent_id=form.parentId,
+            oca_group=form.ocaGroup,
+            oca_type=form.ocaType,
+        )
+        self.book.sent(reference, order, self._session.clock.wall_s())
+        self._session.ib.client.placeOrder(order_id, self._bound.contract, form)
+        self._arm()
+
+    def _next_id(self) -> int:
+        """Above every order id the broker has ever shown."""
+        client = self._session.ib.client
+        client.updateReqId(self._index.highest_order_id + 1)
+        order_id: int = client.getReqId()
+        return order_id
+
+    def _refused(self, order_id: ClientOrderId, leg: Leg) -> None:
+        self._tell([trade_events.RequestRefused(ts_ns=0, order_id=order_id, leg=leg)])
+
+    # --- what the broker says --------------------------------------------------------------------------------------
+
+    def _on_open_order(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
+        if order.whatIf or contract.conId != self._bound.con_id:
+            return
+        row = broker_rows.open_order(order_id, contract, order, state, self._instrument)
+        self._tell(self.book.open_order(row, self._session.clock.wall_s()))
+
+    def _on_status(self, *arguments: Any) -> None:
+        self._tell(self.book.status(broker_rows.status_row(*arguments), self._session.clock.wall_s()))
+
+    def _on_execution(self, request_id: int, contract: Any, row: Any) -> None:
+        if contract.conId != self._bound.con_id or row.acctNumber != self._session.account:
+            return
+        execution = broker_rows.execution(request_id, row, self._instrument)
+        if request_id == -1:
+            self._tell(self.book.execution(execution, self._session.clock.wall_s()))
+
+    def _on_commission(self, report: Any) -> None:
+        self._tell(self.book.commission(report.execId, float(report.commission), report.currency))
+
+    def _on_error(self, request_id: int, code: int, text: str, *_more: Any) -> None:
+        self._tell(self.book.error(request_id, code, text, self._session.clock.wall_s()))
+
+    def _tell(self, inputs: Iterable[Input]) -> None:
+        for event in inputs:
+            self._session.tell(event)
+        self._arm()
+        if self._index.surprised:
+            self._index.surprised = False
+            self._ask("SURPRISE")
+
+    def _arm(self) -> None:
+        """A timer for what the broker owes."""
+        due_s = self.book.due_s
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due_s is not None:
+            wait_s = max(due_s - self._session.clock.wall_s(), 0.0)
+            self._timer = self._session.loop.call_later(wait_s, self._on_due)
+
+    def _on_due(self) -> None:
+        self._timer = None
+        self._tell(self.book.due(self._session.clock.wall_s()))
+
+    # --- questions -------------------------------------------------------------------------------------------------
+
+    def _ask(self, reason: str) -> None:
+        """Ask for everything; a question while one is under way is asked after it."""
+        if reason not in self._asking:
+            self._asking.append(reason)
+        if not self._tasks:
+            self._spawn(self._answer_all())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._session.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._session.fail(error)
+
+    async def _answer_all(self) -> None:
+        while self._asking:
+            reasons, self._asking = self._asking, []
+            await self._answer(" ".join(reasons))
+
+    async def _answer(self, reason: str) -> None:
+        """Ask until nothing has moved meanwhile, or often enough: the core asks again where it differs."""
+        left = _LISTINGS_MAX
+        while left:
+            asked, before = self.book.list_begins(), self.book.changes
+            answer = await self.questions.everything()
+            if isinstance(answer, Unknown):
+                self.book.list_failed()
+                self._tell([self._unanswered(f"{reason}: {answer.reason}")])
+                return
+            listing, now_s = answer.data, self._session.clock.wall_s()
+            for row in sorted(listing.executions, key=lambda row: row.order_id):  # entries before their children
+                self._tell(self.book.execution(row, now_s))
+            self._tell(self.book.list_ended(asked, listing.orders, listing.completed, now_s))
+            left = left - 1 if self.book.changes != before else 0
+            if not left:
+                self._tell([self._reconciled(listing, reason)])
+
+    def _unanswered(self, reason: str) -> Input:
+        return events.Reconciled(ts_ns=0, ok=False, position_qty=0, working_orders=0, asked=True, reason=reason)
+
+    def _reconciled(self, listing: Listing, reason: str) -> Input:
+        orders = tuple(self._listed(listing))
+        return events.Reconciled(
+            ts_ns=0,
+            ok=True,
+            position_qty=listing.position_qty,
+            working_orders=len(orders),
+            asked=True,
+            listed=True,
+            orders=orders,
+            reason=reason,
+        )
+
+    def _listed(self, listing: Listing) -> Iterable[BrokerOrder]:
+        """Everything that works, ours by the core's names, an order with several identities once."""
+        ours: dict[int, tuple[LegState, list[Incarnation]]] = {}
+        for perm_id, row in listing.orders.items():
+            found = self._index.by_perm(perm_id)
+            if found is None:
+                yield _foreign(listing, perm_id)
+            elif row.status not in broker_rows.ENDED:
+                ours.setdefault(id(found[0]), (found[0], []))[1].append(found[1])
+        for state, incarnations in ours.values():
+            kept = [order for order in incarnations if not order.cancel_asked] or incarnations
+            newest = max(kept, key=state.orders.index)
+            status = listing.statuses.get(newest.perm_id)
+            yield BrokerOrder(
+                order_id=state.order_id,
+                leg=state.leg,
+                side=newest.side,
+                remaining=status.remaining if status is not None else max(newest.total - newest.filled, 0),
+                price_ticks=newest.price_ticks,
+                perm_ids=tuple(sorted(order.perm_id for order in kept)),
+                order_ref=str(state.reference),
+                held=newest.phase is Phase.HELD and state.leg in _GROUP,
+            )
+
+
+def _foreign(listing: Listing, perm_id: int) -> BrokerOrder:
+    row, status = listing.orders[perm_id], listing.statuses.get(perm_id)
+    return BrokerOrder(
+        order_id=None,
+        leg=None,
+        side=row.side,
+        remaining=row.total if status is None else status.remaining,
+        price_ticks=row.price_ticks,
+        perm_ids=(perm_id,),
+        order_ref=row.order_ref,
+    )
