@@ -89,10 +89,10 @@ def our_legs(state: State, ts_ns: int) -> tuple[OurLeg, ...]:
         legs.append(OurLeg(order_id=state.stray_exit, leg=Leg.EXIT, remaining=qty, price_ticks=None))
     if (trade := state.trade) is None or qty == 0:
         return tuple(legs)
-    told = trade.resident_stop_ticks is not None
-    children = [(Leg.STOP, trade.stop_ticks, told)]
-    if trade.target_resident:
-        children.append((Leg.TARGET, trade.entry.order.target_price_ticks, True))
+    children = (
+        (Leg.STOP, trade.stop_ticks, trade.resident_stop_ticks is not None),
+        (Leg.TARGET, trade.entry.order.target_price_ticks, trade.target_resident),
+    )
     legs += [
         OurLeg(order_id=trade.order_id, leg=leg, remaining=qty, price_ticks=price, told=known)
         for leg, price, known in children

@@ -177,7 +177,7 @@ class OurLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A leg that should work at the broker.
 
     `price_ticks` None is not compared (an exit follows the market), `doubtful`: nobody knows whether it lives. `told`
-    false: the broker has not said that it works, and of an entry it need not have by now.
+    false: the broker has not said that it works. An entry may still be on its way, and a target need not be there.
     """
 
     order_id: ClientOrderId
@@ -250,8 +250,8 @@ def _ours(leg: OurLeg, listed: BrokerOrder | None, position_qty: int) -> list[Fi
     if listed is None or (listed.held and leg.leg is not Leg.ENTRY):  # a child that waits protects nothing
         if leg.leg is not Leg.ENTRY and position_qty == 0:
             return []  # gone with the position, which is told by its own row
-        on_its_way = leg.leg is Leg.ENTRY and not leg.told and not leg.doubtful
-        return [] if on_its_way else [_about(_MISSING[leg.leg], leg, listed)]
+        never_told = leg.leg in (Leg.ENTRY, Leg.TARGET) and not leg.told and not leg.doubtful
+        return [] if never_told else [_about(_MISSING[leg.leg], leg, listed)]
     rows: list[Row] = []
     if len(listed.perm_ids) > 1:
         rows.append(Row.SIBLINGS)
