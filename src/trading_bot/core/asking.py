@@ -43,7 +43,7 @@ def connected(state: State, ts_ns: int) -> Results:
 def disconnected(state: State) -> None:
     """Nothing the broker said before counts for what it does from here on."""
     if state.documents.gates_real:
-        state.reconciled = state.position_traced = False
+        state.reconciled = state.position_known = state.position_traced = False
         state.asked_ns = None
 
 
@@ -53,7 +53,6 @@ def restarted(state: State, ts_ns: int) -> Results:
         return []
     state.link_up = state.link_connected = False
     state.link = state.latency = None
-    state.position_known = False
     state.unknown_since_ns = ts_ns if state.unknown_since_ns is None else state.unknown_since_ns
     disconnected(state)
     results: Results = [

@@ -71,7 +71,7 @@ def watch_quality(state: State, ts_ns: int, band: int, dvs_c: int) -> Results:
     To be asked whenever a score or the exposure has changed. `band` and `dvs_c` are the data score's.
     """
     results: Results = []
-    exposed = state.exposed
+    exposed = state.at_stake
     poor = exposed and _poor_score(state, ts_ns, band) is not None
     if poor and not state.quality_kill_armed:
         due_ns = ts_ns + state.config.quality.kill_after_s * NS_PER_S
@@ -124,7 +124,7 @@ def _quality_kill(state: State, event: events.TimerFired) -> Results:
     state.quality_kill_armed = False
     # The execution score rises by itself, without an event.
     band = state.kernel.dvs_band
-    if not state.exposed or _poor_score(state, ts_ns, band) is None:
+    if not state.at_stake or _poor_score(state, ts_ns, band) is None:
         return []
     seconds = state.config.quality.kill_after_s
     poor = _poor_score(state, ts_ns, band, delayed=state.kernel.penalties()["delayed"] > 0)

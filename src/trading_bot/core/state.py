@@ -236,6 +236,16 @@ class State:
         return bool(self.entries) or self.position_qty != 0
 
     @property
+    def at_stake(self) -> bool:
+        """Whether blindness endangers something (specification 4, 5): what is open here, once this process has a link.
+
+        Before an adapter has told anything there is nothing to see with; an unknown position has a deadline of its own.
+        """
+        if not self.documents.gates_real:
+            return self.exposed
+        return self.link is not None and (bool(self.entries) or self.position.qty != 0)
+
+    @property
     def working_entries(self) -> int:
         """Entries that may still fill."""
         return len(self.entries)
