@@ -47,3 +47,9 @@ def ask_again(state: State, ts_ns: int) -> ArmTimer:
     """Orders moved a moment ago: the next question comes as soon as they have settled."""
     due_ns = ts_ns + state.wall_ns(state.config.orders.settle_ms * NS_PER_MS)
     return ArmTimer(ts_ns=ts_ns, name=RECONCILE_TIMER, due_ns=due_ns)
+
+
+def data_awaited_ns(state: State, ts_ns: int) -> int:
+    """Until when a connection that has just come (back) may be without data: its streams have to be asked for again."""
+    ibkr = state.config.ibkr
+    return ts_ns + state.wall_ns(round((ibkr.resubscribe_wait_s + ibkr.stale_s) * NS_PER_S))

@@ -4,7 +4,7 @@ import zlib
 
 import msgspec
 
-from trading_bot.core import asking, breaking, context_desk, cost_desk, execution_quality, locking
+from trading_bot.core import asking, breaking, context_desk, cost_desk, deadlines, execution_quality, locking
 from trading_bot.core.carried import Carried
 from trading_bot.core.flattening import flatten, pull_kill_switch, request_stop
 from trading_bot.core.learning_desk import refresh_throttles
@@ -97,7 +97,11 @@ def link_status(state: State, event: events.LinkStatus, _seq: int) -> Results:
     results = execution_quality.link_changed(state, event, connected=connected)
     was_connected, state.link_connected = state.link_connected, connected
     state.link_up, state.data_type, state.link = event.up, event.data_type, event
+    if event.up and state.documents.gates_real:
+        state.data_awaited_ns = min(state.data_awaited_ns, event.ts_ns)
+        state.quality_kill_armed = False  # judged anew, from here on
     if connected and not was_connected:
+        state.data_awaited_ns = 0 if event.up else deadlines.data_awaited_ns(state, event.ts_ns)
         results += asking.connected(state, event.ts_ns)
     elif was_connected and not connected:
         asking.disconnected(state)

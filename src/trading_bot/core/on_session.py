@@ -68,13 +68,14 @@ def rearm_session(state: State, ts_ns: int) -> Results:
 def watch_quality(state: State, ts_ns: int, band: int, dvs_c: int) -> Results:
     """Below the kill gates: DATA_DOWN while flat, the kill timer while exposed.
 
-    To be asked whenever a score or the exposure has changed. `band` and `dvs_c` are the data score's.
+    To be asked whenever a score or the exposure has changed. `band` and `dvs_c` are the data score's. Where the link to
+    the broker is down nothing could be done, and the stop stands there; a connection that comes back has time for data.
     """
     results: Results = []
     exposed = state.at_stake
-    poor = exposed and _poor_score(state, ts_ns, band) is not None
+    poor = exposed and _linked(state) and _poor_score(state, ts_ns, band) is not None
     if poor and not state.quality_kill_armed:
-        due_ns = ts_ns + state.config.quality.kill_after_s * NS_PER_S
+        due_ns = max(ts_ns, state.data_awaited_ns) + state.config.quality.kill_after_s * NS_PER_S
         results.append(ArmTimer(ts_ns=ts_ns, name=QUALITY_KILL_TIMER, due_ns=due_ns))
     elif state.quality_kill_armed and not poor:
         results.append(DisarmTimer(ts_ns=ts_ns, name=QUALITY_KILL_TIMER))
@@ -119,12 +120,16 @@ def _poor_score(state: State, ts_ns: int, band: int, *, delayed: bool = False) -
     return None
 
 
+def _linked(state: State) -> bool:
+    return state.link_connected or not state.documents.gates_real
+
+
 def _quality_kill(state: State, event: events.TimerFired) -> Results:
     ts_ns = event.ts_ns
     state.quality_kill_armed = False
     # The execution score rises by itself, without an event.
     band = state.kernel.dvs_band
-    if not state.at_stake or _poor_score(state, ts_ns, band) is None:
+    if not state.at_stake or not _linked(state) or _poor_score(state, ts_ns, band) is None:
         return []
     seconds = state.config.quality.kill_after_s
     poor = _poor_score(state, ts_ns, band, delayed=state.kernel.penalties()["delayed"] > 0)

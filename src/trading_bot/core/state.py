@@ -136,6 +136,7 @@ class State:
         self.log_space_ok = True
         self.data_down = False
         self.quality_kill_armed = False
+        self.data_awaited_ns = 0  # until then a new connection may be without data
         self.deficits: tuple[EqsDeficit, ...] = ()
         self.eqs_c = 100
         self.eqs_min_c = 100
@@ -335,7 +336,7 @@ class State:
             "reconciled": self.reconciled,
             "log_space_ok": self.log_space_ok,
             "data_down": self.data_down,
-            "quality_kill_armed": self.quality_kill_armed,
+            "quality_kill_armed": [self.quality_kill_armed, self.data_awaited_ns],
             "deficits": [msgspec.to_builtins(deficit) for deficit in self.deficits],
             "eqs_c": self.eqs_c,
             "eqs_min_c": self.eqs_min_c,
