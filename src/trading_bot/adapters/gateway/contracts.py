@@ -4,9 +4,10 @@ Sources: field notes E (MES as the broker shows it). Contract ids are ours, the 
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -21,12 +22,18 @@ if TYPE_CHECKING:
 
 MONTH_CODES: Final = {3: "H", 6: "M", 9: "U", 12: "Z"}
 TIME_ZONE: Final = "US/Central"
+_CHICAGO: Final = ZoneInfo(TIME_ZONE)
 MARKET_RULE_FIRST: Final = 67  # rules are numbered from here in the order of the registry
 _CON_ID_FIRST: Final = 600_000_000
+_INDEX_ID_FIRST: Final = 500_000_000
 _LISTED_AHEAD: Final = 5  # quarterly expiries at a time (CME lists five of MES)
 _LISTED_BEHIND: Final = 4  # expired ones that a request may ask for
 _HOURS_DAYS: Final = 7  # of trading hours a request tells
 _FRIDAY: Final = 4
+CONTINUOUS: Final = "CONTFUT"
+BOTH: Final = "FUT+CONTFUT"
+NO_DEFINITION: Final = "No security definition has been found for the request"
+AMBIGUOUS: Final = "The contract description specified for {} is ambiguous."
 _CALENDAR: Final = "us_index.csv"
 ORDER_TYPES: Final = "ACTIVETIM,ADJUST,ALERT,DAY,GTC,GTD,IOC,LMT,MKT,STP,STPLMT,TRAIL,WHATIF"
 
@@ -102,8 +109,8 @@ class ContractBook:
 
     @property
     def today(self) -> date:
-        """The gateway's date, UTC."""
-        return datetime.fromtimestamp(self._gateway.clock.now_ns() / NS_PER_S, tz=UTC).date()
+        """The exchange's date."""
+        return datetime.fromtimestamp(self._gateway.clock.now_s(), tz=_CHICAGO).date()
 
     def listed(self, instrument: Instrument) -> list[Listed]:
         """The living expiries, the nearest first."""
@@ -133,16 +140,29 @@ class ContractBook:
         """Every contract the query can mean; a continuous future means the front month."""
         if query.con_id:
             row = self.find(query.con_id)
-            rows = [row] if row is not None else []
+            rows = [row] if row is not None and (include_expired or row.expiry >= _number(self.today)) else []
         else:
             found = self._instruments(query)
             rows = [row for instrument in found for row in self._of(instrument, query, include_expired)]
         return [row for row in rows if _fits(row, query)]
 
-    def one(self, query: Query) -> Listed | None:
-        """The one living contract the query means; None for none or several."""
-        rows = self.match(query)
+    def one(self, query: Query, *, include_expired: bool = False, continuous: bool = False) -> Listed | None:
+        """The one contract the query means; None for none or several.
+
+        A continuous future means one only where it is allowed: for history, not for orders or streams.
+        """
+        if query.security_type != "FUT" and not query.con_id and not (continuous and query.security_type == CONTINUOUS):
+            return None
+        if query.security_type == CONTINUOUS and not continuous:
+            return None
+        rows = self.match(query, include_expired=include_expired)
         return rows[0] if len(rows) == 1 else None
+
+    def why_not(self, query: Query) -> str:
+        """What error 200 says of a query that `one` does not answer."""
+        if len(self.match(query)) > 1:
+            return AMBIGUOUS.format(query.symbol or query.local_symbol)
+        return NO_DEFINITION
 
     def market_rule(self, number: int) -> Instrument | None:
         """The instrument whose price grid the rule is."""
@@ -161,12 +181,12 @@ class ContractBook:
 
     def _instruments(self, query: Query) -> Iterator[Instrument]:
         for instrument in INSTRUMENTS.values():
-            named = query.symbol == instrument.symbol or query.local_symbol.startswith(instrument.symbol)
+            named = instrument.symbol in {query.symbol, query.local_symbol[:-2]}
             if named and instrument.security_type == "FUT":
                 yield instrument
 
     def _of(self, instrument: Instrument, query: Query, include_expired: bool) -> list[Listed]:  # noqa: FBT001
-        if query.security_type == "CONTFUT":
+        if query.security_type == CONTINUOUS:
             return [self.front(instrument)]
         return [*(self.expired(instrument) if include_expired else []), *self.listed(instrument)]
 
@@ -186,6 +206,11 @@ class ContractBook:
             )
 
 
+def underlying_id(instrument: Instrument) -> int:
+    """Id of the index a future is on; the gateway serves no data of it."""
+    return _INDEX_ID_FIRST + min(row.id for row in INSTRUMENTS.values() if row.underlying == instrument.underlying)
+
+
 def third_friday(year: int, month: int) -> date:
     """Last trade date of an index future."""
     first = date(year, month, 1)
@@ -194,11 +219,11 @@ def third_friday(year: int, month: int) -> date:
 
 def _fits(row: Listed, query: Query) -> bool:
     instrument = row.instrument
-    continuous = query.security_type == "CONTFUT"
+    continuous = query.security_type == CONTINUOUS
     expiry = "" if continuous else query.expiry
     wanted = (
         (query.symbol, instrument.symbol),
-        ("" if continuous else query.security_type, instrument.security_type),
+        ("" if continuous or query.security_type == BOTH else query.security_type, instrument.security_type),
         (query.multiplier, row.multiplier),
         (query.exchange, instrument.exchange),
         (query.currency, instrument.currency),
@@ -224,9 +249,7 @@ def _spans(day: SessionDay, *, liquid: bool) -> Iterator[str]:
 
 
 def _central(ts_ns: int) -> str:
-    from zoneinfo import ZoneInfo
-
-    return f"{datetime.fromtimestamp(ts_ns // NS_PER_S, tz=ZoneInfo(TIME_ZONE)):%Y%m%d:%H%M}"
+    return f"{datetime.fromtimestamp(ts_ns // NS_PER_S, tz=_CHICAGO):%Y%m%d:%H%M}"
 
 
 def _date(number: int) -> date:

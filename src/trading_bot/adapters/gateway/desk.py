@@ -27,7 +27,7 @@ from trading_bot.domain.units import NS_PER_MS, TS_NEVER_NS
 
 if TYPE_CHECKING:
     from trading_bot.adapters.gateway.gateway import Gateway
-    from trading_bot.adapters.gateway.market import Record
+    from trading_bot.adapters.gateway.record import Record
 
 PERM_ID_FIRST: Final = 1_400_000_000
 STOP_LATENCY_NS: Final = 5 * NS_PER_MS  # from a trigger to the exchange

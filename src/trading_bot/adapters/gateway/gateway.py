@@ -43,8 +43,9 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     seconds a second. `inputs` are files that replace the generated market. `clock_from` says when the clock begins: at
     the first client's startApi, or at the launch. `messages_per_s` are requests a client may send in any second of the
     wall, 0 without limit. `tick_by_tick_max` are tick-by-tick streams of one client at a time, `tick_by_tick_gap_s`
-    the wall seconds between two requests for one instrument. `commission_usd` is one side of one contract; None takes
-    half of the registry's round trip. `order_latency_ms` is market time from a request about an order to the exchange,
+    the wall seconds between two requests for one instrument, `small_bars_per_10_min` are requests of one client for
+    bars of 30 s and less, 0 without limit. `commission_usd` is one side of one contract; None takes half of the
+    registry's round trip. `order_latency_ms` is market time from a request about an order to the exchange,
     `answer_latency_ms` from there back to the client.
     """
 
@@ -63,6 +64,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     messages_per_s: int = 50
     tick_by_tick_max: int = 5
     tick_by_tick_gap_s: float = 15.0
+    small_bars_per_10_min: int = 60
     order_latency_ms: float = 25.0
     answer_latency_ms: float = 25.0
 

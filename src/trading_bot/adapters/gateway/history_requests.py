@@ -1,169 +1,188 @@
-"""Requests for the past: bars."""
+"""Requests for past bars, and bars that go on."""
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from trading_bot.adapters.gateway.bars import SHOWN, Bar
 from trading_bot.adapters.gateway.client import Client
 from trading_bot.adapters.gateway.contracts import Listed, Query
-from trading_bot.adapters.gateway.live_bars import joined
-from trading_bot.adapters.gateway.market_requests import NO_DEFINITION
-from trading_bot.adapters.gateway.wire import BadRequest, Fields
-from trading_bot.domain.bars import MinuteBar
+from trading_bot.adapters.gateway.history import BAR_SIZES_S, DAY_S, SMALL_S, UNITS_S, bars, begin_of
+from trading_bot.adapters.gateway.market import Record
+from trading_bot.adapters.gateway.times import Stamps, time_of, time_text
+from trading_bot.adapters.gateway.wire import BadRequest, Fields, encode, encode_text
+from trading_bot.domain.instruments import POINTS_E9
 from trading_bot.domain.units import NS_PER_S
 
 if TYPE_CHECKING:
     from trading_bot.adapters.gateway.dispatch import Handler
     from trading_bot.adapters.gateway.gateway import Gateway
 
-_MINUTE_S: Final = 60
-_DAY_S: Final = 86_400
-_CHICAGO: Final = ZoneInfo("US/Central")
-BAR_SIZES_S: Final = {
-    "1 min": 60,
-    "2 mins": 120,
-    "3 mins": 180,
-    "5 mins": 300,
-    "10 mins": 600,
-    "15 mins": 900,
-    "20 mins": 1_200,
-    "30 mins": 1_800,
-    "1 hour": 3_600,
-    "2 hours": 7_200,
-    "3 hours": 10_800,
-    "4 hours": 14_400,
-    "8 hours": 28_800,
-    "1 day": _DAY_S,
-}
-_UNITS_S: Final = {"S": 1, "D": _DAY_S, "W": 7 * _DAY_S, "M": 30 * _DAY_S, "Y": 365 * _DAY_S}
+UPDATE_NS: Final = 5 * NS_PER_S  # how often bars that go on are told
+_UPDATED_FROM_S: Final = 5
+_SECONDS_MAX: Final = 86_400
+_DAYS_MAX: Final = 365
+_HMDS: Final = "Historical Market Data Service error message:"
+
+
+class _Request(NamedTuple):
+    """What is asked for, of a contract that is listed."""
+
+    row: Listed
+    size_s: int
+    show: str
+    begin_ns: int
+    end_ns: int
+    regular: bool
+    date_format: int
 
 
 def historical_data(gateway: "Gateway", client: Client, fields: Fields) -> None:
-    """C> 20: S> 17 with the bars that end by the time asked for."""
+    """C> 20: S> 17 with the bars of the duration that ends at the time asked for; S> 90 as they go on."""
     req_id = fields.req_id()
     query = Query.read(fields)
-    fields.flag("includeExpired")
+    include_expired = fields.flag("includeExpired")
     end, size = fields.text("endDateTime"), fields.text("barSizeSetting")
     duration, regular = fields.text("durationStr"), fields.flag("useRTH")
     show, date_format = fields.text("whatToShow"), fields.int("formatDate", 1)
-    fields.rest()
-    rows = gateway.contracts.match(query, include_expired=True)
-    if len(rows) != 1:
-        client.error(req_id, 200, NO_DEFINITION)
+    goes_on = fields.flag("keepUpToDate")
+    row = gateway.contracts.one(query, include_expired=include_expired, continuous=True)
+    if row is None:
+        client.error(req_id, 200, gateway.contracts.why_not(query))
         return
-    row: Listed = rows[0]
-    if size not in BAR_SIZES_S or show not in {"TRADES", "MIDPOINT", "BID", "ASK"}:
-        client.error(req_id, 321, f"Error validating request.-'{size} {show}' : cause - Historical data bar size")
+    reason = _refusal(size, show, duration, end, goes_on=goes_on)
+    if reason:
+        client.error(req_id, 321, f"Error validating request.-'bars' : cause - {reason}")
         return
-    now_s = gateway.clock.now_ns() // NS_PER_S
-    end_s = min(time_of(end, now_s), now_s)
-    bars = _minutes(gateway, row, regular=regular)
+    if req_id in client.subscriptions:
+        client.error(req_id, 102, "Duplicate ticker ID.")
+        return
     size_s = BAR_SIZES_S[size]
-    chosen = [bar for bar in bars if bar.ts_open_ns < end_s * NS_PER_S]
-    found = list(_grouped(gateway, chosen, size_s))
-    begin = _begin(gateway, end_s, duration)
-    found = [one for one in found if one[0] >= begin]
-    if not found:
-        client.error(req_id, 162, "Historical Market Data Service error message:HMDS query returned no data")
+    rest = (size, duration, end, regular)
+    if size_s <= SMALL_S and not gateway.market.limits.small_bars(client, row.con_id, show, rest):
+        client.error(req_id, 162, f"{_HMDS}Historical data request pacing violation")
         return
-    points = row.instrument.points
-    values: list[object] = [17, req_id, time_text(begin, 1), time_text(end_s, 1), len(found)]
-    for stamp_s, bar, count in found:
-        prices = (points(bar.open_ticks), points(bar.high_ticks), points(bar.low_ticks), points(bar.close_ticks))
-        mean = bar.notional / bar.volume * row.instrument.tick_size_points if bar.volume else 0.0
-        stamp = _day_text(gateway, stamp_s) if size_s == _DAY_S else time_text(stamp_s, date_format)
-        values += [stamp, *prices, bar.volume, mean, count]
-    client.send(*values)
+    now_ns = gateway.clock.now_ns()
+    end_ns = min(time_of(end, now_ns // NS_PER_S, "endDateTime") * NS_PER_S if end else now_ns, now_ns)
+    number, unit = _duration(duration)
+    begin_ns = begin_of(gateway.contracts.calendar, end_ns, number, unit)
+    request = _Request(row, size_s, show, begin_ns, end_ns, regular, date_format)
+    found = _found(gateway, request)
+    if not found and not goes_on:
+        what = f"{row.local_symbol}@{row.instrument.exchange} {show.title()}"
+        client.error(req_id, 162, f"{_HMDS}HMDS query returned no data: {what}")
+        return
+    client.send_frame(_frame(req_id, request, found))
+    if goes_on:
+        gateway.market.listen(GoingOn(gateway, client, req_id, request))
 
 
-def _minutes(gateway: "Gateway", row: Listed, *, regular: bool) -> list[MinuteBar]:
-    book = gateway.market.book(row.instrument)
-    bars = [*book.past_bars(), *book.bars.until(gateway.clock.now_ns())]
-    if not regular:
-        return bars
-    calendar = gateway.contracts.calendar
-    kept = []
-    for bar in bars:
-        day = calendar.trading_day(bar.ts_open_ns)
-        if day is None or day.rth_open_ns is None or day.rth_close_ns is None:
-            continue
-        if day.rth_open_ns <= bar.ts_open_ns < day.rth_close_ns:
-            kept.append(bar)
-    return kept
+def _refusal(size: str, show: str, duration: str, end: str, *, goes_on: bool) -> str:
+    """Why such a request means nothing; empty when it does."""
+    number, unit = _duration(duration)
+    if size not in BAR_SIZES_S:
+        return f"Historical data bar size setting is invalid: {size!r}. Legal ones are: {','.join(BAR_SIZES_S)}"
+    if show not in SHOWN:
+        return f"whatToShow {show!r}; served are {', '.join(SHOWN)}"
+    if unit == "S" and number > _SECONDS_MAX:
+        return f"a duration of {number} S; at most {_SECONDS_MAX} S, longer ones are in D"
+    if unit == "D" and number > _DAYS_MAX:
+        return "Historical data request for durations longer than 365 days must be made in years."
+    if goes_on and end:
+        return f"endDateTime {end!r} and keepUpToDate; bars that go on end now"
+    if goes_on and BAR_SIZES_S[size] < _UPDATED_FROM_S:
+        return f"keepUpToDate of {size}; bars that go on are of 5 secs and more"
+    return ""
 
 
-def _grouped(gateway: "Gateway", bars: Iterable[MinuteBar], size_s: int) -> Iterator[tuple[int, MinuteBar, int]]:
-    """(stamp, bar, minutes in it) of each bar of the size; a day is a trading session."""
-    calendar = gateway.contracts.calendar
-    built: MinuteBar | None = None
-    begin_s = minutes = 0
-    for bar in bars:
-        at_s = bar.ts_open_ns // NS_PER_S
-        if size_s == _DAY_S:
-            day = calendar.trading_day(bar.ts_open_ns)
-            key_s = day.globex_open_ns // NS_PER_S if day is not None else at_s - at_s % _DAY_S
+def _duration(text: str) -> tuple[int, str]:
+    number, _, unit = text.partition(" ")
+    if unit not in UNITS_S or not number.isdigit() or not int(number):
+        raise BadRequest("durationStr", text)
+    return int(number), unit
+
+
+def _found(gateway: "Gateway", request: _Request) -> list[tuple[int, Bar]]:
+    book = gateway.market.book(request.row.instrument)
+    wanted = (request.show, request.size_s, request.begin_ns, request.end_ns)
+    return list(bars(book, *wanted, regular=request.regular))
+
+
+def _frame(req_id: int, request: _Request, found: list[tuple[int, Bar]]) -> bytes:
+    """S> 17, written out: twenty sessions of minutes are 200,000 fields."""
+    size_e9 = request.row.instrument.tick_size_e9
+    prices: dict[int, str] = {}
+    stamps, whole_day, traded = Stamps(request.date_format), request.size_s >= DAY_S, request.show == "TRADES"
+    span = (time_text(request.begin_ns // NS_PER_S), time_text(request.end_ns // NS_PER_S))
+    parts = [f"17\0{req_id}\0{span[0]}\0{span[1]}\0{len(found)}\0"]
+    for stamp, bar in found:
+        parts.append(stamps.text(stamp, whole_day=whole_day))
+        for halves in (bar.open_halves, bar.high_halves, bar.low_halves, bar.close_halves):
+            text = prices.get(halves)
+            if text is None:
+                text = prices[halves] = repr(halves * size_e9 / (2 * POINTS_E9))
+            parts.append(text)
+        if traded:
+            parts.append(f"{bar.volume}\0{bar.notional * size_e9 / (bar.volume * POINTS_E9)!r}\0{bar.count}")
         else:
-            key_s = at_s - at_s % size_s
-        if built is not None and key_s == begin_s:
-            built, minutes = joined(built, bar), minutes + 1
-            continue
-        if built is not None:
-            yield begin_s, built, minutes
-        built, begin_s, minutes = bar, key_s, 1
-    if built is not None:
-        yield begin_s, built, minutes
+            parts.append("-1\0-1.0\0-1")
+    return encode_text(parts[0] + "".join(f"{part}\0" for part in parts[1:]))
 
 
-def _begin(gateway: "Gateway", end_s: int, duration: str) -> int:
-    """Where the duration begins. Days are trading sessions, the one under way included."""
-    number, _, unit = duration.partition(" ")
-    if unit not in _UNITS_S or not number.isdigit():
-        raise BadRequest("durationStr", duration)
-    calendar = gateway.contracts.calendar
-    day = calendar.trading_day(end_s * NS_PER_S - 1)
-    if unit == "S" or day is None:
-        return end_s - int(number) * _UNITS_S[unit]
-    if unit == "D":
-        begun = day.globex_open_ns < end_s * NS_PER_S  # a time in the daily break belongs to the session after it
-        before = calendar.days_before(day.trade_date, int(number) - begun)
-        return (before[0] if before else day).globex_open_ns // NS_PER_S
-    return end_s - int(number) * _UNITS_S[unit]
+class GoingOn:
+    """Bars that are kept up to date: the one under way every five seconds, and the last of the one before it."""
+
+    def __init__(self, gateway: "Gateway", client: Client, req_id: int, request: _Request) -> None:
+        """After the bars up to now have been sent."""
+        self.client = client
+        self.req_id = req_id
+        self.row = request.row
+        self._gateway = gateway
+        self._request = request
+        self._from_ns = request.end_ns - request.size_s * NS_PER_S
+        self._next_ns = 0
+        self._told: dict[int, bytes] = {}
+
+    def on_record(self, record: Record) -> None:
+        """Everything waits for its time."""
+
+    def on_time(self, now_ns: int) -> None:
+        """What has changed, every five seconds."""
+        if now_ns < self._next_ns:
+            return
+        self._next_ns = now_ns - now_ns % UPDATE_NS + UPDATE_NS
+        request = self._request._replace(begin_ns=self._begin_ns(now_ns), end_ns=now_ns)
+        for stamp, bar in _found(self._gateway, request)[-2:]:
+            frame = self._update(stamp, bar)
+            if self._told.get(stamp) != frame:
+                self._told[stamp] = frame
+                self.client.send_frame(frame)
+        self._told = dict(list(self._told.items())[-2:])
+        self._from_ns = now_ns - self._request.size_s * NS_PER_S
+
+    def _begin_ns(self, now_ns: int) -> int:
+        """Where the bar of `_from_ns` begins, or the session."""
+        day = self._gateway.contracts.calendar.trading_day(now_ns)
+        size_ns = self._request.size_s * NS_PER_S
+        if day is None or self._request.size_s > DAY_S:
+            return self._request.begin_ns
+        return max(self._from_ns - self._from_ns % size_ns, day.globex_open_ns)
+
+    def _update(self, stamp: int, bar: Bar) -> bytes:
+        opened, high, low, close = bar.ohlc(self.row.instrument)
+        traded = self._request.show == "TRADES"
+        text = Stamps(self._request.date_format).text(stamp, whole_day=self._request.size_s >= DAY_S)
+        tail = (bar.mean(self.row.instrument), bar.volume) if traded else (-1.0, -1)
+        return encode(90, self.req_id, bar.count if traded else -1, text, opened, close, high, low, *tail)
 
 
-def time_of(text: str, now_s: int) -> int:
-    """The time of a request: empty is now; `YYYYMMDD-HH:MM:SS` is UTC, `YYYYMMDD HH:MM:SS ZONE` the zone's."""
-    if not text:
-        return now_s
-    try:
-        if "-" in text and " " not in text:
-            return int(datetime.strptime(text, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC).timestamp())
-        day, clock, *zone = text.split()
-        where = ZoneInfo(zone[0]) if zone else _CHICAGO
-        return int(datetime.strptime(f"{day} {clock}", "%Y%m%d %H:%M:%S").replace(tzinfo=where).timestamp())
-    except (ValueError, KeyError) as error:
-        raise BadRequest("endDateTime", text) from error
-
-
-def time_text(at_s: int, date_format: int) -> str:
-    """A time as a reply writes it: with format 2 in seconds, else in the exchange's zone."""
-    if date_format == 2:
-        return str(at_s)
-    return f"{datetime.fromtimestamp(at_s, tz=_CHICAGO):%Y%m%d %H:%M:%S} US/Central"
-
-
-def _day_text(gateway: "Gateway", begin_s: int) -> str:
-    day = gateway.contracts.calendar.trading_day(begin_s * NS_PER_S)
-    if day is not None:
-        return str(day.trade_date)
-    return f"{datetime.fromtimestamp(begin_s, tz=UTC) + timedelta(hours=7):%Y%m%d}"
-
-
-def cancel_historical_data(_gateway: "Gateway", client: Client, fields: Fields) -> None:
-    """C> 25: everything asked for was answered at once."""
+def cancel_historical_data(gateway: "Gateway", client: Client, fields: Fields) -> None:
+    """C> 25: the end of bars that go on; everything else was answered at once."""
     fields.int("version")
     req_id = fields.req_id()
-    client.error(req_id, 366, f"No historical data query found for ticker id:{req_id}")
+    if not isinstance(client.subscriptions.get(req_id), GoingOn):
+        client.error(req_id, 366, f"No historical data query found for ticker id:{req_id}")
+        return
+    gateway.market.drop(client, req_id)
+    client.error(req_id, 162, f"{_HMDS}API historical data query cancelled: {req_id}")
 
 
 HANDLERS: Final[dict[int, "Handler"]] = {20: historical_data, 25: cancel_historical_data}

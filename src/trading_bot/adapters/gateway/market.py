@@ -1,134 +1,63 @@
 """The market behind the gateway: one source of records per underlying, taken as the gateway's clock passes them.
 
-Contracts of one underlying share its prices, as MES and ES do within a tick.
+Contracts of one underlying share its prices, as MES and ES do within a tick. What subscribers hear depends on the
+records and on when they subscribed, in market time, and not on how often the gateway's pump runs.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from functools import reduce
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
-import msgspec
-
 from trading_bot.adapters.files import open_files
+from trading_bot.adapters.gateway.book import Book
 from trading_bot.adapters.gateway.client import Client
 from trading_bot.adapters.gateway.contracts import Listed
-from trading_bot.adapters.gateway.live_bars import LiveBars, bar_of, joined
-from trading_bot.adapters.sim.market import SimFeed
-from trading_bot.domain.bars import MinuteBar
+from trading_bot.adapters.gateway.limits import Limits
+from trading_bot.adapters.gateway.past import generated_past, no_past
+from trading_bot.adapters.gateway.record import Record, records_of
+from trading_bot.adapters.sim.market import DEFAULT_PRICE_TICKS, SimFeed
+from trading_bot.domain.errors import UsageError
 from trading_bot.domain.instruments import INSTRUMENTS, Instrument
-from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD, FrameKind
-from trading_bot.domain.units import NS_PER_S
-from trading_bot.engines.session import SessionTable
+from trading_bot.domain.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from trading_bot.adapters.gateway.gateway import Gateway
 
-HISTORY_SESSIONS: Final = 21
+__all__ = ["STEP_NS", "Listener", "Market", "Record", "Stream"]
+
+STEP_NS: Final = 250 * NS_PER_MS  # how often streams hear what time it is
 _DAYS: Final = 14  # a generated market is planned session by session, so its end costs nothing
-_BATCH: Final = 64
-_TICKS_KEPT: Final = 500_000  # some hours of an active market
+_BATCH: Final = 512
 _DAY_NS: Final = 86_400 * NS_PER_S
+# Where generated markets begin, in ticks: the size of each index in 2026, assumed. Others begin where SimFeed does.
+_PRICE_TICKS: Final = {"NDX": 100_000, "RUT": 24_000, "DJI": 47_000}
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """One quote or trade, prices in ticks; `ts_ns` is when it happens, `event_ns` its stamp."""
-
-    kind: FrameKind
-    ts_ns: int
-    event_ns: int
-    bid_ticks: int = 0
-    ask_ticks: int = 0
-    bid_qty: int = 0
-    ask_qty: int = 0
-    price_ticks: int = 0
-    qty: int = 0
-    aggressor: int = 0
-
-
-class Listener(Protocol):
-    """A stream of one client."""
+class Stream(Protocol):
+    """Something a client has asked for that goes on until it is cancelled."""
 
     client: Client
     req_id: int
+    row: Listed
+
+
+class Listener(Stream, Protocol):
+    """A stream of market data."""
 
     def on_record(self, record: Record) -> None:
         """One record of its contract's underlying."""
 
     def on_time(self, now_ns: int) -> None:
-        """The market's time has come to `now_ns`."""
+        """The market's time has come to `now_ns`, a whole multiple of STEP_NS."""
 
 
-class Book:
-    """One underlying: where its records come from, its last values, its bars."""
+class _Place:
+    """One underlying: its book, who listens, and when they hear the time next."""
 
-    def __init__(self, records: Iterator[Record], history: Callable[[], list[MinuteBar]]) -> None:
-        """`history` gives the bars before the first record; it is asked once, when somebody wants them."""
-        self._records = records
-        self._history = history
-        self._past: list[MinuteBar] | None = None
-        self.pending: deque[Record] = deque()
-        self.quote: Record | None = None
-        self.trade: Record | None = None
-        self.volume = 0
-        self.bars = LiveBars()
-        self.ticks: deque[Record] = deque(maxlen=_TICKS_KEPT)  # for historical ticks
-        self._day: tuple[int, MinuteBar] | None = None
-        self._closes: dict[int, int | None] = {}
-
-    def until(self, now_ns: int) -> Iterator[Record]:
-        """Records up to `now_ns`, each applied as it is given."""
-        while True:
-            if not self.pending:
-                record = next(self._records, None)
-                if record is None:
-                    return
-                self.pending.append(record)
-            if self.pending[0].ts_ns > now_ns:
-                return
-            record = self.pending.popleft()
-            self._apply(record)
-            yield record
-
-    def past_bars(self) -> list[MinuteBar]:
-        """Bars before the gateway's start."""
-        if self._past is None:
-            self._past = self._history()
-        return self._past
-
-    def day_range(self, calendar: SessionTable, now_ns: int) -> MinuteBar | None:
-        """The session under way as one bar; None before its first trade."""
-        day = calendar.trading_day(now_ns)
-        if day is None:
-            return None
-        if self._day is None or self._day[0] != day.trade_date:
-            bars = [
-                bar for bar in (*self.past_bars(), *self.bars.until(now_ns)) if bar.ts_open_ns >= day.globex_open_ns
-            ]
-            self._day = (day.trade_date, reduce(joined, bars)) if bars else None
-        return self._day[1] if self._day is not None else None
-
-    def prior_close_ticks(self, calendar: SessionTable, now_ns: int) -> int | None:
-        """The last price of the session before; None when nothing is known of it."""
-        day = calendar.trading_day(now_ns)
-        if day is None:
-            return None
-        if day.trade_date not in self._closes:
-            bars = (*self.past_bars(), *self.bars.until(now_ns))
-            before = [bar for bar in bars if bar.ts_open_ns < day.globex_open_ns]
-            self._closes[day.trade_date] = before[-1].close_ticks if before else None
-        return self._closes[day.trade_date]
-
-    def _apply(self, record: Record) -> None:
-        self.ticks.append(record)
-        if record.kind is FrameKind.QUOTE:
-            self.quote = record
-        else:
-            self.trade = record
-            self.volume += record.qty
-            self.bars.add(record.ts_ns, record.price_ticks, record.qty)
-            if self._day is not None:
-                self._day = (self._day[0], joined(self._day[1], bar_of(record.ts_ns, record.price_ticks, record.qty)))
+    def __init__(self, book: Book, now_ns: int) -> None:
+        self.book = book
+        self.listeners: tuple[Listener, ...] = ()  # replaced, so that it may change while records are given out
+        self.step_ns = now_ns - now_ns % STEP_NS + STEP_NS
 
 
 class Market:
@@ -137,52 +66,39 @@ class Market:
     def __init__(self, gateway: "Gateway") -> None:
         """Sources open when somebody asks for them."""
         self._gateway = gateway
-        self._books: dict[str, Book] = {}
-        self._listeners: dict[str, list[Listener]] = {}
+        self._places: dict[str, _Place] = {}
+        self.limits = Limits(gateway)
 
     def book(self, instrument: Instrument) -> Book:
-        """Prices of an underlying."""
-        underlying = instrument.underlying
-        if underlying not in self._books:
-            self._books[underlying] = self._open(underlying)
-            now_ns = self._gateway.clock.now_ns()
-            for _ in self._books[underlying].until(now_ns):  # what has passed before anybody looked
-                pass
-        return self._books[underlying]
+        """Prices of an underlying.
+
+        Raises:
+            UsageError: the calendar does not know the gateway's start, or an input has nothing to give.
+            SourceUnreachable: an input cannot be read.
+        """
+        return self._place(instrument.underlying).book
 
     def advance(self, now_ns: int) -> None:
         """Take records up to `now_ns`: the desk sees each first, then subscribers."""
-        on_record = getattr(self._gateway.desk, "on_record", None)
-        for underlying, book in self._books.items():
-            listeners = self._listeners.get(underlying, [])
-            for record in book.until(now_ns):
-                if on_record is not None:
-                    on_record(underlying, record)
-                if not self._gateway.faults.data_stopped:
-                    for listener in listeners:
-                        listener.on_record(record)
-            for listener in listeners:
-                listener.on_time(now_ns)
+        for underlying, place in self._places.items():
+            self._advance(underlying, place, now_ns)
 
-    def listen(self, instrument: Instrument, listener: Listener) -> None:
-        """Add a stream."""
-        self.book(instrument)
-        # A new list, so that a stream may be added or dropped while records are given out.
-        self._listeners[instrument.underlying] = [*self._listeners.get(instrument.underlying, []), listener]
+    def listen(self, listener: Listener) -> None:
+        """Add a stream; its client can cancel it by its id."""
+        place = self._place(listener.row.instrument.underlying)
+        place.listeners = (*place.listeners, listener)
+        listener.client.subscriptions[listener.req_id] = listener
 
-    def drop(self, client: Client, req_id: int) -> bool:
-        """Remove a stream; whether there was one."""
-        found = False
-        for underlying, listeners in self._listeners.items():
-            kept = [one for one in listeners if one.client is not client or one.req_id != req_id]
-            found = found or len(kept) < len(listeners)
-            self._listeners[underlying] = kept
-        return found
+    def drop(self, client: Client, req_id: int) -> None:
+        """Remove a stream; one that is not there may be dropped."""
+        client.subscriptions.pop(req_id, None)
+        for place in self._places.values():
+            place.listeners = tuple(one for one in place.listeners if one.client is not client or one.req_id != req_id)
 
     def forget(self, client: Client) -> None:
         """Drop every stream of the client, without a word to it."""
-        for underlying, listeners in self._listeners.items():
-            self._listeners[underlying] = [one for one in listeners if one.client is not client]
+        for place in self._places.values():
+            place.listeners = tuple(one for one in place.listeners if one.client is not client)
 
     def touch(self, con_id: int) -> tuple[int, int, int, int]:
         """Best bid and ask as (bid_ticks, bid_qty, ask_ticks, ask_qty); 0 where there is none."""
@@ -194,45 +110,98 @@ class Market:
         trade = self._of(con_id).trade
         return 0 if trade is None else trade.price_ticks
 
-    def push(self, instrument: Instrument, record: Record) -> None:
-        """A record of a script, taken when its time has come; records of the source wait behind it."""
-        self.book(instrument).pending.appendleft(record)
+    def push(self, instrument: Instrument, *records: Record) -> None:
+        """Records of a script: each happens at its time, between those of the source, or at once when that is past."""
+        book = self.book(instrument)
+        for record in records:
+            book.push(record)
+
+    def script(self, instrument: Instrument, records: Iterable[Record] = ()) -> None:
+        """From now on this underlying is these records, and what is pushed, and nothing else."""
+        self.book(instrument).stop_source()
+        self.push(instrument, *records)
+
+    def _advance(self, underlying: str, place: _Place, now_ns: int) -> None:
+        book, faults, desk = place.book, self._gateway.faults, self._gateway.desk
+        while (ts_ns := book.next_ns) <= now_ns:
+            if ts_ns >= place.step_ns:
+                self._step(place, ts_ns)
+            record = book.take()
+            desk.on_record(underlying, record)
+            if not faults.data_stopped:
+                for listener in place.listeners:
+                    listener.on_record(record)
+        if now_ns >= place.step_ns:
+            self._step(place, now_ns)
+
+    def _step(self, place: _Place, until_ns: int) -> None:
+        """Tell the time at every step that has passed."""
+        if not place.listeners or self._gateway.faults.data_stopped:
+            place.step_ns = until_ns - until_ns % STEP_NS + STEP_NS
+            return
+        while place.step_ns <= until_ns:
+            for listener in place.listeners:
+                listener.on_time(place.step_ns)
+            place.step_ns += STEP_NS
 
     def _of(self, con_id: int) -> Book:
-        row: Listed | None = self._gateway.contracts.find(con_id)
+        row = self._gateway.contracts.find(con_id)
         assert row is not None, f"contract {con_id} was never listed"
         return self.book(row.instrument)
 
+    def _place(self, underlying: str) -> _Place:
+        place = self._places.get(underlying)
+        if place is None:
+            now_ns = self._gateway.clock.now_ns()
+            place = _Place(self._open(underlying), now_ns)
+            while place.book.next_ns <= now_ns:  # what has passed before anybody looked
+                place.book.take()
+            self._places[underlying] = place
+        return place
+
     def _open(self, underlying: str) -> Book:
-        config = self._gateway.config
-        instrument = next(row for row in INSTRUMENTS.values() if row.underlying == underlying)
-        calendar = self._gateway.contracts.calendar
+        config, calendar = self._gateway.config, self._gateway.contracts.calendar
+        number, instrument = next((at, row) for at, row in enumerate(_FIRSTS) if row.underlying == underlying)
         if config.inputs:
-            feed = open_files(list(config.inputs), instrument)
-            return Book(_records(feed.read), list)
+            book = Book(records_of(open_files(list(config.inputs), instrument).read), no_past(), calendar)
+            _check_begin(book.next_ns, config.start_ns)
+            return book
+        seed = config.seed + number  # the first market is the simulator's of the same seed
+        price_ticks = _PRICE_TICKS.get(underlying, DEFAULT_PRICE_TICKS)
         sim = SimFeed(
             instrument,
             calendar,
-            seed=config.seed,
+            seed=seed,
             start_ns=config.start_ns,
             duration_ns=_DAYS * _DAY_NS,
+            price_ticks=price_ticks,
             resolution_ns=NS_PER_S,
             batch_records=_BATCH,
         )
-        return Book(_records(sim.read), lambda: list(sim.history_bars(HISTORY_SESSIONS)))
+        past = generated_past(instrument, calendar, seed, config.start_ns, price_ticks)
+        return Book(records_of(sim.read), past, calendar)
 
 
-def _records(read: Callable[[], memoryview | None]) -> Iterator[Record]:
-    """Quotes and trades of a feed's batches; what its door refused is not the market."""
-    while (batch := read()) is not None:
-        for at in range(0, len(batch), FRAME_ALIGN):
-            yield from _record(batch, at)
+def _first_rows() -> tuple[Instrument, ...]:
+    """The first instrument of each underlying."""
+    rows: dict[str, Instrument] = {}
+    for row in INSTRUMENTS.values():
+        rows.setdefault(row.underlying, row)
+    return tuple(rows.values())
 
 
-def _record(batch: memoryview, at: int) -> Iterator[Record]:
-    row = TICK_RECORD.unpack_from(batch, at)
-    ts_ns, event_ns, first_ticks, second_ticks, first_qty, second_qty, aggressor = (*row[7:13], row[13])
-    if row[3] == FrameKind.QUOTE:
-        yield Record(FrameKind.QUOTE, ts_ns, event_ns, first_ticks, second_ticks, first_qty, second_qty)
-    elif row[3] == FrameKind.TRADE:
-        yield Record(FrameKind.TRADE, ts_ns, event_ns, price_ticks=first_ticks, qty=first_qty, aggressor=int(aggressor))
+_FIRSTS: Final = _first_rows()
+
+
+def _check_begin(first_ns: int, start_ns: int) -> None:
+    """A file of another day would leave the market silent for ever."""
+    if abs(first_ns - start_ns) <= _DAY_NS:
+        return
+    first = datetime.fromtimestamp(first_ns // NS_PER_S, UTC) if first_ns < 1 << 61 else None
+    if first is None:
+        raise UsageError("--input: no quotes or trades in it; give a file of market data (docs/data-files.md)")
+    start = datetime.fromtimestamp(start_ns // NS_PER_S, UTC)
+    raise UsageError(
+        f"--input begins {first:%Y-%m-%dT%H:%M:%SZ}, the gateway {start:%Y-%m-%dT%H:%M:%SZ}: give --start within a day "
+        "of the file's first record"
+    )

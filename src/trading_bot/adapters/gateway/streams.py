@@ -1,7 +1,7 @@
 """Tick-by-tick streams: every trade, every change of the touch, with whole seconds as the broker sends them."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trading_bot.adapters.gateway.client import Client
 from trading_bot.adapters.gateway.contracts import Listed
@@ -10,15 +10,20 @@ from trading_bot.adapters.gateway.wire import encode
 from trading_bot.domain.records import FrameKind
 from trading_bot.domain.units import NS_PER_S
 
+if TYPE_CHECKING:
+    from trading_bot.adapters.gateway.gateway import Gateway
+
 KINDS: Final = {"Last": 1, "AllLast": 2, "BidAsk": 3, "MidPoint": 4}
 _TICK_BY_TICK: Final = 99
+_LIVE: Final = 1
 
 
 class TickByTick:
     """One tick-by-tick stream of one client."""
 
-    def __init__(self, client: Client, req_id: int, row: Listed, kind: int) -> None:
+    def __init__(self, gateway: "Gateway", client: Client, req_id: int, row: Listed, kind: int) -> None:
         """`kind` is a value of KINDS."""
+        self._faults = gateway.faults
         self.client = client
         self.req_id = req_id
         self.row = row
@@ -33,9 +38,9 @@ class TickByTick:
         self._mid: float | None = None
 
     def on_record(self, record: Record) -> None:
-        """A record of the underlying: a frame when it is of this stream's kind."""
+        """A record of the underlying: a frame when it is of this stream's kind. These data never come delayed."""
         frame = self._encode(record)
-        if frame is not None:
+        if frame is not None and self._faults.data_type == _LIVE:
             self.client.send_frame(frame)
 
     def on_time(self, now_ns: int) -> None:
