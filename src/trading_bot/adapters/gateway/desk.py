@@ -165,7 +165,7 @@ class Desk:
         faults = self._gateway.faults
         if faults.orders_muted:
             return
-        listed = self._gateway.contracts.one(request.contract)
+        listed = self._gateway.contracts.one(request.contract, continuous=True)
         order = self._orders.get((client.client_id, request.order_id))
         if order is not None and not request.what_if:
             self._change(client, order, request, listed)
