@@ -81,9 +81,9 @@ class Bench:
 
     # Clients
 
-    def connect(self, client_id=1, version=HIGHEST):
-        """The library's IB at a version, as after its handshake."""
-        ib = library().IB()
+    def connect(self, client_id=1, version=HIGHEST, ib=None):
+        """The library's IB (its own, or one that a connection of ours has) at a version, as after its handshake."""
+        ours, ib = ib is not None, ib or library().IB()
         wired = Wired(self.gateway)
         wired.server_version = version
         wired.account = self.gateway.config.account
@@ -93,7 +93,8 @@ class Bench:
         client.connState, client._apiReady, client._accounts = 2, True, [wired.account]
         client.clientId = ib.wrapper.clientId = client_id
         client.updateReqId(self.desk.next_order_id(client_id))
-        client.sendMsg = lambda text: self.gateway.dispatcher.dispatch(wired, Fields(text.encode()))
+        if not ours:
+            client.sendMsg = lambda text: self.gateway.dispatcher.dispatch(wired, Fields(text.encode()))
         ib.heard, ib.wired = [], wired
         ib.errorEvent += lambda req_id, code, text, *_: ib.heard.append((req_id, code, text))
         self._ends.append((wired, client))

@@ -7,6 +7,7 @@ the socket is down is dropped: the core asks what works when it is back, and dec
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, Final
 
 from trading_bot.adapters.ibkr import broker_rows
@@ -14,10 +15,10 @@ from trading_bot.adapters.ibkr.answers import Unknown
 from trading_bot.adapters.ibkr.bracket import OrderForm
 from trading_bot.adapters.ibkr.contracts import BoundContract
 from trading_bot.adapters.ibkr.fill_ledger import FillLedger
-from trading_bot.adapters.ibkr.link import LinkState
 from trading_bot.adapters.ibkr.order_book import OrderBook
 from trading_bot.adapters.ibkr.order_index import Incarnation, LegState, OrderIndex
 from trading_bot.adapters.ibkr.order_phases import Phase
+from trading_bot.adapters.ibkr.pacing import Lane
 from trading_bot.adapters.ibkr.questions import Listing, Questions
 from trading_bot.adapters.ibkr.references import Reference
 from trading_bot.adapters.ibkr.session import IbkrSession
@@ -29,6 +30,7 @@ from trading_bot.domain.orders import ApprovedOrder, BrokerOrder, ClientOrderId,
 from trading_bot.domain.ports import Broker
 
 NOT_CONNECTED: Final = 504  # the API's code
+PACED: Final = 100  # the API's code for too many messages, which this prevents
 _LISTINGS_MAX: Final = 3  # while orders move, the list is asked for again
 _GROUP: Final = (Leg.STOP, Leg.TARGET)
 
@@ -43,7 +45,6 @@ class IbkrBroker:
         instrument: Instrument,
         *,
         tag_of: Callable[[int], str],
-        link: Callable[[], LinkState],
         shadows: Broker,
     ) -> None:
         """`tag_of(ts_ns)` begins every reference of the log open then; `shadows` follows trades that are never sent."""
@@ -51,7 +52,6 @@ class IbkrBroker:
         self._bound = bound
         self._instrument = instrument
         self._tag_of = tag_of
-        self._link = link
         self._shadows = shadows
         self._form = OrderForm(session.lib, session.account, instrument)
         self._index = OrderIndex(session.settings.client_id, lambda: tag_of(session.stamp()))
@@ -97,11 +97,6 @@ class IbkrBroker:
 
     # --- effects ---------------------------------------------------------------------------------------------------
 
-    @property
-    def _connected(self) -> bool:
-        connected: bool = self._session.ib.client.isReady()
-        return connected
-
     def _place(self, effect: effects.PlaceOrder) -> None:
         order = effect.order
         tag = self._tag_of(effect.ts_ns)
@@ -110,11 +105,17 @@ class IbkrBroker:
             rejected = events.OrderRejected(ts_ns=0, order_id=order.order_id, code=NOT_CONNECTED, text=refusal)
             self._tell([rejected])
             return
+        if not self._session.send(Lane.ENTRY, partial(self._write_bracket, order, tag), messages=3):
+            text = "no room for three messages this second beside those that protect; nothing was sent"
+            self._tell([events.OrderRejected(ts_ns=0, order_id=order.order_id, code=PACED, text=text)])
+
+    def _write_bracket(self, order: ApprovedOrder, tag: str) -> None:
+        """Parent and target are held back until the stop is there: the broker has all three or none."""
         entry, target, stop = (Reference(tag, order.order_id, leg) for leg in (Leg.ENTRY, Leg.TARGET, Leg.STOP))
         entry_id = self._next_id()
-        self._send(entry, entry_id, self._form.entry(order, entry), order.limit_ticks)
-        self._send(target, self._next_id(), self._form.target(order, target, entry_id), order.target_price_ticks)
-        self._send(stop, self._next_id(), self._form.stop(order, stop, entry_id), order.stop_price_ticks)
+        self._write(entry, entry_id, self._form.entry(order, entry), order.limit_ticks)
+        self._write(target, self._next_id(), self._form.target(order, target, entry_id), order.target_price_ticks)
+        self._write(stop, self._next_id(), self._form.stop(order, stop, entry_id), order.stop_price_ticks)
 
     def _why_not(self, order: ApprovedOrder, tag: str) -> str:
         """Why an entry is not sent; empty when it is."""
@@ -122,8 +123,8 @@ class IbkrBroker:
             return f"order {order.order_id} is of instrument {order.instrument_id}: this is {self._instrument.symbol}"
         if self._index.legs.get(str(Reference(tag, order.order_id, Leg.ENTRY))) is not None:
             return f"order {order.order_id} was sent before; an order is never sent twice"
-        link = self._link()
-        if not (self._connected and link.socket and link.broker):
+        link = self._session.link
+        if not (self._session.connected and link.socket and link.broker):
             return "the connection to the broker is down; nothing was sent"
         return ""
 
@@ -132,26 +133,28 @@ class IbkrBroker:
         if state is None or not state.live:
             self._refused(effect.order_id, effect.leg)
             return
-        if not self._connected:
-            return
-        addresses = {order.order_id for order in self.book.cancel_asked(state)}
-        for order_id in sorted(addresses):
+        self._session.send(Lane.PROTECT, partial(self._write_cancel, state))
+
+    def _write_cancel(self, state: LegState) -> None:
+        """To every incarnation: the leg is gone when all of them are."""
+        for order_id in sorted({order.order_id for order in self.book.cancel_asked(state)}):
             if order_id > 0:
                 self._session.ib.client.cancelOrder(order_id)
             else:
                 self._session.notice(0, f"{state.reference} belongs to another client: it has to cancel it", error=True)
 
     def _exit(self, effect: effects.PlaceExit) -> None:
-        if not self._connected:
-            return
+        self._session.send(Lane.PROTECT, partial(self._write_exit, effect))
+
+    def _write_exit(self, effect: effects.PlaceExit) -> None:
+        """In the group of what protects; one that works is withdrawn, and the group lets only one of them fill."""
         reference = self._reference(effect.order_id, Leg.EXIT, effect.ts_ns)
         working = self._index.legs.get(str(reference))
         member = self._member(effect.order_id, effect.side)
         if working is not None:
-            for order in self.book.cancel_asked(working):
-                self._session.ib.client.cancelOrder(order.order_id)
+            self._write_cancel(working)
         form = self._form.exit(effect, reference, member)
-        self._send(reference, self._next_id(), form, effect.limit_ticks or 0)
+        self._write(reference, self._next_id(), form, effect.limit_ticks or 0)
 
     def _member(self, order_id: ClientOrderId, side: Side) -> Incarnation | None:
         """A living order of the bracket that closes to this side: its group is the one an exit joins."""
@@ -165,14 +168,15 @@ class IbkrBroker:
     def _move_stop(self, effect: effects.ModifyStop) -> None:
         state = self._index.leg(effect.order_id, Leg.STOP)
         order = state.live[-1] if state is not None and state.live else None
-        link = self._link()
+        link = self._session.link
         # A change while the broker is away can leave two orders of one reference: none is sent then.
-        if state is None or order is None or order.order_id <= 0 or not (self._connected and link.broker):
+        if state is None or order is None or order.order_id <= 0 or not (self._session.connected and link.broker):
             self._refused(effect.order_id, Leg.STOP)
             return
         order.change_ticks = effect.price_ticks
         form = self._form.moved_stop(order, effect.price_ticks, state.reference)
-        self._session.ib.client.placeOrder(order.order_id, self._bound.contract, form)
+        place = self._session.ib.client.placeOrder
+        self._session.send(Lane.PROTECT, partial(place, order.order_id, self._bound.contract, form))
 
     def _reference(self, order_id: ClientOrderId, leg: Leg, ts_ns: int) -> Reference:
         """Of another leg of a bracket that is known, else of the open log."""
@@ -182,7 +186,7 @@ class IbkrBroker:
                 return Reference(state.reference.tag, state.reference.order_id, leg)
         return Reference(self._tag_of(ts_ns), order_id, leg)
 
-    def _send(self, reference: Reference, order_id: int, form: Any, price_ticks: int) -> None:
+    def _write(self, reference: Reference, order_id: int, form: Any, price_ticks: int) -> None:
         """Into the book first: whatever comes back finds it there."""
         order = Incarnation(
             order_id=order_id,
@@ -248,9 +252,10 @@ class IbkrBroker:
             self._timer = None
         if due_s is not None:
             wait_s = max(due_s - self._session.clock.wall_s(), 0.0)
-            self._timer = self._session.loop.call_later(wait_s, self._on_due)
+            self._timer = self._session.loop.call_later(wait_s, self.overdue)
 
-    def _on_due(self) -> None:
+    def overdue(self) -> None:
+        """Look at what the broker owes; called by the timer."""
         self._timer = None
         self._tell(self.book.due(self._session.clock.wall_s()))
 
