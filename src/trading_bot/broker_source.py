@@ -1,5 +1,6 @@
 """A market at a broker: connected, its contract bound, its history fetched, its streams asked for."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -7,11 +8,15 @@ import msgspec
 
 from trading_bot.adapters.ibkr import probe
 from trading_bot.adapters.ibkr.account import Account
+from trading_bot.adapters.ibkr.answers import Unknown
+from trading_bot.adapters.ibkr.bracket import OrderForm
 from trading_bot.adapters.ibkr.contracts import BoundContract, bind
 from trading_bot.adapters.ibkr.feed import IbkrFeed
 from trading_bot.adapters.ibkr.history import load_history
 from trading_bot.adapters.ibkr.link import Link
 from trading_bot.adapters.ibkr.link_state import LIVE, UNKNOWN
+from trading_bot.adapters.ibkr.orders import IbkrBroker
+from trading_bot.adapters.ibkr.references import log_tag
 from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
 from trading_bot.adapters.ibkr.sink import SessionBroker
 from trading_bot.adapters.ibkr.subscriptions import Subscriptions
@@ -23,6 +28,7 @@ from trading_bot.domain.ports import Broker
 from trading_bot.engines.session import SessionTable, continuous_trading
 
 _OUTSIDE_RTH: Final = 4
+PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id (specification 13)
 SIMULATED: Final = "DUSIM"  # accounts of a gateway simulator, whose time may run fast
 
 
@@ -30,6 +36,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     """What a run at a broker is built from."""
 
     session: IbkrSession
+    instrument: Instrument
     bound: BoundContract
     feed: IbkrFeed
     link: Link
@@ -37,10 +44,30 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     history: list[HistoryLoaded]
     speed: float
 
-    def sink(self, simulated: Broker | None) -> Broker:
-        """The runner's broker: what the connection tells, merged with the simulated broker that takes the orders."""
-        assert simulated is not None
+    def observing(self, simulated: Broker) -> Broker:
+        """Where nothing leaves: the simulated broker takes the orders, the connection tells the rest."""
         return SessionBroker(self.session, simulated)
+
+    def sending(self, shadows: Broker, run_id: str, log_name: Callable[[], str]) -> Broker:
+        """The runner's broker where orders leave. `log_name` is the open log's; `shadows` has what is never sent.
+
+        The broker is asked for the margin of one contract; nothing is placed.
+        """
+        orders = IbkrBroker(
+            self.session,
+            self.bound,
+            self.instrument,
+            tag_of=lambda _ts_ns: _tag(run_id, log_name()),
+            link=lambda: self.link.state,
+            shadows=shadows,
+        )
+        form = OrderForm(self.session.lib, self.session.account, self.instrument).what_if()
+        margin = self.session.run(orders.questions.margin_per_contract(form))
+        if isinstance(margin, Unknown):
+            self.session.notice(margin.code, f"the margin of one contract is not known: {margin.reason}", error=True)
+        else:
+            self.account.set_margin(margin.data)
+        return SessionBroker(self.session, orders)
 
     def close(self) -> None:
         """An orderly end of the connection."""
@@ -71,18 +98,16 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         messages_per_s_max=config.ibkr.messages_per_s_max,
         messages_reserved=config.ibkr.messages_reserved,
     )
-    probe.probe(settings.host, settings.port)  # says most exactly what is wrong, before a client id is taken
     fast = (options.speed or 1.0) if options.clock == "feed" else None
+    if options.account is not None:
+        _check_account(options.account, config.run.mode, fast)
+    probe.probe(settings.host, settings.port)  # says most exactly what is wrong, before a client id is taken
     session = IbkrSession(settings, speed=fast)
     link = Link(session, config.ibkr, lambda ts_ns: _patience(table, ts_ns))
     with ExitStack() as undo:
         undo.callback(session.close)
         session.connect()
-        if fast is not None and not session.account.startswith(SIMULATED):
-            raise UsageError(
-                f"--clock feed with account {session.account}: only a gateway simulator's account ({SIMULATED}...) has "
-                "a clock of its own; leave --clock and --speed out"
-            )
+        _check_account(session.account, config.run.mode, fast)
         bound = bind(session, instrument, config)
         history = load_history(session, bound, instrument, config, table)
         description = {
@@ -106,6 +131,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         undo.pop_all()
     return BrokerSource(
         session=session,
+        instrument=instrument,
         bound=bound,
         feed=feed,
         link=link,
@@ -113,6 +139,33 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         history=history,
         speed=session.clock.speed,
     )
+
+
+def _check_account(account: str, mode: str, fast: float | None) -> None:
+    """Before anything is asked: the account is one of this mode, and only a simulator's has a clock of its own.
+
+    Raises:
+        UsageError: it is not.
+    """
+    paper = account.startswith(PAPER_ACCOUNT)
+    if mode == "PAPER" and not paper:
+        raise UsageError(
+            f"--mode PAPER with account {account}: paper account ids start with {PAPER_ACCOUNT}, this is a live one; "
+            "log in as the paper user, or name a paper --account"
+        )
+    if mode == "LIVE" and paper:
+        raise UsageError(f"--mode LIVE with account {account}: that is a paper account; use --mode PAPER")
+    if fast is not None and not account.startswith(SIMULATED):
+        raise UsageError(
+            f"--clock feed with account {account}: only a gateway simulator's account ({SIMULATED}...) has a clock of "
+            "its own; leave --clock and --speed out"
+        )
+
+
+def _tag(run_id: str, log_name: str) -> str:
+    """What every order reference of a log begins with; a second log of one trade date has its own."""
+    trade_date, _, number = log_name.partition("-")
+    return log_tag(f"{run_id} {number}" if number else run_id, int(trade_date or 0))
 
 
 def _patience(table: SessionTable, ts_ns: int) -> int:

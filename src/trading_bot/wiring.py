@@ -93,19 +93,20 @@ def _run_locked(options: RunOptions) -> RunSummary:
     start = _begin(options, row, source, documents, desk)
     progress = options.progress
     inlet = _inlet(options, start)
+    logs = QuietLogs(
+        start.folder,
+        run_id=start.folder.name,
+        segment_bytes=config.log.segment_mib * _MIB,
+        sync_s=config.log.sync_ms / 1000,
+    )
     runner = BotRunner(
         documents,
         feed=source.feed,
-        broker=start.sink.broker,
-        exchange=start.sink.exchange,
+        broker=_broker(row, source, start, logs),
+        exchange=start.exchange,
         desk=desk,
         inlet=inlet,
-        logs=QuietLogs(
-            start.folder,
-            run_id=start.folder.name,
-            segment_bytes=config.log.segment_mib * _MIB,
-            sync_s=config.log.sync_ms / 1000,
-        ),
+        logs=logs,
         identity=start.identity,
         recovered=start.recovered,
         carried=start.carried,
@@ -160,7 +161,8 @@ class _Start(msgspec.Struct, frozen=True, kw_only=True):
 
     folder: Path
     identity: RunIdentity
-    sink: "_Sink"
+    simulated: Broker
+    exchange: ExchangeSim | None
     recovered: Recovered | None
     carried: Carried
     history: Sequence[events.HistoryLoaded]
@@ -193,7 +195,7 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
     else:
         folder = found
         log_setup.bind_ids(run_id=folder.name)
-        recovered = _recover(folder, build, documents, lambda: _simulated(row, options, documents.instrument))
+        recovered = _recover(folder, build, documents, row, lambda: _simulated(row, options, documents.instrument))
         broker, exchange = recovered.broker, recovered.exchange
         first_inputs += _after_recovery(desk, recovered)
         if not recovered.warm:
@@ -212,7 +214,8 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
     return _Start(
         folder=folder,
         identity=identity,
-        sink=_sink(source, broker, exchange),
+        simulated=broker,
+        exchange=exchange,
         recovered=recovered,
         carried=carried,
         history=history,
@@ -228,27 +231,20 @@ def _seen(folder: Path, documents: RunDocuments, recovered: Recovered) -> list[e
     return run_history(folder, documents.instrument, calendar=documents.calendar, ts_ns=ts_ns) if ts_ns else []
 
 
-class _Sink(msgspec.Struct, frozen=True):
-    """Where orders go, and the exchange that the kernel's loop matches for it."""
-
-    broker: Broker
-    exchange: ExchangeSim | None
-
-
-def _simulated(row: ModeRow, options: RunOptions, instrument: Instrument) -> tuple[Broker | None, ExchangeSim | None]:
-    """The exchange simulator as a broker; nothing where orders leave this machine."""
-    if row.orders_leave:
-        return None, None
+def _simulated(row: ModeRow, options: RunOptions, instrument: Instrument) -> tuple[Broker, ExchangeSim | None]:
+    """The exchange simulator as a broker; where orders leave this machine it has the shadow trades alone."""
     exchange = ExchangeSim(exchange_config(options.loaded.config.simulator, instrument, options.seed or 0))
     return SimBroker(exchange, suppress=row.suppress, instrument_id=instrument.id), exchange
 
 
-def _sink(source: Source, broker: Broker | None, exchange: ExchangeSim | None) -> _Sink:
-    """The runner's broker: what is simulated, or the one at the other end of the connection, and what that tells."""
-    if source.broker is None:
-        assert broker is not None
-        return _Sink(broker, exchange)
-    return _Sink(source.broker.sink(broker), exchange)
+def _broker(row: ModeRow, source: Source, start: _Start, logs: QuietLogs) -> Broker:
+    """The runner's broker: what is simulated, what a connection tells, and whoever sends orders over it."""
+    at_broker = source.broker
+    if at_broker is None:
+        return start.simulated
+    if row.orders_leave:
+        return at_broker.sending(start.simulated, start.folder.name, lambda: logs.log_name)
+    return at_broker.observing(start.simulated)
 
 
 def _refuse_halted(desk: OperatorDesk) -> None:
@@ -260,8 +256,9 @@ def _refuse_halted(desk: OperatorDesk) -> None:
         )
 
 
-def _recover(folder: Path, build: str, documents: RunDocuments, sink: SimulatedSink) -> Recovered:
-    recovered = recover_run(folder, build=build, config_hash=documents.config_hash, sink=sink)
+def _recover(folder: Path, build: str, documents: RunDocuments, row: ModeRow, sink: SimulatedSink) -> Recovered:
+    config_hash = documents.config_hash
+    recovered = recover_run(folder, build=build, config_hash=config_hash, sink=sink, orders_left=row.orders_leave)
     log_setup.get_logger().warning(
         "run_continued",
         run=folder.name,

@@ -18,7 +18,7 @@ from trading_bot.core.opening import gate_inputs, opening_inputs
 from trading_bot.core.player import Player, Tail
 from trading_bot.core.replay import session_logs
 from trading_bot.domain import events, log_records, trade_events
-from trading_bot.domain.effects import BrokerEffect, Effect
+from trading_bot.domain.effects import BrokerEffect, Effect, PlaceShadow
 from trading_bot.domain.errors import ReplayDiverged, UsageError
 from trading_bot.domain.events import Event, Input
 from trading_bot.domain.ports import Broker
@@ -39,14 +39,16 @@ _BROKER_ANSWERS: Final = (
     trade_events.ShadowEnded,
 )
 
+_SHADOWS: Final = (PlaceShadow, trade_events.ShadowFilled, trade_events.ShadowEnded)
+
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """A run ready to go on. `full`: the log was replayed and every effect compared; otherwise only facts survive.
 
     `warm`: kernel and broker are as the last log left them, also where that log ended and the next is to begin.
 
-    `broker` and `exchange` are the simulated ones that orders go to: as the log left them when `warm`, else new; None
-    where orders leave this machine.
+    `broker` and `exchange` are the simulated ones: as the log left them when `warm`, else new. Where orders leave this
+    machine only shadow trades go to them.
 
     `log` is None when the run was cut between two session logs; `previous` is the session before the last log's.
     """
@@ -60,7 +62,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     feed_records: int
     ts_first_ns: int
     previous: Machine | None
-    broker: Broker | None
+    broker: Broker
     exchange: ExchangeSim | None
 
     def machine_before(self, documents: RunDocuments) -> Machine | None:
@@ -115,15 +117,16 @@ def unfinished(run_folder: Path) -> bool:
         return isinstance(record, events.RunEnded) and record.exit_reason in _GO_ON
 
 
-Sink = Callable[[], tuple[Broker | None, ExchangeSim | None]]
+Sink = Callable[[], tuple[Broker, ExchangeSim | None]]
 
 
-def recover_run(run_folder: Path, *, build: str, config_hash: str, sink: Sink) -> Recovered:
+def recover_run(run_folder: Path, *, build: str, config_hash: str, sink: Sink, orders_left: bool = False) -> Recovered:
     """Replay the sessions of a run and open its last log for appending.
 
     `sink` makes a simulated broker, and the exchange it has. They are rebuilt from the market data, effects and answers
     in the logs, where our own build and configuration wrote them; answers it still owes are delivered afterwards.
-    A real broker, for which `sink` gives None, is asked instead, and nothing in the logs is sent to it.
+    `orders_left`: the orders in the logs went to a real broker. That one is asked what became of them, and nothing in
+    the logs is sent again; only shadow trades are rebuilt.
 
     Raises:
         LogCorrupt: a damaged log.
@@ -139,7 +142,7 @@ def recover_run(run_folder: Path, *, build: str, config_hash: str, sink: Sink) -
     feed_records = torn_bytes = ts_first_ns = 0
     player = Player(build=build, counters=counters, run_digest=run_digest)
     previous: Machine | None = None
-    stand_in = _StandIn(sink, build, config_hash)
+    stand_in = _StandIn(sink, build, config_hash, _SHADOWS if orders_left else None)
     for log in logs:
         previous, facts = player.machine if player.compared else None, player.facts
         is_last = log is logs[-1]
@@ -201,8 +204,10 @@ class _StandIn:
     What another build or configuration wrote is not told: that broker's exchange may have worked differently.
     """
 
-    def __init__(self, sink: Sink, build: str, config_hash: str) -> None:
+    def __init__(self, sink: Sink, build: str, config_hash: str, only: tuple[type, ...] | None) -> None:
+        """`only`: the records it is told; None: all of them."""
         self._sink = sink
+        self._only = only
         self._ours = (build, config_hash)
         self._writer: tuple[str, str] | None = None
         self.broker, self.exchange = sink()
@@ -217,7 +222,7 @@ class _StandIn:
 
     def tell(self, record: Event | Effect) -> None:
         """A record was applied."""
-        if self._writer == self._ours and self.broker is not None:
+        if self._writer == self._ours and (self._only is None or isinstance(record, self._only)):
             _tell(self.broker, record)
 
 

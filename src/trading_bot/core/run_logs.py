@@ -54,6 +54,7 @@ class FolderLogs:
     def __init__(self, path: Path, *, run_id: str, segment_bytes: int, sync_s: float) -> None:
         """`segment_bytes` per file; `sync_s` seconds between syncs."""
         self.path: Path | None = path
+        self.log_name = ""  # of the log that is open, or was last
         self._folder = path
         self._log_id = run_id.encode()
         self._segment_bytes = segment_bytes
@@ -76,6 +77,7 @@ class FolderLogs:
 
     def adopt(self, log: EventLog) -> None:
         """Sync a log from now on."""
+        self.log_name = log.path.name
         self._thread = SyncThread(log, self._sync_s)
         self._thread.start()
 
