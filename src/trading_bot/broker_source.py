@@ -9,7 +9,7 @@ import msgspec
 from trading_bot.adapters.ibkr import probe
 from trading_bot.adapters.ibkr.account import Account
 from trading_bot.adapters.ibkr.answers import Unknown
-from trading_bot.adapters.ibkr.bracket import OrderForm
+from trading_bot.adapters.ibkr.arming import Arming, arm
 from trading_bot.adapters.ibkr.contracts import BoundContract, bind
 from trading_bot.adapters.ibkr.feed import IbkrFeed
 from trading_bot.adapters.ibkr.history import load_history
@@ -43,6 +43,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     account: Account
     history: list[HistoryLoaded]
     speed: float
+    arming: Arming | None = None  # LIVE
 
     def observing(self, simulated: Broker) -> Broker:
         """Where nothing leaves: the simulated broker takes the orders, the connection tells the rest."""
@@ -58,11 +59,10 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
             self.bound,
             self.instrument,
             tag_of=lambda _ts_ns: _tag(run_id, log_name()),
-            link=lambda: self.link.state,
             shadows=shadows,
+            why_not=self.arming.why_not if self.arming is not None else None,
         )
-        form = OrderForm(self.session.lib, self.session.account, self.instrument).what_if()
-        margin = self.session.run(orders.questions.margin_per_contract(form))
+        margin = orders.ask_margin()
         if isinstance(margin, Unknown):
             self.session.notice(margin.code, f"the margin of one contract is not known: {margin.reason}", error=True)
         else:
@@ -71,6 +71,8 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
 
     def close(self) -> None:
         """An orderly end of the connection."""
+        if self.arming is not None:
+            self.arming.disarm()
         self.link.close()
         self.session.close()
 
@@ -108,6 +110,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         undo.callback(session.close)
         session.connect()
         _check_account(session.account, config.run.mode, fast)
+        arming = _armed(options, session, table)
         bound = bind(session, instrument, config)
         history = load_history(session, bound, instrument, config, table)
         description = {
@@ -138,6 +141,31 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         account=account,
         history=history,
         speed=session.clock.speed,
+        arming=arming,
+    )
+
+
+def _armed(options: RunOptions, session: IbkrSession, table: SessionTable) -> Arming | None:
+    """LIVE is armed for the trading session of now, or not at all.
+
+    Raises:
+        UsageError: nobody armed it, or there is no session to arm it for.
+    """
+    if options.loaded.config.run.mode != "LIVE":
+        return None
+    now_ns = session.stamp()
+    day = table.trading_day(now_ns)
+    if not options.arm:
+        raise UsageError(f"--mode LIVE sends real orders and was not armed: add --arm and --account {session.account}")
+    if day is None:
+        raise UsageError("--mode LIVE is armed for one session, and the calendar has none for today: renew it")
+    return arm(
+        options.data_dir,
+        session.account,
+        options.account,
+        now_ns=now_ns,
+        trade_date=day.trade_date,
+        expires_ns=day.globex_close_ns,
     )
 
 

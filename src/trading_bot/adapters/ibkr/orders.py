@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from trading_bot.adapters.ibkr import broker_rows
-from trading_bot.adapters.ibkr.answers import Unknown
+from trading_bot.adapters.ibkr.answers import Known, Unknown
 from trading_bot.adapters.ibkr.bracket import OrderForm
 from trading_bot.adapters.ibkr.contracts import BoundContract
 from trading_bot.adapters.ibkr.fill_ledger import FillLedger
@@ -46,13 +46,18 @@ class IbkrBroker:
         *,
         tag_of: Callable[[int], str],
         shadows: Broker,
+        why_not: Callable[[int], str] | None = None,
     ) -> None:
-        """`tag_of(ts_ns)` begins every reference of the log open then; `shadows` follows trades that are never sent."""
+        """`tag_of(ts_ns)` begins every reference of the log open then; `shadows` follows trades that are never sent.
+
+        `why_not(ts_ns)` says why no entry may leave (LIVE is not armed), empty when one may; None: nobody is asked.
+        """
         self._session = session
         self._bound = bound
         self._instrument = instrument
         self._tag_of = tag_of
         self._shadows = shadows
+        self._why_not = why_not
         self._form = OrderForm(session.lib, session.account, instrument)
         self._index = OrderIndex(session.settings.client_id, lambda: tag_of(session.stamp()))
         ledger = FillLedger(instrument.commission_round_trip_uusd // 2)
@@ -100,7 +105,7 @@ class IbkrBroker:
     def _place(self, effect: effects.PlaceOrder) -> None:
         order = effect.order
         tag = self._tag_of(effect.ts_ns)
-        refusal = self._why_not(order, tag)
+        refusal = self._hindrance(order, tag) or (self._why_not(effect.ts_ns) if self._why_not is not None else "")
         if refusal:
             rejected = events.OrderRejected(ts_ns=0, order_id=order.order_id, code=NOT_CONNECTED, text=refusal)
             self._tell([rejected])
@@ -117,7 +122,7 @@ class IbkrBroker:
         self._write(target, self._next_id(), self._form.target(order, target, entry_id), order.target_price_ticks)
         self._write(stop, self._next_id(), self._form.stop(order, stop, entry_id), order.stop_price_ticks)
 
-    def _why_not(self, order: ApprovedOrder, tag: str) -> str:
+    def _hindrance(self, order: ApprovedOrder, tag: str) -> str:
         """Why an entry is not sent; empty when it is."""
         if order.instrument_id != self._instrument.id:
             return f"order {order.order_id} is of instrument {order.instrument_id}: this is {self._instrument.symbol}"
@@ -258,6 +263,12 @@ class IbkrBroker:
         """Look at what the broker owes; called by the timer."""
         self._timer = None
         self._tell(self.book.due(self._session.clock.wall_s()))
+
+    # --- margin ----------------------------------------------------------------------------------------------------
+
+    def ask_margin(self) -> Known[int] | Unknown:
+        """What the broker asks for one contract, micro-dollars; waits for the answer. Nothing is placed."""
+        return self._session.run(self.questions.margin_per_contract(self._form.what_if()))
 
     # --- questions -------------------------------------------------------------------------------------------------
 
