@@ -11,7 +11,7 @@ from trading_bot.domain.broker_events import OrderUncertain
 from trading_bot.domain.effects import Alert, AskBroker, CancelOrder, LatchKillSwitch, PlaceExit, PlaceOrder
 from trading_bot.domain.orders import Leg, OrderStatus, Side
 from trading_bot.domain.reconciling import ReconciliationDone, Row
-from trading_bot.domain.trade_events import TradeClosed
+from trading_bot.domain.trade_events import OrderWorking, RequestRefused, StopResident, TradeClosed
 from trading_bot.engines.flatten import FlattenKind
 
 YOUNG_S = 3  # older than orders.settle_ms
@@ -35,6 +35,12 @@ def reason(world):
 
 def later(world, seconds=YOUNG_S):
     return world.advance(world.now_ns + seconds * S)
+
+
+def events_of_stop(broker, order_id, remaining):
+    """What the broker says of a stop that is in force for `remaining` lots."""
+    price = broker.orders[order_id, Leg.STOP].price
+    return (OrderWorking, order_id, {"leg": Leg.STOP, "price_ticks": price, "remaining": remaining})
 
 
 class TestAsking:
@@ -267,19 +273,82 @@ class TestChildren:
         assert world.state.trade.resident_stop_ticks == placed.order.stop_price_ticks
 
     def test_an_exit_that_was_lost_is_decided_anew(self, world):
+        """The time stop: nothing but the broker's list tells that its exit never arrived."""
         order_id = world.enter()
-        later(world)
+        world.state.trade.time_stop_ns = world.now_ns + S
         world.lossy = True
-        world.apply(events.FlattenRequested(ts_ns=world.now_ns, reason="test", source="cli"))
-        world.advance(world.now_ns + 6 * S)
-        assert world.state.trade.sent_cause is not None
+        lost = world.quotes(world.now_ns + S, world.now_ns + 6 * S)
+        assert [one.limit_ticks is None for one in of(lost, PlaceExit)] == [False, True], "a limit, then the market"
         world.lossy = False
-        later(world)
+        assert not of(world.quotes(world.now_ns + S, world.now_ns + 6 * S), PlaceExit), "never blindly again"
         records = world.answer()
         assert Row.MISSING_EXIT in rows(records)
-        world.settle()
-        assert [one.order_id for one in of(world.records, PlaceExit)][-1] == order_id
+        world.quotes(world.now_ns + S, world.now_ns + 2 * S)
         assert world.broker.orders[order_id, Leg.EXIT].state == "working"
+
+    def test_the_stop_has_to_follow_what_has_filled(self):
+        """EX07: one of two filled and protected; with the second the stop is one short until it is for two."""
+        docs = real_documents()
+        safety = msgspec.structs.replace(docs.config.safety, position_qty_max=3, open_risk_usd_max=100.0)
+        world = BrokerWorld(msgspec.structs.replace(docs, config=msgspec.structs.replace(docs.config, safety=safety)))
+        order_id = only(world.fire(candidate()), PlaceOrder).order.order_id
+        entry = world.state.entries[order_id]
+        entry.order = msgspec.structs.replace(entry.order, qty=2)
+        broker = world.broker
+        for leg in (Leg.ENTRY, Leg.STOP, Leg.TARGET):
+            broker.orders[order_id, leg].left = 2
+        world.deliver()
+        broker.fill(broker.orders[order_id, Leg.ENTRY], 1)
+        world.deliver()
+        assert world.state.trade.naked_since_ns is None
+        broker.fill(broker.orders[order_id, Leg.ENTRY], 1)
+        filled = broker.out.pop(0)
+        stop_for_one = events_of_stop(broker, order_id, 1)
+        world._hear(filled)
+        assert world.state.trade.naked_since_ns == world.now_ns, "the stop is for one of two"
+        world._hear(stop_for_one)
+        assert world.state.trade.naked_since_ns is not None
+        world.deliver()
+        assert only(world.records[-4:], StopResident).naked_ns == 0
+        assert world.state.trade.resident_stop_qty == 2
+
+    def test_a_stop_that_does_not_follow_is_no_protection(self):
+        docs = real_documents()
+        safety = msgspec.structs.replace(docs.config.safety, position_qty_max=3, open_risk_usd_max=100.0)
+        world = BrokerWorld(msgspec.structs.replace(docs, config=msgspec.structs.replace(docs.config, safety=safety)))
+        order_id = world.enter(fill=0)
+        entry = world.state.entries[order_id]
+        entry.order = msgspec.structs.replace(entry.order, qty=2)
+        world.broker.orders[order_id, Leg.ENTRY].left = 2
+        for _ in range(2):
+            world.broker.fill(world.broker.orders[order_id, Leg.ENTRY], 1)
+            world.broker.out = [one for one in world.broker.out if one[0] == "fill"]
+            world.deliver()
+        left = only(world.quotes(world.now_ns + S, world.now_ns + 3 * S), PlaceExit)
+        assert (left.qty, left.limit_ticks) == (2, None)
+
+    def test_while_the_link_is_down_nothing_is_sent_and_afterwards_the_deadline_counts(self, world):
+        order_id = world.enter(fill=0)
+        broker = world.broker
+        broker.fill(broker.orders[order_id, Leg.ENTRY], 1)
+        world.deliver(1)
+        broker.orders[order_id, Leg.STOP].state = "done"
+        world.cut()
+        assert not of(world.quotes(world.now_ns + S, world.now_ns + 8 * S), PlaceExit)
+        world.connect()
+        world.answer()
+        assert world.broker.orders[order_id, Leg.EXIT].state == "working"
+
+    def test_a_refused_exit_of_a_naked_position_is_tried_again_at_the_deadline(self, world):
+        order_id = world.enter(fill=0)
+        world.broker.fill(world.broker.orders[order_id, Leg.ENTRY], 1)
+        world.deliver(1)
+        world.broker.out.clear()
+        first = world.quotes(world.now_ns + S, world.now_ns + 2 * S)
+        assert len(of(first, PlaceExit)) == 1
+        world.apply(RequestRefused(ts_ns=world.now_ns, order_id=order_id, leg=Leg.EXIT))
+        again = world.quotes(world.now_ns + S, world.now_ns + 2 * S)
+        assert len(of(again, PlaceExit)) == 1
 
 
 class TestEntries:
@@ -385,6 +454,16 @@ class TestRestart:
         world.answer()
         world.settle(rounds=1)
         assert (state.link_up, state.reconciled, state.position_qty) == (True, True, 0)
+
+    def test_the_time_the_process_was_down_counts_for_no_deadline(self, world):
+        order_id = world.enter(fill=0)
+        world.restart()
+        records = world.quotes(world.now_ns + 600 * S, world.now_ns + 601 * S)
+        world.connect()
+        world.answer()
+        assert not of(records, LatchKillSwitch)
+        assert world.state.kill_reason is None
+        assert order_id not in world.state.entries or not world.state.entries[order_id].unknown_since_ns
 
     def test_what_filled_meanwhile_is_booked_and_protected(self, world):
         order_id = world.enter(fill=0)

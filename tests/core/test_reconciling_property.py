@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.core.broker_world import BrokerWorld, S
 from tests.core.handler_world import of
 from tests.engines.cases import candidate
-from trading_bot.domain import effects
+from trading_bot.domain import effects, events
 from trading_bot.domain.orders import Leg, Side
 
 STEPS = st.one_of(
@@ -58,6 +58,8 @@ def take(world, what, value):
                 children[value % len(children)].state = "done"
         case "wait":
             world.quotes(world.now_ns + S, world.now_ns + value * S)
+        case "flatten":
+            world.apply(events.FlattenRequested(ts_ns=world.now_ns, reason="test", source="cli"))
         case "stranger":
             broker.position += value
         case _:
@@ -86,14 +88,29 @@ def protected(world):
     return sum(one.left for one in world.broker.working() if one.leg is Leg.STOP and one.side is closes)
 
 
-@given(st.lists(STEPS, max_size=20))
-@example([("enter", None), ("fill", 0), ("lose", 0), ("wait", 6), ("answer", True)])
-@example([("lossy", True), ("enter", None), ("wait", 6), ("lossy", False), ("answer", True)])
-@example([("enter", None), ("deliver", 3), ("fill", 0), ("cut", None), ("fill", 0), ("connect", None)])
-@example([("enter", None), ("deliver", 3), ("fill", 0), ("deliver", 3), ("drop", 0), ("wait", 35)])
-@example([("stranger", 1), ("answer", True)])
-def test_when_all_is_calm_again_the_position_is_flat_or_protected_and_both_sides_agree(steps):
+# Where a history begins: nothing open, an entry that works, a position with its bracket.
+STARTS = {
+    "flat": [],
+    "entry": [("enter", None), ("deliver", 3)],
+    "position": [("enter", None), ("deliver", 3), ("fill", 0), ("deliver", 3)],
+    "dropped": [("lossy", True), ("enter", None), ("lossy", False)],
+    "leaving": [("enter", None), ("deliver", 3), ("fill", 0), ("deliver", 3), ("lossy", True), ("flatten", None)],
+}
+BEGIN = st.sampled_from(sorted(STARTS))
+
+
+@given(BEGIN, st.lists(STEPS, max_size=15))
+@example("flat", [("enter", None), ("fill", 0), ("lose", 0), ("wait", 6), ("answer", True)])
+@example("dropped", [("wait", 6), ("answer", True)])
+@example("entry", [("fill", 0), ("cut", None), ("fill", 0), ("connect", None)])
+@example("position", [("drop", 0), ("wait", 35)])
+@example("position", [("restart", None), ("fill", 0), ("wait", 12)])
+@example("leaving", [("wait", 12), ("lossy", False), ("answer", True)])
+@example("flat", [("stranger", 1), ("answer", True)])
+def test_when_all_is_calm_again_the_position_is_flat_or_protected_and_both_sides_agree(begin, steps):
     world = BrokerWorld()
+    for what, value in STARTS[begin]:
+        take(world, what, value)
     for what, value in steps:
         before = len(world.records)
         take(world, what, value)
@@ -114,13 +131,13 @@ def test_when_all_is_calm_again_the_position_is_flat_or_protected_and_both_sides
         assert not world.broker.working()
 
 
-@given(st.lists(STEPS, max_size=10), st.integers(1, 10))
-@example([("enter", None), ("deliver", 3), ("fill", 0), ("deliver", 3)], 10)
-@example([("enter", None), ("deliver", 3)], 10)
-def test_ten_restarts_change_nothing(steps, restarts):
+@given(BEGIN, st.lists(STEPS, max_size=10), st.integers(1, 10))
+@example("position", [], 10)
+@example("entry", [], 10)
+def test_ten_restarts_change_nothing(begin, steps, restarts):
     """After any history: once calm, a restart and its answer leave the facts as they were, however often it happens."""
     world = BrokerWorld()
-    for what, value in steps:
+    for what, value in [*STARTS[begin], *steps]:
         take(world, what, value)
     calm(world)
 
@@ -153,11 +170,11 @@ def essence(world):
     return [trade, *(facts[name] for name in kept)]
 
 
-@given(st.lists(STEPS, max_size=12))
-def test_the_same_steps_give_the_same_records(steps):
+@given(BEGIN, st.lists(STEPS, max_size=12))
+def test_the_same_steps_give_the_same_records(begin, steps):
     first, second = BrokerWorld(), BrokerWorld()
     for world in (first, second):
-        for what, value in steps:
+        for what, value in [*STARTS[begin], *steps]:
             take(world, what, value)
     assert first.records == second.records
     assert first.state.digest() == second.state.digest()

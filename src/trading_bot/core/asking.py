@@ -77,6 +77,11 @@ def question_due(state: State, ts_ns: int) -> Results:
     return [*results, deadlines.next_question(state, ts_ns)]
 
 
+def trade_closed(state: State, ts_ns: int) -> Results:
+    """Whether anything of its bracket still works is asked soon: alone it could open another position."""
+    return [deadlines.ask_again(state, ts_ns)] if state.documents.gates_real and state.link_connected else []
+
+
 def not_answered(state: State, event: Reconciled) -> Results:
     """The broker was asked and does not say. Before anything was asked there is nothing to tell."""
     if not event.asked or not state.documents.gates_real:

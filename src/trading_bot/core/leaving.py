@@ -58,6 +58,15 @@ def place_exit(state: State, trade: Trade, ts_ns: int, cause: ExitCause, *, mark
     ]
 
 
+def leave_naked(state: State, trade: Trade, ts_ns: int) -> Results:
+    """Leave a position whose stop does not work: at the market, and without the group that would end its target."""
+    cause = ExitCause.STOP
+    target: Results = []
+    if trade.target_resident:
+        target = [CancelOrder(ts_ns=ts_ns, order_id=trade.order_id, reason="POSITION_NAKED", leg=Leg.TARGET)]
+    return [*target, *place_exit(state, trade, ts_ns, cause, market=True, mask=1 << cause)]
+
+
 def place_stray_exit(state: State, ts_ns: int, cause: ExitCause) -> Results:
     """Leave a position that no trade owns any more: an exit and another order filled, and this is what is left.
 

@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from trading_bot.core import breaking, cost_desk, deadlines, event_watch, execution_quality, learning_desk, reentry
+from trading_bot.core import (
+    asking,
+    breaking,
+    cost_desk,
+    deadlines,
+    event_watch,
+    execution_quality,
+    learning_desk,
+    reentry,
+)
 from trading_bot.core.deadlines import STOP_DEADLINE_TIMER
 from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
@@ -208,6 +217,7 @@ def _close(state: State, trade: Trade, ts_ns: int, *, hypothetical: bool) -> Res
         DisarmTimer(ts_ns=ts_ns, name=EXIT_CHECK_TIMER),
         DisarmTimer(ts_ns=ts_ns, name=STOP_DEADLINE_TIMER),
         *cancel_entry(state, ts_ns, trade.order_id, "POSITION_CLOSED"),
+        *asking.trade_closed(state, ts_ns),
         *watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c),
     ]
 

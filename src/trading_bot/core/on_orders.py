@@ -5,7 +5,7 @@ from typing import Final
 from trading_bot.core import breaking, deadlines, execution_quality
 from trading_bot.core.deadlines import STOP_DEADLINE_TIMER
 from trading_bot.core.flattening import drive
-from trading_bot.core.leaving import place_exit
+from trading_bot.core.leaving import leave_naked
 from trading_bot.core.on_session import settle_entry, watch_quality
 from trading_bot.core.state import State
 from trading_bot.core.stopping import end_if_idle
@@ -15,7 +15,6 @@ from trading_bot.domain.effects import Alert, CancelOrder, DisarmTimer, Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import ClientOrderId, Leg, OrderStatus
 from trading_bot.domain.trade_events import OrderWorking, RequestRefused, StopResident, StopTriggered
-from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.orders import TRANSITIONS, OrderSignal, next_status
 from trading_bot.engines.quality import EqsDeficit
 
@@ -87,8 +86,7 @@ def order_rejected(state: State, event: events.OrderRejected, _seq: int) -> Resu
     elif (trade := _trade_of(state, event.order_id)) is not None:
         results += _leg_gone(state, trade, event.leg, ts_ns)
         if event.leg is Leg.STOP and not trade.market_sent and state.position.qty != 0:
-            cause = ExitCause.STOP
-            results += place_exit(state, trade, ts_ns, cause, market=True, mask=1 << cause)
+            results += leave_naked(state, trade, ts_ns)
     else:
         _stray_exit_gone(state, event.order_id, event.leg)
     results += watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)

@@ -8,7 +8,7 @@ from trading_bot.core.control import DELAYED_DATA
 from trading_bot.core.deadlines import ORDER_ACK_TIMER, POSITION_UNKNOWN_TIMER, RECONCILE_TIMER, STOP_DEADLINE_TIMER
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, watch
 from trading_bot.core.flattening import FLATTEN_TIMER, flatten, flatten_timer, pull_kill_switch
-from trading_bot.core.leaving import place_exit
+from trading_bot.core.leaving import leave_naked
 from trading_bot.core.state import State
 from trading_bot.core.stopping import cancel_entries, cancel_entry
 from trading_bot.core.trade import Entry
@@ -17,7 +17,6 @@ from trading_bot.domain.effects import Alert, ArmTimer, DisarmTimer, Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
-from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.flatten import FlattenKind
 from trading_bot.engines.orders import FINAL
 from trading_bot.engines.quality import Band, eqs_c
@@ -179,11 +178,10 @@ def _stop_is_missing(state: State, event: events.TimerFired) -> Results:
         return []
     if not state.may_exit or (state.documents.gates_real and not state.link_connected):
         return [deadlines.stop_resident(state, event.ts_ns)]  # no exit would leave, or nobody knows of how much
-    cause = ExitCause.STOP
     text = f"position {state.position.qty} has had no stop at the broker since {trade.naked_since_ns}: leaving it"
     return [
         Alert(ts_ns=event.ts_ns, level="critical", code="POSITION_NAKED", text=text),
-        *place_exit(state, trade, event.ts_ns, cause, market=True, mask=1 << cause),
+        *leave_naked(state, trade, event.ts_ns),
     ]
 
 

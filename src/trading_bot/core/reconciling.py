@@ -8,7 +8,7 @@ from typing import Final
 
 from trading_bot.core import asking, deadlines, execution_quality
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
-from trading_bot.core.leaving import drop_trade, place_exit
+from trading_bot.core.leaving import drop_trade, leave_naked
 from trading_bot.core.on_orders import advance, child_works
 from trading_bot.core.on_session import watch_quality
 from trading_bot.core.state import State
@@ -19,7 +19,6 @@ from trading_bot.domain.orders import Leg
 from trading_bot.domain.reconciling import Finding, ReconciliationDone, Row
 from trading_bot.domain.units import NS_PER_MS
 from trading_bot.engines import budgets
-from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.flatten import FlattenKind
 from trading_bot.engines.orders import OrderSignal, next_status
 from trading_bot.engines.position import FLAT, with_quantity
@@ -186,8 +185,7 @@ def _unprotected(state: State, event: Reconciled, finding: Finding) -> Results:
     waits: Results = [deadlines.stop_resident(state, ts_ns)]
     if trade.market_sent:
         return waits
-    cause = ExitCause.STOP
-    return [*waits, *place_exit(state, trade, ts_ns, cause, market=True, mask=1 << cause)]
+    return [*waits, *leave_naked(state, trade, ts_ns)]
 
 
 def _target_gone(state: State, _event: Reconciled, _finding: Finding) -> Results:
