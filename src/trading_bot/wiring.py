@@ -77,6 +77,14 @@ def _run_locked(options: RunOptions) -> RunSummary:
     desk = OperatorDesk(options.data_dir)
     _refuse_halted(desk)
     source = open_source(options, instrument)
+    with _disconnected(source):
+        return _run_on(options, row, instrument, desk, source)
+
+
+def _run_on(
+    options: RunOptions, row: ModeRow, instrument: Instrument, desk: OperatorDesk, source: Source
+) -> RunSummary:
+    config = options.loaded.config
     documents = RunDocuments(
         config=config,
         templates=options.loaded.templates,
@@ -117,7 +125,7 @@ def _run_locked(options: RunOptions) -> RunSummary:
         on_progress=None if progress is None else lambda records: progress(records, max(source.bytes_total, records)),
     )
     started_s = time.perf_counter()
-    with _orderly_signals(runner), collector_restored(), closing(inlet), _disconnected(source):
+    with _orderly_signals(runner), collector_restored(), closing(inlet):
         runner.run()
     summary = summarize(runner, log_path=start.folder, wall_s=time.perf_counter() - started_s)
     write_atomic(start.folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
