@@ -1,4 +1,4 @@
-"""A gateway without sockets and without a clock of its own: the real library on one side, a market by hand on the other.
+"""A gateway without sockets or a clock of its own: the real library on one side, a market by hand on the other.
 
 What the library writes goes through the gateway's frames and handlers; what the gateway sends waits until `tell` and
 then goes through the library's own decoder, as bytes.
@@ -84,6 +84,8 @@ class Bench:
     def connect(self, client_id=1, version=HIGHEST, ib=None):
         """The library's IB (its own, or one that a connection of ours has) at a version, as after its handshake."""
         ours, ib = ib is not None, ib or library().IB()
+        if not ours:
+            ib.disconnect = lambda: None  # which it calls when it is collected: there is no socket
         wired = Wired(self.gateway)
         wired.server_version = version
         wired.account = self.gateway.config.account
