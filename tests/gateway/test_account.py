@@ -66,7 +66,7 @@ def test_realized_profit_is_told_with_the_commission(bench, ib, first, points, e
     opening, closing = ib.fills()
     assert opening.commissionReport.realizedPNL == 0  # the library's reading of "no value"
     assert closing.commissionReport.realizedPNL == pytest.approx(expected[1])
-    values = {v.tag: v.value for v in asked(bench, lambda: ib.accountSummaryAsync())}
+    values = {v.tag: v.value for v in asked(bench, ib.accountSummaryAsync)}
     assert float(values["NetLiquidation"]) == pytest.approx(10_000 + expected[1])
 
 

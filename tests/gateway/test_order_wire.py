@@ -1,6 +1,6 @@
 """Orders on the wire, at every version: bytes of the real library into our reader, ours into its decoder."""
 
-import datetime
+import datetime as dt
 
 import pytest
 
@@ -112,10 +112,9 @@ def test_what_follows_a_variable_part_is_read_all_the_same(name, change):
 class Wrapper:
     """Hears what the library's decoder understood."""
 
-    defaultTimezone = datetime.UTC
-
     def __init__(self):
         self.heard = []
+        setattr(self, "defaultTimezone", dt.UTC)  # noqa: B010 (the library's name)
 
     def __getattr__(self, name):
         return lambda *values: self.heard.append((name, values))
@@ -194,7 +193,7 @@ def test_executions_are_understood_at_every_version(version):
     assert (told.execId, told.orderId, told.clientId, told.permId) == (execution.exec_id, 13, 3, 1_400_000_900)
     assert (told.side, told.shares, told.price, told.cumQty) == ("SLD", 2, 6800.25, 3)
     assert told.avgPrice == pytest.approx(6800 + 0.5 / 3, abs=1e-8)
-    assert told.time == datetime.datetime(2026, 11, 23, 16, 10, tzinfo=datetime.UTC)
+    assert told.time == dt.datetime(2026, 11, 23, 16, 10, tzinfo=dt.UTC)
     assert (told.acctNumber, told.exchange, told.orderRef, told.lastLiquidity) == ("DUSIM1", "CME", "run-7-S", 1)
     name, (report,) = decoded(version, order_encode.commission_report(execution))
     assert (name, report.execId, report.commission) == ("commissionReport", execution.exec_id, 1.24)

@@ -47,6 +47,11 @@ class Account:
         self.positions: dict[int, Position] = {}  # by conId, flat ones stay
         self.marks: dict[int, int] = {}  # conId -> price in ticks
 
+    def clear(self) -> None:
+        """No trades yet; prices are kept."""
+        self.realized_uusd = self.commission_uusd = 0
+        self.positions = {}
+
     def fill(self, listed: Listed, side: int, qty: int, price_ticks: int, commission_uusd: int) -> int | None:
         """Book an execution; what it realized after commissions, None when it closed nothing."""
         position = self.positions.setdefault(listed.con_id, Position(listed))

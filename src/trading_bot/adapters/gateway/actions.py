@@ -142,12 +142,12 @@ def _lose_subscriptions(gateway: "Gateway", _step: Step) -> None:
 
 
 def _outage(gateway: "Gateway", _step: Step) -> None:
-    gateway.faults.data_stopped = True
+    gateway.faults.data_stopped = gateway.faults.broker_down = True
     _error(gateway, Step(do="error", code=1100))
 
 
 def _outage_over(gateway: "Gateway", step: Step) -> None:
-    gateway.faults.data_stopped = False
+    gateway.faults.data_stopped = gateway.faults.broker_down = False
     if step.lost:
         _lose_subscriptions(gateway, step)
     _error(gateway, Step(do="error", code=1101 if step.lost else 1102))
@@ -203,7 +203,7 @@ ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
         ),
         "outage": Action(
             ("lost",),
-            "Message 1100 and silent data; at its end 1102, or with lost = true no subscription and 1101",
+            "Message 1100, silent data, orders wait; at its end 1102, or with lost = true no subscription and 1101",
             _outage,
             _outage_over,
         ),

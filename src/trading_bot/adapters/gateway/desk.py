@@ -43,6 +43,7 @@ class Desk:
         self._gateway = gateway
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._steps = 0
+        self._waiting: list[Callable[[], None]] = []  # while the link to the broker is down
         self._perm_id = PERM_ID_FIRST
         self._floors: dict[int, Floor] = {}
         self._orders: dict[tuple[int, int], Order] = {}  # by client and order id
@@ -53,7 +54,7 @@ class Desk:
         self.account = Account(config.account, round(config.equity_usd * UUSD))
         self.executions = ExecutionBook(self.account, config.seed, self._fee_uusd)
         self.watch: AccountWatch = AccountWatch(gateway, self)
-        self.teller = Teller(gateway, self.at)
+        self.teller = Teller(gateway, self.over_the_link)
         self.flow = Flow(
             account=self.account,
             executions=self.executions,
@@ -73,8 +74,23 @@ class Desk:
         self._steps += 1
         heapq.heappush(self._due, (self.now_ns + after_ns, self._steps, work))
 
+    def over_the_link(self, after_ns: int, work: Callable[[], None]) -> None:
+        """As `at`, for what passes between gateway and broker: it waits while that link is down."""
+
+        def pass_on() -> None:
+            if self._gateway.faults.broker_down:
+                self._waiting.append(work)
+            else:
+                work()
+
+        self.at(after_ns, pass_on)
+
     def advance(self, now_ns: int) -> None:
         """Do everything due up to `now_ns`, each thing at its own time."""
+        if self._waiting and not self._gateway.faults.broker_down:
+            waiting, self._waiting = self._waiting, []
+            for work in waiting:
+                self.at(0, work)
         while True:
             floor = min(self._floors.values(), key=lambda one: one.next_due_ns, default=None)
             floor_ns = TS_NEVER_NS if floor is None else floor.next_due_ns
@@ -220,7 +236,7 @@ class Desk:
         self._later(lambda: self._arrive(family))
 
     def _later(self, work: Callable[[], None]) -> None:
-        self.at(self._order_ns + self._gateway.faults.order_delay_ms * NS_PER_MS, work)
+        self.over_the_link(self._order_ns + self._gateway.faults.order_delay_ms * NS_PER_MS, work)
 
     def _arrive(self, family: list[Order]) -> None:
         """Orders reach the broker's servers together."""
@@ -340,6 +356,19 @@ class Desk:
             self.at(open_ns - self.now_ns, partial(self._cancelled, order))
             return
         self.flow.cancel(order)
+
+    def correct(self, exec_id: str, price_ticks: int) -> None:
+        """The exchange corrects the price of an execution: it is told again, under its id with a higher ending.
+
+        Raises KeyError for an execution that never was.
+        """
+        self._catch_up()
+        execution = self.executions.correct(exec_id, price_ticks)
+        listed = self._gateway.contracts.find(execution.con_id)
+        assert listed is not None, f"execution of contract {execution.con_id}, which was never listed"
+        self.teller.execution(execution, listed)
+        self.teller.commission(execution)
+        self.watch.position_changed(execution.con_id)
 
     # Questions
 

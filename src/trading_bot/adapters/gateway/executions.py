@@ -6,8 +6,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import structs
 
 from trading_bot.adapters.gateway.account import Account
+from trading_bot.adapters.gateway.contracts import Listed
 from trading_bot.adapters.gateway.orders import Execution, Order
 from trading_bot.domain.units import NS_PER_S
 
@@ -36,11 +38,13 @@ class ExecutionBook:
         self._fee_uusd = fee_per_side_uusd
         self.rows: list[Execution] = []
         self._count = 0
+        self._listed: dict[int, Listed] = {}
 
     def book(self, order: Order, ts_ns: int, qty: int, price_ticks: int, *, maker: bool) -> Execution:
         """One fill into the account's books; `order` has it already."""
         fee_uusd = self._fee_uusd * qty
         realized = self._account.fill(order.listed, order.side, qty, price_ticks, fee_uusd)
+        self._listed[order.listed.con_id] = order.listed
         self._count += 1
         execution = Execution(
             exec_id=f"{self._seed & 0xFFFFFFFF:08x}.{self._count:08x}.01.01",
@@ -64,6 +68,28 @@ class ExecutionBook:
         )
         self.rows.append(execution)
         return execution
+
+    def correct(self, exec_id: str, price_ticks: int) -> Execution:
+        """Another price for a booked execution, whose row it replaces; the account is booked anew.
+
+        Raises KeyError for an execution that never was.
+        """
+        places = [place for place, row in enumerate(self.rows) if row.exec_id == exec_id]
+        if not places:
+            raise KeyError(exec_id)
+        stem, number = exec_id.rsplit(".", 1)
+        row = self.rows[places[0]]
+        value_ticks = row.value_ticks + row.qty * (price_ticks - row.price_ticks)
+        corrected = structs.replace(
+            row, exec_id=f"{stem}.{int(number) + 1:02d}", price_ticks=price_ticks, value_ticks=value_ticks
+        )
+        self.rows[places[0]] = corrected
+        self._account.clear()
+        for place, one in enumerate(self.rows):
+            listed = self._listed[one.con_id]
+            realized = self._account.fill(listed, one.side, one.qty, one.price_ticks, one.commission_uusd)
+            self.rows[place] = structs.replace(one, realized_uusd=realized)
+        return self.rows[places[0]]
 
     def matching(self, wanted: ExecutionFilter, now_ns: int) -> Iterator[Execution]:
         """Those of the current day (Chicago's) that the filter lets through."""

@@ -22,3 +22,4 @@ class Faults(msgspec.Struct):
     fill_before_ack: bool = False  # an execution's message goes before the order's first openOrder
     inform_code: int = 0  # above 0: every placement is answered with this informational error first
     inform_text: str = ""
+    broker_down: bool = False  # orders, changes, cancels and what is told about them wait until the link is back

@@ -40,7 +40,7 @@ def _priority(order: Order) -> tuple[bool, bool, int, int]:
     return (not _to_market(order), not stop_limit, -order.side * order.limit_ticks, order.perm_id)
 
 
-def reduction(other: Order, filled_qty: int, open_before: int) -> int:
-    """Lots to take from `other` when a member with `open_before` open lots filled `filled_qty` of them."""
-    lots = max(other.open, 0)
-    return lots - lots * (open_before - filled_qty) // open_before if open_before > 0 else lots
+def reduction(other: Order, filled_qty: int, wanted_before: int) -> int:
+    """Lots to take from `other` when a member that wanted so many filled `filled_qty` of them: in proportion."""
+    lots = max(other.wanted, 0)
+    return lots - lots * max(wanted_before - filled_qty, 0) // wanted_before if wanted_before > 0 else lots

@@ -144,13 +144,13 @@ class Flow:
 
     def filled(self, order: Order, ts_ns: int, qty: int, price_ticks: int, *, maker: bool) -> None:
         """The exchange has executed lots of the order."""
-        open_before = order.open
+        wanted_before = order.wanted
         order.filled += qty
         order.value_ticks += qty * price_ticks
         order.last_fill_ticks = price_ticks
         execution = self._executions.book(order, ts_ns, qty, price_ticks, maker=maker)
         self._teller.execution(execution, order.listed)
-        if order.open <= 0 and not order.may_grow:
+        if order.spent:
             self._end(order, Status.FILLED)
         else:
             self._teller.order(order)
@@ -159,16 +159,16 @@ class Flow:
         if order.children:
             self._at(SERVER_NS, lambda: self._release(order))
         # Nobody of the group goes to the exchange before all have given up what was filled.
-        self._rebalance(order, qty, open_before)
+        self._rebalance(order, qty, wanted_before)
         self.review(order)
 
-    def _rebalance(self, order: Order, qty: int, open_before: int) -> None:
+    def _rebalance(self, order: Order, qty: int, wanted_before: int) -> None:
         """What the fill takes from the others of its group."""
         others = [member for member in self._members(order) if member is not order and not member.ended]
         if order.oca_type == oca.REDUCE_WITHOUT_BLOCK:
-            self._at(SERVER_NS, lambda: self._reduce(order, others, qty, open_before))
+            self._at(SERVER_NS, lambda: self._reduce(order, others, qty, wanted_before))
         elif order.oca_type == oca.REDUCE:
-            self._reduce(order, others, qty, open_before)
+            self._reduce(order, others, qty, wanted_before)
         elif order.oca_type == oca.CANCEL:
             for other in others:
                 self._take_away(other)
@@ -178,14 +178,14 @@ class Flow:
         if order.group and all(member.ended for member in self._members(order)):
             self._spent.add(order.group)
 
-    def _reduce(self, order: Order, others: list[Order], qty: int, open_before: int) -> None:
+    def _reduce(self, order: Order, others: list[Order], qty: int, wanted_before: int) -> None:
         touched = [other for other in others if not other.ended]
         for other in touched:
-            other.reduced += oca.reduction(other, qty, open_before)
+            other.reduced += oca.reduction(other, qty, wanted_before)
         for other in touched:
             if other.ended:
                 continue
-            if other.open <= 0 and not other.may_grow:
+            if other.spent:
                 self._take_away(other)
             else:
                 self._floor_of(other).resize(other, self._now())
@@ -208,7 +208,7 @@ class Flow:
             self._release_child(parent, child)
             if child.released > before:
                 self._grow(child)
-            elif child.open <= 0 and not child.may_grow:
+            elif child.spent:
                 self._take_away(child)
                 self.review(child)
 
@@ -228,7 +228,7 @@ class Flow:
         self._floor_of(order).withdraw(order, self._now())
         if order.ended:
             return
-        if order.open <= 0 and order.filled:
+        if order.filled and order.filled == order.total:
             self._end(order, Status.FILLED)
         else:
             self._end(order, Status.CANCELLED)
@@ -260,7 +260,7 @@ class Flow:
             order.asked, order.reduced = int(request.qty), 0
             parent = order.parent
             order.released = order.asked if parent is None else order.asked * parent.filled // max(parent.asked, 1)
-        if order.open <= 0 and not order.may_grow:
+        if order.spent:
             self.cancel(order, "its quantity is filled")
             return
         if order.limit_ticks != was_limit:

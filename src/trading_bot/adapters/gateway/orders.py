@@ -186,12 +186,23 @@ class Order:
     def total(self) -> int:
         """Lots of the order as it is told: a child's follow its parent's fills once there are some."""
         waiting = self.released == 0 and self.may_grow
-        return (self.asked if waiting or not self.accepted else self.released) - self.reduced
+        lots = self.asked if waiting or not self.accepted else self.released
+        return max(lots - self.reduced, self.filled)
 
     @property
     def open(self) -> int:
-        """Lots that may trade now."""
+        """Lots that may trade now; below 0 when its group has taken lots that its parent has yet to fill."""
         return self.released - self.reduced - self.filled
+
+    @property
+    def wanted(self) -> int:
+        """Lots that may still trade, those included that wait for the parent."""
+        return self.asked - self.reduced - self.filled
+
+    @property
+    def spent(self) -> bool:
+        """Can it trade no more?"""
+        return self.wanted <= 0 or (self.open <= 0 and not self.may_grow)
 
     def why_held(self) -> str:
         """Why the broker keeps it from the exchange."""
