@@ -46,7 +46,8 @@ def bars(book: Book, show: str, size_s: int, begin_ns: int, end_ns: int, *, regu
             continue
         from_ns, until_ns = max(span[0], begin_ns), min(span[1], end_ns)
         source = book.minutes_between if size_s >= MINUTE_S else book.prices_between
-        for bar in grouped(source(from_ns, until_ns, show), size_s * NS_PER_S, from_ns):
+        found = source(from_ns, until_ns, show)
+        for bar in found if size_s == MINUTE_S else grouped(found, size_s * NS_PER_S, from_ns):
             yield bar.begin_ns, bar
 
 

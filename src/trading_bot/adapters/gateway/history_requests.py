@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from trading_bot.adapters.gateway.bars import SHOWN, Bar
+from trading_bot.adapters.gateway.bars import SHOWN, Bar, quote_fields, trade_fields
 from trading_bot.adapters.gateway.client import Client
 from trading_bot.adapters.gateway.contracts import Listed, Query
 from trading_bot.adapters.gateway.history import BAR_SIZES_S, DAY_S, SMALL_S, UNITS_S, bars, begin_of
 from trading_bot.adapters.gateway.market import Record
 from trading_bot.adapters.gateway.times import Stamps, time_of, time_text
 from trading_bot.adapters.gateway.wire import BadRequest, Fields, encode, encode_text
-from trading_bot.domain.instruments import POINTS_E9
 from trading_bot.domain.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -108,23 +107,14 @@ def _found(gateway: "Gateway", request: _Request) -> list[tuple[int, Bar]]:
 
 def _frame(req_id: int, request: _Request, found: list[tuple[int, Bar]]) -> bytes:
     """S> 17, written out: twenty sessions of minutes are 200,000 fields."""
-    size_e9 = request.row.instrument.tick_size_e9
-    prices: dict[int, str] = {}
-    stamps, whole_day, traded = Stamps(request.date_format), request.size_s >= DAY_S, request.show == "TRADES"
+    instrument, whole_day = request.row.instrument, request.size_s >= DAY_S
+    fields = trade_fields if request.show == "TRADES" else quote_fields
+    stamps = Stamps(request.date_format)
     span = (time_text(request.begin_ns // NS_PER_S), time_text(request.end_ns // NS_PER_S))
     parts = [f"17\0{req_id}\0{span[0]}\0{span[1]}\0{len(found)}\0"]
     for stamp, bar in found:
-        parts.append(stamps.text(stamp, whole_day=whole_day))
-        for halves in (bar.open_halves, bar.high_halves, bar.low_halves, bar.close_halves):
-            text = prices.get(halves)
-            if text is None:
-                text = prices[halves] = repr(halves * size_e9 / (2 * POINTS_E9))
-            parts.append(text)
-        if traded:
-            parts.append(f"{bar.volume}\0{bar.notional * size_e9 / (bar.volume * POINTS_E9)!r}\0{bar.count}")
-        else:
-            parts.append("-1\0-1.0\0-1")
-    return encode_text(parts[0] + "".join(f"{part}\0" for part in parts[1:]))
+        parts.append(f"{stamps.text(stamp, whole_day=whole_day)}\0{bar.fields or fields(bar, instrument)}\0")
+    return encode_text("".join(parts))
 
 
 class GoingOn:

@@ -3,7 +3,7 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-from trading_bot.adapters.gateway.bars import Bar, bar_of_minute
+from trading_bot.adapters.gateway.bars import Bar, bar_of_minute, trade_fields
 from trading_bot.adapters.sim.market import SimFeed
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.units import NS_PER_S
@@ -46,4 +46,7 @@ def _make(instrument: Instrument, calendar: SessionTable, seed: int, start_ns: i
         price_ticks=price_ticks,
         batch_records=1,
     )
-    return [bar_of_minute(minute) for minute in feed.history_bars(HISTORY_SESSIONS)]
+    bars = [bar_of_minute(minute) for minute in feed.history_bars(HISTORY_SESSIONS)]
+    for bar in bars:
+        bar.fields = trade_fields(bar, instrument)
+    return bars
