@@ -180,7 +180,9 @@ def test_every_execution_has_its_own_id_and_its_commission(world):
     world.wait(300)
     fills = world.of(FILLED)
     assert len({fill.exec_id for fill in fills}) == len(fills)
-    reported = {event.exec_id: event.commission_uusd for event in world.of(events.Input) if hasattr(event, "estimated_uusd")}
+    reported = {
+        event.exec_id: event.commission_uusd for event in world.of(events.Input) if hasattr(event, "estimated_uusd")
+    }
     paid = sum(reported.get(fill.exec_id, fill.commission_uusd) for fill in fills)
     assert paid == 4 * FEE_UUSD
 

@@ -298,7 +298,19 @@ class OrderBook:
                 self.index.surprised = self.index.surprised or not self._listing
             else:
                 results += self._told(state, order, tell)
+        if state.leg is Leg.ENTRY and not state.live:
+            self._settle_children(state.order_id, now_s)
         return results
+
+    def _settle_children(self, order_id: ClientOrderId, now_s: float) -> None:
+        """Its entry has ended: a child that is filled will not grow any more."""
+        for leg in _CHILDREN:
+            state = self.index.leg(order_id, leg)
+            if state is None:
+                continue
+            for order in state.live:
+                if order.filled >= order.total > 0:
+                    self._apply(state, order, Signal.FULL, now_s)
 
     def _told(self, state: LegState, order: Incarnation, tell: Tell) -> list[Input]:
         order_id, leg = state.order_id, state.leg
