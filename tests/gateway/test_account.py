@@ -32,7 +32,7 @@ def asked(bench, question):
             await asyncio.sleep(0)
         return await asyncio.wait_for(task, 1)
 
-    return asyncio.run(main())
+    return asyncio.get_event_loop_policy().get_event_loop().run_until_complete(main())
 
 
 def traded(bench, ib, action, qty):

@@ -161,6 +161,37 @@ def test_a_fill_that_overtakes_a_cancel_stands(bench, ib):
     assert (trade.order.orderId, 10148) in [(req_id, code) for req_id, code, _ in ib.heard]
 
 
+def test_a_cancel_in_the_daily_break_is_answered_when_the_exchange_opens(bench, ib):
+    trade = ib.placeOrder(bench.contract(), order("BUY", 1, "LMT", limit=TICKS - 80, tif="GTC"))
+    stop = ib.placeOrder(bench.contract(), order("SELL", 1, "STP", stop=TICKS - 80, tif="GTC"))
+    bench.wait(6 * 3600 * 1000)  # 16:10 in Chicago
+    for one in (trade, stop):
+        ib.cancelOrder(one.order)
+    bench.wait(40 * 60_000)
+    # The broker has the stop itself; the limit order is the exchange's to give back.
+    assert (trade.orderStatus.status, stop.orderStatus.status) == ("PendingCancel", "Cancelled")
+    bench.wait(20 * 60_000)
+    assert trade.orderStatus.status == "Cancelled"
+
+
+def test_a_limit_order_becomes_one_to_the_market(bench, ib):
+    trade = ib.placeOrder(bench.contract(), order("SELL", 1, "LMT", limit=TICKS + 40))
+    bench.wait(ROUND_TRIP_MS)
+    trade.order.orderType, trade.order.lmtPrice = "MKT", 0.0
+    ib.placeOrder(bench.contract(), trade.order)
+    bench.wait(ROUND_TRIP_MS)
+    assert (trade.orderStatus.status, trade.orderStatus.avgFillPrice) == ("Filled", 6800.0)
+
+
+def test_a_stop_that_is_moved_to_the_market_triggers_at_once(bench, ib):
+    trade = ib.placeOrder(bench.contract(), order("SELL", 1, "STP", stop=TICKS - 40, tif="GTC"))
+    bench.wait(ROUND_TRIP_MS)
+    trade.order.auxPrice = 6800.0
+    ib.placeOrder(bench.contract(), trade.order)
+    bench.wait(ROUND_TRIP_MS + 5)
+    assert (trade.orderStatus.status, trade.orderStatus.avgFillPrice) == ("Filled", 6800.0)
+
+
 def test_a_day_order_ends_with_its_session_and_gtc_does_not(bench, ib):
     day = ib.placeOrder(bench.contract(), order("BUY", 1, "LMT", limit=TICKS - 80))
     lasting = ib.placeOrder(bench.contract(), order("SELL", 1, "STP", stop=TICKS - 80, tif="GTC"))

@@ -352,7 +352,7 @@ class Desk:
             self.teller.error(order, 10148, text)
             return
         open_ns = self.hours.next_open_ns(self.now_ns)
-        if order.handle and self.now_ns < open_ns < TS_NEVER_NS:
+        if order.was_routed and self.now_ns < open_ns < TS_NEVER_NS:
             self.at(open_ns - self.now_ns, partial(self._cancelled, order))
             return
         self.flow.cancel(order)

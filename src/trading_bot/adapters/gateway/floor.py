@@ -97,6 +97,7 @@ class Floor:
         self._handles += 1
         order.handle, order.filled_before = self._handles, order.filled
         self._orders[order.handle] = order
+        order.was_routed = True
         kind = order.request.order_type
         # The exchange's own stops look at the last price: one that was triggered by the touch is an order by now.
         by_last = kind in STOP_TYPES and order.request.trigger_method in LAST_METHODS

@@ -120,6 +120,7 @@ class Order:
         "tif",
         "triggered",
         "value_ticks",
+        "was_routed",
     )
 
     def __init__(self, request: OrderRequest, client_id: int, listed: Listed, perm_id: int) -> None:
@@ -147,6 +148,7 @@ class Order:
         self.status = Status.PRE_SUBMITTED
         self.ended_ns = 0
         self.ended_text = ""
+        self.was_routed = False  # it has been at the exchange
         self.handle = 0  # at the exchange; 0: not there
         self.take(request)
 
