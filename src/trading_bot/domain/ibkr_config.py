@@ -21,8 +21,8 @@ class IbkrConfig(Section, frozen=True):
         tuple[float, ...], unit("s", "between attempts to connect again; the last one repeats")
     ] = (2.0, 4.0, 8.0, 16.0, 32.0)
     resubscribe_wait_s: Annotated[
-        float, within(15, 600), unit("s", "before a stream of one contract is asked for again")
-    ] = 15.0
+        float, within(15, 600), unit("s", "before a stream is asked for again: the broker's 15 s and the way there")
+    ] = 16.0
     stale_s: Annotated[float, within(1, 600), unit("s", "without a tick in an open session: data do not flow")] = 10.0
     probe_every_s: Annotated[float, within(1, 600), unit("s", "the gateway is asked for its time this often")] = 10.0
     reconcile_every_s: Annotated[
@@ -46,6 +46,7 @@ ASSUMED: Final[dict[str, str]] = {
     "connect_timeout_s": "a gateway on this machine answers in milliseconds; one that starts needs seconds",
     "request_timeout_s": "as the libraries wait; a broker that needs longer is in trouble",
     "history_timeout_s": "the broker slows requests for history down before it refuses them",
+    "resubscribe_wait_s": "the broker allows 15 s; the request has a way to go that is not always as long",
     "stale_s": "the age at which the data score is zero in regular hours",
     "probe_every_s": "often enough to notice a gateway that hangs, rare enough to cost nothing",
     "messages_reserved": "a bracket withdrawn and left needs five messages; three of them at once",

@@ -1,11 +1,14 @@
 """Receive time (architecture law 3): the system's, or for a gateway simulator that runs fast, the gateway's own."""
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from trading_bot.domain.units import NS_PER_S
 
 _SYSTEM_SPEED: Final = 1.0
+_SAMPLES: Final = 25
 
 
 class Clock(Protocol):
@@ -58,3 +61,16 @@ class FeedClock:
     def wall_s(self) -> float:
         """Wall time, seconds."""
         return time.monotonic_ns() / NS_PER_S
+
+
+async def read_gateway_clock(current_time: Callable[[], Awaitable[int]], speed: float) -> FeedClock:
+    """A gateway's clock from what it answers in whole seconds: each answer bounds it, many bound it closely."""
+    low_ns, high_ns = -(2**63), 2**63
+    for number in range(_SAMPLES):
+        sent_ns = time.monotonic_ns()
+        second = await current_time()
+        low_ns = max(low_ns, second * NS_PER_S - round(time.monotonic_ns() * speed))
+        high_ns = min(high_ns, (second + 1) * NS_PER_S - round(sent_ns * speed))
+        # Uneven, so that the answers do not fall on one phase of the gateway's second; below its limit of messages.
+        await asyncio.sleep(0.021 + 0.0007 * (number % 9))
+    return FeedClock((low_ns + high_ns) // 2, speed, monotonic_ns=0)

@@ -12,7 +12,7 @@ import msgspec
 
 from trading_bot.adapters.ibkr.answers import Unknown
 from trading_bot.adapters.ibkr.codes import Code, Kind, code_row
-from trading_bot.adapters.ibkr.link_state import DELAYED, LIVE, UNKNOWN, LinkState
+from trading_bot.adapters.ibkr.link_state import LIVE, UNKNOWN, LinkState
 from trading_bot.adapters.ibkr.session import IbkrSession
 from trading_bot.adapters.ibkr.subscriptions import WITNESS, Subscriptions
 from trading_bot.domain.errors import BotError
@@ -133,7 +133,7 @@ class Link:
             if stream.kind != WITNESS and row.ends_stream:
                 self._change(f"CODE_{code}", flowing=False)
             elif stream.kind == WITNESS and row.kind is Kind.DELAYED:
-                self._on_data_type(DELAYED)
+                subscriptions.denied()
         if request_id == _NO_REQUEST or stream is not None:
             self._notice(code, text, row)
             if (act := self._rows.get(row.kind)) is not None:

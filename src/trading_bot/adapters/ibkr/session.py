@@ -6,7 +6,6 @@ Nothing of ours is called from a callback of the library except what fills those
 
 import asyncio
 import struct
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -14,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from trading_bot.adapters.ibkr.answers import Known, Unknown
-from trading_bot.adapters.ibkr.clock import Clock, FeedClock, SystemClock
+from trading_bot.adapters.ibkr.clock import Clock, FeedClock, SystemClock, read_gateway_clock
 from trading_bot.adapters.ibkr.latency import LatencyMeter
 from trading_bot.adapters.ibkr.library import library, part
 from trading_bot.adapters.ibkr.link_state import LinkState
@@ -23,12 +22,10 @@ from trading_bot.adapters.ibkr.tap import Complaints, Listener, Tap
 from trading_bot.domain.broker_events import BrokerNotice
 from trading_bot.domain.errors import SourceUnreachable, UsageError
 from trading_bot.domain.events import Input, LatencySampled
-from trading_bot.domain.units import NS_PER_S
 
 T = TypeVar("T")
 
 CLIENT_ID_TAKEN: Final = 326
-_CLOCK_SAMPLES: Final = 25
 _LAG_EVERY_S: Final = 0.1
 _LAGS_A_SAMPLE: Final = 10  # latency is told once a second
 _LENGTH: Final = struct.Struct(">I")  # before each message
@@ -92,6 +89,7 @@ class IbkrSession:
         self._tap = Tap(self.ib.wrapper, self.fail)
         client.decoder = part("decoder").Decoder(self._tap, 0)
         client.apiError += self._on_refusal
+        client.conn.disconnected += self._on_hung_up
         client.apiEnd += self._pacing.clear
         self.listen("error", self._on_error)
 
@@ -263,6 +261,15 @@ class IbkrSession:
         if self._speed is not None:
             self.clock = await self._gateway_clock(self._speed)
 
+    async def _gateway_clock(self, speed: float) -> FeedClock:
+        async def current_time() -> int:
+            answer = await self.asked(self.current_time())
+            if isinstance(answer, Unknown):
+                raise SourceUnreachable(f"the gateway does not tell its time: {answer.reason}; restart it")
+            return answer.data
+
+        return await read_gateway_clock(current_time, speed)
+
     async def reconnect(self) -> None:
         """The same connection again: same client id, same account.
 
@@ -287,6 +294,8 @@ class IbkrSession:
     async def _handshake(self) -> None:
         settings = self.settings
         place = f"{settings.host}:{settings.port}"
+        self.hang_up()  # what may be left of the connection before
+        await asyncio.sleep(0)
         self._refused = self.loop.create_future()
         self._pacing.clear()
         self.ib.wrapper.clientId = settings.client_id  # as the library's own connecting does
@@ -333,24 +342,6 @@ class IbkrSession:
         self.ib.client.reqCurrentTime()
         return await heard
 
-    async def _gateway_clock(self, speed: float) -> FeedClock:
-        """The gateway's time from its answers in whole seconds: each bounds it, many bound it closely.
-
-        Raises:
-            SourceUnreachable: it does not tell its time.
-        """
-        low_ns, high_ns = -(2**63), 2**63
-        for number in range(_CLOCK_SAMPLES):
-            sent_ns = time.monotonic_ns()
-            answer = await self.asked(self.current_time())
-            if isinstance(answer, Unknown):
-                raise SourceUnreachable(f"the gateway does not tell its time: {answer.reason}; restart it")
-            low_ns = max(low_ns, answer.data * NS_PER_S - round(time.monotonic_ns() * speed))
-            high_ns = min(high_ns, (answer.data + 1) * NS_PER_S - round(sent_ns * speed))
-            # Uneven, so that the answers do not fall on one phase of the gateway's second; below its limit of messages.
-            await asyncio.sleep(0.021 + 0.0007 * (number % 9))
-        return FeedClock((low_ns + high_ns) // 2, speed, monotonic_ns=0)
-
     def close(self) -> None:
         """Disconnect and give the loop back. A second call does nothing."""
         if self.loop.is_closed():
@@ -391,6 +382,12 @@ class IbkrSession:
                 f"the gateway at {self.settings.host}:{self.settings.port} says that client id "
                 f"{self.settings.client_id} is taken ({text}): end the other program, or give --client-id"
             )
+
+    def _on_hung_up(self, reason: str) -> None:
+        self._on_refusal(
+            f"{self.settings.host}:{self.settings.port} closed the connection before the handshake was over"
+            f"{f' ({reason})' if reason else ''}: is the API enabled there, and this address trusted (docs/ibkr.md)?"
+        )
 
     def _on_refusal(self, reason: str) -> None:
         if not self._refused.done():

@@ -59,6 +59,7 @@ class Subscriptions:
         self._ticks = (Stream(kind=BID_ASK, carries=_QUOTES), Stream(kind=LAST, carries=_TRADES))
         self._witness = Stream(kind=WITNESS)
         self._streams = (self._witness, *self._ticks)
+        self._denied = False  # live data were denied to the witness
         session.listen("tickByTickAllLast", self._on_tick)
         session.listen("tickByTickBidAsk", self._on_tick)
         session.listen("priceSizeTick", self._on_sample)
@@ -95,6 +96,7 @@ class Subscriptions:
         self._tell_ids()  # before the first answer can come
         for stream in due:
             if stream is self._witness:
+                self._denied = False
                 client.reqMktData(stream.request_id, self._contract, "", False, False, [])
             else:
                 client.reqTickByTickData(stream.request_id, self._contract, stream.kind, 0, False)
@@ -109,6 +111,11 @@ class Subscriptions:
         """The broker ended this stream; there is nothing left to cancel."""
         stream.request_id, stream.wanted, stream.ticked = NO_ID, True, False
         self._tell_ids()
+
+    def denied(self) -> None:
+        """The broker has no live data for the witness: its ticks say nothing until it is asked again."""
+        self._denied = True
+        self.on_data_type(DELAYED)
 
     def lost(self) -> None:
         """The connection is gone, and with it every stream."""
@@ -157,7 +164,8 @@ class Subscriptions:
         for stream in self._ticks:
             if tick_type in stream.carries:
                 stream.seen_s = self._session.clock.wall_s()
-                self.on_data_type(LIVE)
+                if not self._denied:
+                    self.on_data_type(LIVE)
 
     def _on_kind(self, request_id: int, data_type: int) -> None:
         if request_id == self._witness.request_id:
