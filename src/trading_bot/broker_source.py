@@ -1,6 +1,6 @@
 """A market at a broker: connected, its contract bound, its history fetched, its streams asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -49,9 +49,10 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
         """Where nothing leaves: the simulated broker takes the orders, the connection tells the rest."""
         return SessionBroker(self.session, simulated)
 
-    def sending(self, shadows: Broker, run_id: str, log_name: Callable[[], str]) -> Broker:
+    def sending(self, shadows: Broker, run_id: str, log_name: Callable[[], str], logged: Collection[str]) -> Broker:
         """The runner's broker where orders leave. `log_name` is the open log's; `shadows` has what is never sent.
 
+        `logged` are the executions, by id, that the log has already.
         The broker is asked for the margin of one contract; nothing is placed.
         """
         orders = IbkrBroker(
@@ -61,6 +62,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
             tag_of=lambda _ts_ns: _tag(run_id, log_name()),
             shadows=shadows,
             why_not=self.arming.why_not if self.arming is not None else None,
+            logged=logged,
         )
         margin = orders.ask_margin()
         if isinstance(margin, Unknown):

@@ -251,7 +251,9 @@ def _broker(row: ModeRow, source: Source, start: _Start, logs: QuietLogs) -> Bro
     if at_broker is None:
         return start.simulated
     if row.orders_leave:
-        return at_broker.sending(start.simulated, start.folder.name, lambda: logs.log_name)
+        machine = start.recovered.player.machine if start.recovered is not None else None
+        logged = frozenset(machine.state.executions if machine is not None else ())
+        return at_broker.sending(start.simulated, start.folder.name, lambda: logs.log_name, logged)
     return at_broker.observing(start.simulated)
 
 

@@ -4,7 +4,7 @@ An order is a leg of a bracket, named by its reference; each incarnation of it h
 and no connection here: times are seconds of wall time given by the caller.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from trading_bot.adapters.ibkr.broker_rows import Completed, Execution, OpenOrder, Status
@@ -34,12 +34,15 @@ _ORDER_CODES: Final[dict[Kind, Signal]] = {
 class OrderBook:
     """What is known of every order of ours, from everything the broker has said."""
 
-    def __init__(self, index: OrderIndex, ledger: FillLedger, ack_s: float) -> None:
-        """An order that is not answered for `ack_s` is doubtful."""
+    def __init__(
+        self, index: OrderIndex, ledger: FillLedger, ack_s: float, logged: Collection[str] = frozenset()
+    ) -> None:
+        """An order that is not answered for `ack_s` is doubtful. `logged`: ids of executions that the log has."""
         self.index = index
         self.changes = 0  # grows whenever something moves
         self._ledger = ledger
         self._ack_s = ack_s
+        self._logged = logged
         self._early: list[tuple[float, LegState, Execution]] = []
         self._listing = False
 
@@ -279,9 +282,10 @@ class OrderBook:
             commission_estimated=estimated,
             perm_id=row.perm_id,
         )
+        told: list[Input] = [] if row.exec_id in self._logged else [filled]
         if order is None:
-            return [filled]
-        return [filled, *self._apply(state, order, Signal.FULL if full else Signal.PART, now_s)]
+            return told
+        return [*told, *self._apply(state, order, Signal.FULL if full else Signal.PART, now_s)]
 
     def _apply(self, state: LegState, order: Incarnation, signal: Signal, now_s: float) -> list[Input]:
         phase, tells = TABLE[order.phase][signal]

@@ -6,7 +6,7 @@ the socket is down is dropped: the core asks what works when it is back, and dec
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -47,9 +47,11 @@ class IbkrBroker:
         tag_of: Callable[[int], str],
         shadows: Broker,
         why_not: Callable[[int], str] | None = None,
+        logged: Collection[str] = frozenset(),
     ) -> None:
         """`tag_of(ts_ns)` begins every reference of the log open then; `shadows` follows trades that are never sent.
 
+        `logged` are the ids of executions that a continued log has already: they are not told again.
         `why_not(ts_ns)` says why no entry may leave (LIVE is not armed), empty when one may; None: nobody is asked.
         """
         self._session = session
@@ -61,7 +63,7 @@ class IbkrBroker:
         self._form = OrderForm(session.lib, session.account, instrument)
         self._index = OrderIndex(session.settings.client_id, lambda: tag_of(session.stamp()))
         ledger = FillLedger(instrument.commission_round_trip_uusd // 2)
-        self.book = OrderBook(self._index, ledger, session.settings.request_timeout_s)
+        self.book = OrderBook(self._index, ledger, session.settings.request_timeout_s, logged)
         self.questions = Questions(session, bound, instrument)
         self._asking: list[str] = []  # reasons of the questions that wait
         self._tasks: set[asyncio.Task[None]] = set()
