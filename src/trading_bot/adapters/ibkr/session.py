@@ -349,7 +349,7 @@ class IbkrSession:
         asyncio.set_event_loop(self.loop)
         if self.ib.client.isConnected():
             self.ib.client.disconnect()
-        self.loop.run_until_complete(self._end_tasks())
+        self.run(self._end_tasks())  # what says goodbye may wake, which stops the loop
         self.loop.close()
         if self._complaints is not None:
             self._complaints.close()
