@@ -224,6 +224,7 @@ def test_a_stream_is_not_asked_for_twice_within_its_wait():
         for _ in range(8):
             one.subscriptions.renew()
             one.pump(0.05)
+        assert not one.subscriptions.flowing  # the old streams still tick, and have been given up
         one.until(lambda: one.subscriptions.flowing)
         quotes = [when for kind, when in asked if kind == "BidAsk"]
         assert len(quotes) >= 2

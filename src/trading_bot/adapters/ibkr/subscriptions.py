@@ -152,7 +152,7 @@ class Subscriptions:
     def _on_tick(self, request_id: int, *_tick: Any) -> None:
         for stream in self._ticks:
             if stream.request_id == request_id:
-                stream.ticked = True
+                stream.ticked = not stream.wanted  # one that was given up proves nothing
                 stream.tick_s = self._session.clock.wall_s()
 
     def _on_sample(self, request_id: int, tick_type: int, *_value: Any) -> None:
