@@ -332,8 +332,10 @@ class OrderBook:
                 return [] if state.live else [events.OrderCancelled(ts_ns=0, order_id=order_id, leg=leg)]
             case Tell.REJECTED:
                 state.told = None
-                if leg is Leg.EXIT and self._over(state, order):  # the bracket was done before the exit came
-                    return [trade_events.RequestRefused(ts_ns=0, order_id=order_id, leg=leg)]
+                if self._over(state, order):  # the bracket was done before: no refusal of its own
+                    if leg is Leg.EXIT:
+                        return [trade_events.RequestRefused(ts_ns=0, order_id=order_id, leg=leg)]
+                    return [events.OrderCancelled(ts_ns=0, order_id=order_id, leg=leg)]
                 text = order.text or "the broker made it inactive without a reason"
                 return [events.OrderRejected(ts_ns=0, order_id=order_id, code=order.code, text=text, leg=leg)]
             case Tell.DOUBT:
