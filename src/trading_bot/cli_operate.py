@@ -71,7 +71,7 @@ def kill(
 ) -> None:
     """Pull the kill switch: the bot cancels, flattens and halts, and none starts until `unkill`."""
     asked = common(ctx, data_dir, config, as_json=as_json)
-    _check_folder(asked)
+    check_folder(asked)
     bot = _bot(asked)
     try:
         created = files.pull(asked.data_dir, reason, SOURCE)
@@ -82,7 +82,7 @@ def kill(
         ) from error
     latch = files.latched(asked.data_dir)
     waited_s = _wait(wait, lambda: _bot(asked).running is False, what="to halt") if bot.running else 0.0
-    after = _view(asked)
+    after = view(asked)
     halted = after.bot.running is False if bot.running else None
     document = {
         "latched": latch,
@@ -128,7 +128,7 @@ def unkill(
 ) -> None:
     """Clear the kill switch, with a reason, once the bot has halted. The next start may trade again."""
     asked = common(ctx, data_dir, config, as_json=as_json)
-    _check_folder(asked)
+    check_folder(asked)
     if not files.plain(reason):
         raise UsageError("--reason says why the bot may trade again; it may not be empty")
     bot = _bot(asked)
@@ -166,7 +166,7 @@ def flatten(
 ) -> None:
     """Ask the running bot to withdraw its entries and close its position. It goes on trading afterwards."""
     asked = common(ctx, data_dir, config, as_json=as_json)
-    _check_folder(asked)
+    check_folder(asked)
     bot = _bot(asked)
     _check_known(asked, bot)
     if not bot.running:
@@ -208,20 +208,20 @@ def status(
 ) -> None:
     """Show whether a bot runs and what it does, and whether the kill switch is latched."""
     asked = common(ctx, data_dir, config, as_json=as_json)
-    _check_folder(asked)
-    view = _view(asked)
+    check_folder(asked)
+    seen = view(asked)
     if asked.as_json:
-        write_json(view)
+        write_json(seen)
         return
-    write_pairs(f"Bot in {asked.data_dir}", _rows(view))
-    if view.problem:
-        typer.echo(f"{typer.style('note:', fg='yellow', bold=True)} {view.problem}", err=True)
+    write_pairs(f"Bot in {asked.data_dir}", _rows(seen))
+    if seen.problem:
+        typer.echo(f"{typer.style('note:', fg='yellow', bold=True)} {seen.problem}", err=True)
 
 
 # --- what can be seen ----------------------------------------------------------------------------------------------
 
 
-def _check_folder(asked: Common) -> None:
+def check_folder(asked: Common) -> None:
     """A mistyped folder must not look like a bot that was stopped.
 
     Raises:
@@ -256,7 +256,8 @@ def _wait(seconds: float, done: Callable[[], bool], *, what: str) -> float:
     return round(time.monotonic() - begin_s, 3)
 
 
-def _view(asked: Common) -> View:
+def view(asked: Common) -> View:
+    """What can be seen of the bot in a data directory."""
     bot = _bot(asked)
     found, problem = files.read_status(asked.data_dir)
     age_s = None if found is None else round((time.time_ns() - found.ts_wall_ns) / NS_PER_S, 1)
@@ -316,6 +317,7 @@ def _rows(view: View) -> list[tuple[str, object]]:
         ("profit and loss", f"{found.pnl_net_usd:,.2f} USD net, {said}, {found.trades:,} trades"),
         ("last exit", found.last_exit or "none yet"),
         ("working entries", found.working_entries),
+        *([("link", _link(found)), ("reconciled", _reconciled(found))] if found.link else []),
         ("data score", f"{found.dvs_c / 100:.2f}"),
         ("execution score", f"{found.eqs_c / 100:.2f}"),
         ("breakers", ", ".join(found.breakers) or "none"),
@@ -333,6 +335,22 @@ def _position(found: BotStatus) -> str:
         return "NOT KNOWN"
     average = "" if found.position_avg_ticks is None else f" at {found.position_avg_ticks:,.2f} ticks"
     return f"{found.position_qty:+d}{average}" if found.position_qty else "flat"
+
+
+def _link(found: BotStatus) -> str:
+    link = found.link
+    if link["up"]:
+        return "up" if link["data_type"] == 1 else f"up, market data of type {link['data_type']}: no entries"
+    down = [name for name in ("socket", "broker", "farm", "flowing") if not link[name]]
+    return f"DOWN: {', '.join(down)} ({link['reason']})"
+
+
+def _reconciled(found: BotStatus) -> str:
+    newest = found.reconciliation
+    if not newest:
+        return "not yet"
+    rows = ", ".join(one["row"] for one in newest["findings"])
+    return f"{rows} at {iso_from_ns(newest['ts_ns'])} (`trading-bot reconcile --explain`)"
 
 
 def _costs(found: BotStatus) -> str:

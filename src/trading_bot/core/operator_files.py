@@ -63,7 +63,9 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     `position_qty` None is unknown, `position_avg_ticks` None is flat; scores in hundredths; `throttled` has the
     templates that are not ACTIVE, with their state; `last_exit` is the reason of the newest closed trade; `lockouts`
     say what stops entries for a while and until when; `levels` are the reference levels, lowest first (docs/levels.md),
-    `context` the living messages (docs/context.md); `costs` as `core.cost_desk.cost_rows` has them.
+    `context` the living messages (docs/context.md); `costs` as `core.cost_desk.cost_rows` has them; `link` is the
+    newest LINK_STATUS and `reconciliation` the newest RECONCILIATION_DONE, empty where a simulator stands for the
+    broker; `reconciled_rows` counts what `reconciliations` comparisons of the run found (docs/reconciliation.md).
     """
 
     run_id: str
@@ -90,6 +92,10 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     costs: dict[str, float | int | None] = {}
     levels: tuple[dict[str, Any], ...] = ()
     context: tuple[dict[str, Any], ...] = ()
+    link: dict[str, Any] = {}
+    reconciliation: dict[str, Any] = {}
+    reconciliations: int = 0
+    reconciled_rows: dict[str, int] = {}
     pid: int = 0
     ts_wall_ns: int = 0
 

@@ -10,6 +10,7 @@ from trading_bot.core.locking import lockout_lines
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_files import BotStatus
 from trading_bot.core.session_book import SessionBook
+from trading_bot.domain.events import Event
 from trading_bot.domain.units import usd_from_uusd
 
 
@@ -19,6 +20,7 @@ def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
     state, counters = machine.state, machine.counters
     qty = state.position.qty
     net_uusd = counters.net_hypothetical_uusd if identity.hypothetical else counters.net_uusd
+    told = state.documents.gates_real
     status = BotStatus(
         run_id=identity.run_id,
         mode=identity.mode,
@@ -43,6 +45,16 @@ def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
         lockouts=lockout_lines(state, book.now_ns),
         costs=cost_rows(state),
         levels=level_rows(state),
+        link=_fields(state.link if told else None),
+        reconciliation=_fields(state.reconciliation if told else None),
+        reconciliations=counters.reconciliations,
+        reconciled_rows=dict(counters.reconciled_by_row),
         context=tuple(msgspec.structs.asdict(held) for held in state.context.held),
     )
     return msgspec.structs.asdict(status)
+
+
+def _fields(record: Event | None) -> dict[str, Any]:
+    """A record as plain values, with its kind."""
+    fields: dict[str, Any] = {} if record is None else msgspec.to_builtins(record)
+    return fields
