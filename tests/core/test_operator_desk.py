@@ -43,6 +43,10 @@ STATUS = {
     "costs": {"lots": 3, "commission_side_usd": None},
     "levels": [{"name": "PDH", "price": 6000.25}],
     "context": [{"source": "news", "name": "x"}],
+    "link": {"kind": "LINK_STATUS", "up": True},
+    "reconciliation": {"kind": "RECONCILIATION_DONE", "findings": []},
+    "reconciliations": 3,
+    "reconciled_rows": {"AGREES": 3},
 }
 
 

@@ -1,19 +1,14 @@
 """The only place that sends an exit, and the only one that tells the kernel what to watch."""
 
-from typing import Final
-
 from trading_bot.core.state import State
 from trading_bot.core.trade import Trade
 from trading_bot.domain.effects import CancelOrder, Effect, PlaceExit
 from trading_bot.domain.events import Event
-from trading_bot.domain.orders import Leg
+from trading_bot.domain.orders import STRAY_NUMBER, Leg
 from trading_bot.domain.trade_events import ExitDecided
 from trading_bot.engines import budgets
 from trading_bot.engines.exits import ExitCause, ExitRules, Urgency, exit_limit_ticks
 from trading_bot.engines.position import exit_side
-
-# No entry has such a number within its cause: an order id (seq, 1000) is an exit that belongs to no bracket.
-STRAY_NUMBER: Final = 1_000
 
 Results = list[Event | Effect]
 

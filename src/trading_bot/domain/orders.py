@@ -1,10 +1,15 @@
 """Orders as values: identity, intent, the approved order that only the safety gate builds, and the states."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 ClientOrderId = tuple[int, int]  # (seq of the record that caused it, index within that cause)
+
+
+# No entry has such a number within its cause: (seq, 1000) is an exit that belongs to no bracket.
+STRAY_NUMBER: Final = 1_000
 
 
 class OrderStatus(StrEnum):

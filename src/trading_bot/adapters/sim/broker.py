@@ -12,7 +12,7 @@ from trading_bot.domain.effects import BrokerEffect
 from trading_bot.domain.events import Input
 from trading_bot.domain.exchange import Answer, AnswerKind, ExchangeFull, OrderKind
 from trading_bot.domain.exchange import Leg as ExchangeLeg
-from trading_bot.domain.orders import ClientOrderId, Leg, Side
+from trading_bot.domain.orders import STRAY_NUMBER, ClientOrderId, Leg, Side
 from trading_bot.domain.units import TS_NEVER_NS
 
 REJECT_CODE: Final = 201  # "order rejected" of the IBKR API
@@ -119,10 +119,10 @@ class SimBroker:
         )
 
     def _exit(self, effect: effects.PlaceExit) -> None:
-        """Into the bracket's group; what leaves a flip has the entry's own side and is an order without a group."""
+        """Into the bracket's group; without one where there is no bracket, or where a flip is left on its own side."""
         handle = self._handle(effect.order_id)
         kind, limit_ticks = OrderKind.MARKET if effect.limit_ticks is None else OrderKind.LIMIT, effect.limit_ticks or 0
-        if self._sides.get(handle) is not effect.side:
+        if self._sides.get(handle) is not effect.side and effect.order_id[1] != STRAY_NUMBER:
             self._exchange.exit(handle, effect.ts_ns, kind, limit_ticks, effect.qty)
             return
         alone = self._flip_exits[effect.order_id] = self._number(effect.order_id)
