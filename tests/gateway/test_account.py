@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from tests.gateway.bench import TICKS, WAY_MS, Bench, order
+from trading_bot.adapters.gateway.order_decode import read_order
+from trading_bot.adapters.gateway.wire import Fields
 from trading_bot.adapters.ibkr.library import library
 
 ROUND_TRIP_MS = 2 * WAY_MS + 1
@@ -195,3 +197,54 @@ def test_orders_belong_to_their_client(bench, ib):
     again.cancelOrder(adopted.order)
     bench.wait(ROUND_TRIP_MS)
     assert adopted.orderStatus.status == "Cancelled"
+
+
+def test_the_master_client_hears_of_everybodys_orders():
+    bench = Bench(master_client_id=9)
+    ib, master, other = bench.connect(1), bench.connect(9), bench.connect(2)
+    trade = traded(bench, ib, "BUY", 1)
+    (seen,) = master.trades()
+    assert (seen.order.clientId, seen.order.permId, len(seen.fills)) == (1, trade.order.permId, 1)
+    assert (other.trades(), other.fills()) == ([], [])
+
+
+def by_hand(bench, ib):
+    """An order somebody enters at the screen."""
+    written = []
+    ib.client.sendMsg, sent = written.append, ib.client.sendMsg
+    ib.client.placeOrder(0, bench.contract(), order("SELL", 1, "LMT", limit=TICKS + 40))
+    ib.client.sendMsg = sent
+    fields = Fields(written[0].encode())
+    fields.int()
+    return bench.desk.place_by_hand(read_order(fields, ib.client.serverVersion()))
+
+
+def test_an_order_by_hand_is_nobodys(bench, ib):
+    entered = by_hand(bench, ib)
+    bench.wait(ROUND_TRIP_MS)
+    assert ib.trades() == []
+    (seen,) = asked(bench, ib.reqAllOpenOrdersAsync)
+    assert (seen.order.clientId, seen.order.orderId, seen.order.permId) == (0, 0, entered.perm_id)
+    ib.reqGlobalCancel()
+    bench.wait(ROUND_TRIP_MS)
+    assert entered.status == "Cancelled"
+
+
+def test_client_0_binds_orders_by_hand(bench, ib):
+    first = by_hand(bench, ib)
+    bench.wait(ROUND_TRIP_MS)
+    zero = bench.connect(0)
+    zero.reqAutoOpenOrders(True)
+    second = by_hand(bench, ib)
+    bench.wait(ROUND_TRIP_MS)
+    assert [trade.order.permId for trade in zero.openTrades()] == [first.perm_id, second.perm_id]
+    assert all(trade.order.orderId < 0 for trade in zero.openTrades())
+    zero.client.cancelOrder(second.order_id, "")
+    bench.wait(ROUND_TRIP_MS)
+    assert (first.status, second.status) == ("Submitted", "Cancelled")
+
+
+def test_only_client_0_may_bind(bench, ib):
+    ib.reqAutoOpenOrders(True)
+    bench.tell()
+    assert ib.heard[-1][:2] == (-1, 321)

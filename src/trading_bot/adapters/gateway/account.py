@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from trading_bot.adapters.gateway.contracts import Listed
-from trading_bot.adapters.gateway.order_encode import fixed
+from trading_bot.adapters.gateway.order_encode import Margins, fixed
 from trading_bot.adapters.gateway.orders import Order
 
 
@@ -106,6 +106,20 @@ class Account:
             worst = max(abs(qty), abs(qty + buys), abs(qty - sells))
             total += worst * listed.instrument.margin_assumed_uusd
         return total
+
+    def what_if(self, order: Order, live: list[Order], commission_uusd: int) -> Margins:
+        """What an order would do to the margins, beside those that live."""
+        before, after = self.margin_uusd(live), self.margin_uusd([*live, order])
+        equity = self.equity_uusd
+        return Margins(
+            initial_before=before,
+            maintenance_before=before,
+            equity_before=equity,
+            initial_after=after,
+            maintenance_after=after,
+            equity_after=equity,
+            commission=commission_uusd,
+        )
 
     def values(self, orders: Iterable[Order] = ()) -> dict[str, str]:
         """Tags and texts, as account updates and summaries tell them; money in dollars and cents."""

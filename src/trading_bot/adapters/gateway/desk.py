@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from trading_bot.adapters.gateway import order_checks
 from trading_bot.adapters.gateway.account import Account
 from trading_bot.adapters.gateway.account_watch import AccountWatch
@@ -18,7 +20,6 @@ from trading_bot.adapters.gateway.executions import ExecutionBook
 from trading_bot.adapters.gateway.floor import Floor
 from trading_bot.adapters.gateway.hours import Hours
 from trading_bot.adapters.gateway.order_decode import OrderRequest
-from trading_bot.adapters.gateway.order_encode import Margins
 from trading_bot.adapters.gateway.order_flow import Flow
 from trading_bot.adapters.gateway.order_telling import Teller
 from trading_bot.adapters.gateway.orders import Order, Status
@@ -48,6 +49,8 @@ class Desk:
         self._floors: dict[int, Floor] = {}
         self._orders: dict[tuple[int, int], Order] = {}  # by client and order id
         self._last_ids: dict[int, int] = {}
+        self._by_hand: list[Order] = []
+        self._binds = False
         self._order_ns = int(config.order_latency_ms * NS_PER_MS)
         self.now_ns = config.start_ns
         self.hours = Hours(gateway.contracts.calendar)
@@ -203,7 +206,9 @@ class Desk:
 
     def _take(self, client: Client, request: OrderRequest, listed: Listed, parent: Order | None) -> None:
         if request.what_if:
-            self.teller.what_if(client, *self._what_if(client, request, listed))
+            asked = Order(request, client.client_id, listed, 0)
+            margins = self.account.what_if(asked, list(self.flow.live.values()), self._fee_uusd * asked.asked)
+            self.teller.what_if(client, asked, margins)
             return
         self._perm_id += 1
         order = Order(request, client.client_id, listed, self._perm_id)
@@ -268,22 +273,38 @@ class Desk:
         is_open = self.hours.is_open(self.now_ns)
         return order_checks.by_the_broker(order, self.flow.live.values(), self.account, is_open=is_open)
 
-    def _what_if(self, client: Client, request: OrderRequest, listed: Listed) -> tuple[Order, Margins]:
-        order = Order(request, client.client_id, listed, 0)
-        order.released = order.asked
-        live = list(self.flow.live.values())
-        before, after = self.account.margin_uusd(live), self.account.margin_uusd([*live, order])
-        equity, fee_uusd = self.account.equity_uusd, self._fee_uusd * order.asked
-        margins = Margins(
-            initial_before=before,
-            maintenance_before=before,
-            equity_before=equity,
-            initial_after=after,
-            maintenance_after=after,
-            equity_after=equity,
-            commission=fee_uusd,
-        )
-        return order, margins
+    # By hand
+
+    def place_by_hand(self, request: OrderRequest) -> Order:
+        """An order somebody enters at the screen: of client 0, with order id 0 until client 0 binds it.
+
+        Raises ValueError when the gateway would refuse it.
+        """
+        self._catch_up()
+        listed = self._gateway.contracts.one(request.contract)
+        refusal = order_checks.before_leaving(request, listed, self.account.name)
+        if refusal is not None or listed is None:
+            raise ValueError(f"order by hand: {refusal or order_checks.NO_CONTRACT}")
+        self._perm_id += 1
+        order = Order(structs.replace(request, order_id=0), 0, listed, self._perm_id)
+        self.floor(listed)
+        self._by_hand.append(order)
+        if self._binds:
+            self._bind(order)
+        self._transmit(order)
+        return order
+
+    def bind(self, *, automatic: bool) -> None:
+        """Client 0 takes orders by hand as its own, those that live and, while `automatic`, those to come."""
+        self._binds = automatic
+        for order in self._by_hand:
+            if automatic and order.order_id == 0 and not order.ended:
+                self._bind(order)
+                self.teller.order(order)
+
+    def _bind(self, order: Order) -> None:
+        order.order_id = min([0, *(order_id for _, order_id in self._orders)]) - 1
+        self._orders[0, order.order_id] = order
 
     # Changing and cancelling
 
@@ -331,7 +352,7 @@ class Desk:
     def cancel_all(self) -> None:
         """Global cancel: every order of the account, whoever placed it."""
         self._catch_up()
-        for order in list(self._orders.values()):
+        for order in dict.fromkeys([*self._orders.values(), *self._by_hand]):
             if not order.ended and not order.cancel_asked:
                 self._ask_cancel(order)
 

@@ -159,8 +159,6 @@ class Floor:
 
     def trail(self, order: Order) -> None:
         """Move a trailing stop behind the last price, never back."""
-        if order.request.order_type != "TRAIL" or not self.last_ticks:
-            return
         behind = self.last_ticks + order.side * order.aux_ticks
         if not order.stop_ticks or order.side * behind < order.side * order.stop_ticks:
             order.stop_ticks = behind

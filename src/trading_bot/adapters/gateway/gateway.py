@@ -46,7 +46,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     the wall seconds between two requests for one instrument, `small_bars_per_10_min` are requests of one client for
     bars of 30 s and less, 0 without limit. `commission_usd` is one side of one contract; None takes half of the
     registry's round trip. `order_latency_ms` is market time from a request about an order to the exchange,
-    `answer_latency_ms` from there back to the client.
+    `answer_latency_ms` from there back to the client. `master_client_id` also hears of every other client's orders.
     """
 
     host: str = "127.0.0.1"
@@ -67,6 +67,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     small_bars_per_10_min: int = 60
     order_latency_ms: float = 25.0
     answer_latency_ms: float = 25.0
+    master_client_id: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served."""

@@ -128,16 +128,17 @@ class Flow:
         """A record has come to the floor: stops that it triggers become orders, trailing ones follow it."""
         here = [order for order in self.live.values() if order.is_stop and order.listed.con_id == floor.listed.con_id]
         for order in here:
-            if not order.ended and self._reaches(order, on_trade=on_trade):
+            if self._reaches(order, on_trade=on_trade):
                 self.review(order)
-            elif on_trade and self.may_trade(order):
+            elif on_trade and order.request.order_type == "TRAIL" and order.is_stop and self.may_trade(order):
                 floor.trail(order)
 
     def _reaches(self, order: Order, *, on_trade: bool) -> bool:
         """Is it a stop in force whose price the market has reached? Then it has triggered."""
-        if order.ended or not order.is_stop or order.open <= 0 or not self.may_trade(order):
+        if order.ended or not order.is_stop or order.open <= 0:
             return False
-        order.triggered = self._floor_of(order).triggers(order, on_trade=on_trade)
+        # The price first: few records reach it, and the session table is asked for those alone.
+        order.triggered = self._floor_of(order).triggers(order, on_trade=on_trade) and self.may_trade(order)
         return order.triggered
 
     # Fills

@@ -55,12 +55,14 @@ def req_all_open_orders(gateway: "Gateway", client: Client, fields: Fields) -> N
     _send_open(gateway, client, gateway.desk.open_orders())
 
 
-def req_auto_open_orders(_gateway: "Gateway", client: Client, fields: Fields) -> None:
-    """C> 15: version, bind. Client 0 only; there are no manual orders to bind."""
+def req_auto_open_orders(gateway: "Gateway", client: Client, fields: Fields) -> None:
+    """C> 15: version, bind. Client 0 only: orders by hand become its own, with ids below 0."""
     fields.int("version")
-    fields.flag("bAutoBind")
+    automatic = fields.flag("bAutoBind")
     if client.client_id != 0:
         client.error(-1, 321, "Error validating request.-'reqAutoOpenOrders' : cause - Only client 0 may bind orders")
+        return
+    gateway.desk.bind(automatic=automatic)
 
 
 def req_completed_orders(gateway: "Gateway", client: Client, fields: Fields) -> None:

@@ -1,6 +1,6 @@
 """Who is told what about orders, and when: answers take their time to the client, and faults bend them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from trading_bot.adapters.gateway import order_encode
@@ -18,7 +18,7 @@ At = Callable[[int, Callable[[], None]], None]
 
 
 class Teller:
-    """Sends to the client that owns an order, if it is connected when the message is due."""
+    """Sends to the client that owns an order and to the master, if they are connected when the message is due."""
 
     def __init__(self, gateway: "Gateway", at: At) -> None:
         """`at(ns from now, work)` does the work when that much market time has passed."""
@@ -36,9 +36,15 @@ class Teller:
         repeat = faults.status_duplicated
         self._at(self._answer_ns + late_ns, lambda: self._send_order(view, repeat=repeat))
 
+    def _hearers(self, client_id: int) -> Iterator[Client]:
+        """The owner and the master client, as far as they are connected."""
+        for one in dict.fromkeys((client_id, self._gateway.config.master_client_id)):
+            client = None if one is None else self._gateway.clients.get(one)
+            if client is not None:
+                yield client
+
     def _send_order(self, view: OrderView, *, repeat: bool) -> None:
-        client = self._gateway.clients.get(view.client_id)
-        if client is not None:
+        for client in self._hearers(view.client_id):
             send_order(client, view)
             if repeat:
                 client.send(*order_encode.order_status(view))
@@ -47,8 +53,7 @@ class Teller:
         """One fill: execDetails."""
 
         def send() -> None:
-            client = self._gateway.clients.get(execution.client_id)
-            if client is not None:
+            for client in self._hearers(execution.client_id):
                 client.send(*order_encode.exec_details(execution, listed, -1, client.server_version))
 
         self._at(self._answer_ns, send)
@@ -57,8 +62,7 @@ class Teller:
         """What the fill cost: commissionReport."""
 
         def send() -> None:
-            client = self._gateway.clients.get(execution.client_id)
-            if client is not None:
+            for client in self._hearers(execution.client_id):
                 client.send(*order_encode.commission_report(execution))
 
         self._at(self._answer_ns + self._gateway.faults.commission_delay_ms * NS_PER_MS, send)
