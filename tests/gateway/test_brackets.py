@@ -221,3 +221,25 @@ def test_a_group_of_a_living_order_cannot_be_changed(bench, ib):
     bench.wait(ROUND_TRIP_MS)
     assert ib.heard[-1][:2] == (stop.order.orderId, 10326)
     assert stop.order.permId in bench.desk.flow.live
+
+
+def test_both_sides_of_a_group_never_trade_on_one_record(bench, ib):
+    bench.quote(TICKS, 0, TICKS + 1, 0)  # nobody there: orders to the market wait
+    for action in ("BUY", "SELL"):
+        ib.placeOrder(bench.contract(), order(action, 1, "MKT", ocaGroup="either", ocaType=1))
+    bench.wait(ROUND_TRIP_MS)
+    bench.quote()
+    bench.wait(100)
+    assert sorted(trade.orderStatus.status for trade in ib.trades()) == ["Cancelled", "Filled"]
+
+
+def test_a_breakout_is_one_way(bench, ib):
+    up = ib.placeOrder(bench.contract(), order("BUY", 1, "STP", stop=TICKS + 8, ocaGroup="out", ocaType=1))
+    down = ib.placeOrder(bench.contract(), order("SELL", 1, "STP", stop=TICKS - 8, ocaGroup="out", ocaType=1))
+    bench.wait(ROUND_TRIP_MS)
+    bench.trade(TICKS - 8)
+    bench.wait(100)
+    bench.trade(TICKS + 8)
+    bench.wait(100)
+    assert (up.orderStatus.status, down.orderStatus.status) == ("Cancelled", "Filled")
+    assert position(bench) == -1

@@ -64,6 +64,12 @@ def test_a_limit_order_rests_until_the_market_comes_to_it(bench, ib):
     assert trade.fills[0].execution.lastLiquidity == 1
 
 
+def test_a_limit_order_that_takes_is_told_as_such(bench, ib):
+    trade = ib.placeOrder(bench.contract(), order("BUY", 1, "LMT", limit=TICKS + 1))
+    bench.wait(ROUND_TRIP_MS)
+    assert trade.fills[0].execution.lastLiquidity == 2
+
+
 def test_a_stop_is_held_by_the_broker_until_the_last_price_is_there(bench, ib):
     trade = ib.placeOrder(bench.contract(), order("SELL", 1, "STP", stop=TICKS - 8, tif="GTC"))
     bench.wait(ROUND_TRIP_MS)

@@ -155,7 +155,7 @@ class Desk:
         floor = self._floors.get(listed.con_id)
         if floor is None:
             market = self._gateway.market
-            floor = Floor(listed, self._gateway.config.seed, self._fee_uusd, STOP_LATENCY_NS, self._filled)
+            floor = Floor(listed, self._gateway.config.seed, self._fee_uusd, STOP_LATENCY_NS, self.flow.filled)
             self._floors[listed.con_id] = floor
             touch, last_ticks = market.touch(listed.con_id), market.last(listed.con_id)
             if last_ticks:
@@ -163,9 +163,6 @@ class Desk:
                 floor.on_trade(self.now_ns, last_ticks, 1, 0)
             floor.on_quote(self.now_ns, *touch)
         return floor
-
-    def _filled(self, order: Order, ts_ns: int, qty: int, price_ticks: int, maker: bool) -> None:  # noqa: FBT001
-        self.flow.filled(order, ts_ns, qty, price_ticks, maker=maker)
 
     @property
     def _fee_uusd(self) -> int:

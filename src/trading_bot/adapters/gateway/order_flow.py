@@ -143,7 +143,7 @@ class Flow:
 
     # Fills
 
-    def filled(self, order: Order, ts_ns: int, qty: int, price_ticks: int, *, maker: bool) -> None:
+    def filled(self, order: Order, ts_ns: int, qty: int, price_ticks: int, maker: bool) -> None:  # noqa: FBT001
         """The exchange has executed lots of the order."""
         wanted_before = order.wanted
         order.filled += qty
