@@ -97,7 +97,7 @@ def _demo(out: Path, seed: int, *, quick: bool) -> list[str]:
     for table in tables(ledger):
         write_table(table.title, table.columns, table.rows)
     rows = [("yes" if check.seen else "NO", check.what, check.found) for check in seen]
-    write_table("What the day showed (times in New York; every fill is HYPOTHETICAL)", ("", "what", "found"), rows)
+    write_table("What the day showed (times in New York; every fill is a simulator's)", ("", "what", "found"), rows)
     paths = [("picture", picture), ("summary", written), ("log", log), ("data", runs)]
     write_table("Written", ("what", "where"), [(what, _short(path)) for what, path in paths])
     return [check.what for check in seen if not check.seen]
