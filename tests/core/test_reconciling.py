@@ -94,7 +94,7 @@ class TestAsking:
         done = only(world.answer(), ReconciliationDone)
         assert (done.ours_qty, done.theirs_qty, done.ours_working, done.theirs_working) == (1, 1, 2, 2)
         assert rows([done]) == [Row.AGREES]
-        assert len(of(world.records, ReconciliationDone)) == 3  # the opening, the connection, this one
+        assert len(of(world.records, ReconciliationDone)) == 2  # the connection's, and this one
 
 
 class TestUnknown:

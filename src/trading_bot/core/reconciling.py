@@ -63,8 +63,10 @@ def reconciled(state: State, event: Reconciled, _seq: int) -> Results:
         position_qty=state.position_qty,
         findings=found,
     )
-    state.reconciliation = done
-    kept: Results = [done] if state.documents.gates_real else []
+    compared = state.documents.gates_real and (event.ok or event.asked)
+    kept: Results = []
+    if compared:
+        state.reconciliation, kept = done, [done]
     quality = watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
     return [*kept, *results, *quality, *drive(state, ts_ns), *end_if_idle(state, ts_ns)]
 
