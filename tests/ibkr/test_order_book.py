@@ -374,6 +374,42 @@ def test_an_exit_refused_because_the_stop_was_faster_is_no_error():
     assert [event.leg for event in desk.of(REFUSED)] == [EXIT]
 
 
+# --- children of a partly filled entry (EX07) -----------------------------------------------------------------------
+
+
+def partly_filled(child_total):
+    """Three lots asked, one filled, the rest withdrawn; the broker left the children at `child_total`."""
+    desk = Desk(qty=3)
+    desk.hear(
+        open_order(ENTRY, "Submitted", total=3), status(ENTRY, "Submitted", remaining=3), ENTRY_FILL,
+        open_order(STOP, "PreSubmitted", total=child_total), status(STOP, "PreSubmitted", remaining=child_total),
+        open_order(TARGET, "Submitted", total=child_total), status(TARGET, "Submitted", remaining=child_total),
+    )  # fmt: skip
+    desk.book.cancel_asked(desk.leg(ENTRY))
+    desk.hear(status(ENTRY, "Cancelled", filled=1, remaining=2), error(ENTRY, 202))
+    return desk
+
+
+def test_children_that_the_broker_left_too_large_are_found_after_a_moment():
+    desk = partly_filled(child_total=3)
+    assert desk.book.too_large(desk.now_s) == []
+    found = desk.book.too_large(desk.now_s + 1)
+    assert [(excess.state.leg, excess.qty) for excess in found] == [(STOP, 1), (TARGET, 1)]
+    assert desk.book.too_large(desk.now_s + 2) == []
+
+
+def test_children_that_the_broker_sized_are_left_alone():
+    desk = partly_filled(child_total=1)
+    assert desk.book.too_large(desk.now_s + 1) == []
+
+
+def test_a_child_of_a_position_that_is_closed_should_go():
+    desk = partly_filled(child_total=3)
+    desk.send(EXIT)
+    desk.hear(execution(EXIT, 3))
+    assert {excess.qty for excess in desk.book.too_large(desk.now_s + 1)} == {0}
+
+
 # --- a complete list ------------------------------------------------------------------------------------------------
 
 

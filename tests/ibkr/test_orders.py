@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.contract.worlds import FEE_UUSD, ID, MES, TAG, TICKS, IbkrWorld, approved
 from tests.gateway.bench import order as library_order
@@ -340,3 +342,45 @@ def test_a_question_the_library_cannot_ask_is_unknown(world):
     reply = answer(world)
     assert not reply.ok
     assert isinstance(world.session.run(world.broker.questions.margin_per_contract(None)), Unknown)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(1, 4),
+    st.lists(st.sampled_from(["sell", "quote", "cancel", "exit", "leave", "back"]), min_size=1, max_size=6),
+)
+def test_whatever_happens_the_stop_covers_the_position_and_no_more(qty, steps):  # EX05, EX07
+    world = IbkrWorld()
+    try:
+        world.place(qty=qty, limit=TICKS, stop=TICKS - 60, target=TICKS + 60)
+        world.wait(100)
+        away = False
+        for step in steps:
+            if step == "sell":
+                world.trade(TICKS, 21, 2)
+            elif step == "quote":
+                world.quote(TICKS - 1, ask=TICKS)
+            elif step == "cancel":
+                world.cancel()
+            elif step == "exit" and world.position > 0:
+                world.cancel()  # an exit that fills ends the group: what fills of the entry after it has no children
+                world.wait(100)
+                world.leave(qty=world.position)
+            elif step == "leave" and not away:
+                world.leave_gateway()
+                away = True
+            elif step == "back" and away:
+                world.come_back()
+                away = False
+            world.wait(200)
+        if away:
+            world.come_back()
+        reply = answer(world)
+        world.wait(1_000)
+        assert world.position == world.real_position == reply.position_qty >= 0
+        stops = [order for order in world.bench.desk.open_orders() if order.request.order_ref.endswith("S")]
+        covered = sum(order.open for order in stops)
+        assert covered == world.real_position
+        assert placements(world) <= 4
+    finally:
+        world.close()

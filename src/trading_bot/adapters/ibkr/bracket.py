@@ -10,7 +10,7 @@ from trading_bot.adapters.ibkr.order_index import Incarnation
 from trading_bot.adapters.ibkr.references import Reference
 from trading_bot.domain.effects import PlaceExit
 from trading_bot.domain.instruments import Instrument
-from trading_bot.domain.orders import ApprovedOrder, Side
+from trading_bot.domain.orders import ApprovedOrder, Leg, Side
 
 OCA_CANCEL: Final = 1  # an execution cancels the rest, with block
 OCA_REDUCE: Final = 2  # an execution reduces the rest, with block
@@ -49,11 +49,12 @@ class OrderForm:
         terms.update(parentId=parent_id, ocaGroup=reference.group, ocaType=oca_type(order.qty))
         return self._stop(terms, order.stop_price_ticks)
 
-    def moved_stop(self, order: Incarnation, price_ticks: int, reference: Reference) -> Any:
-        """The same stop at another trigger price: everything else as it was sent."""
-        terms = self._terms(order.side, order.asked, reference, "GTC")
+    def changed(self, order: Incarnation, reference: Reference, *, price_ticks: int, qty: int) -> Any:
+        """A child at another price or for other lots: everything else as it was sent."""
+        stop = reference.leg is Leg.STOP
+        terms = self._terms(order.side, qty, reference, "GTC" if stop else "DAY")
         terms.update(parentId=order.parent_id, ocaGroup=order.oca_group, ocaType=order.oca_type)
-        return self._stop(terms, price_ticks)
+        return self._stop(terms, price_ticks) if stop else self._limit(terms, price_ticks, transmit=True)
 
     def exit(self, effect: PlaceExit, reference: Reference, member: Incarnation | None) -> Any:
         """A limit order, or a market order, in the group of `member`; without one it stands alone."""

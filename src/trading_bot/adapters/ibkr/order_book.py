@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from trading_bot.adapters.ibkr.broker_rows import Completed, Execution, OpenOrder, Status
+from trading_bot.adapters.ibkr.child_sizes import Excess, excess
 from trading_bot.adapters.ibkr.codes import Kind, code_row
 from trading_bot.adapters.ibkr.fill_ledger import FillLedger
 from trading_bot.adapters.ibkr.order_index import Incarnation, LegState, OrderIndex
@@ -44,6 +45,7 @@ class OrderBook:
         self._ack_s = ack_s
         self._logged = logged
         self._early: list[tuple[float, LegState, Execution]] = []
+        self._partly: dict[ClientOrderId, float] = {}  # brackets whose entry ended partly filled, and when to look
         self._listing = False
 
     # --- what we ask -----------------------------------------------------------------------------------------------
@@ -144,7 +146,7 @@ class OrderBook:
     def due_s(self) -> float | None:
         """When `due` has something to do."""
         waits = [order.due_s for state in self.index.legs.values() for order in state.orders if order.due_s is not None]
-        return min([*waits, *(due_s for due_s, _state, _row in self._early)], default=None)
+        return min([*waits, *(due_s for due_s, _state, _row in self._early), *self._partly.values()], default=None)
 
     def due(self, now_s: float) -> list[Input]:
         """What was owed and did not come."""
@@ -162,6 +164,13 @@ class OrderBook:
             self._early.remove(early)
             results += self._executed(early[1], early[2], now_s)
         return results
+
+    def too_large(self, now_s: float) -> list[Excess]:
+        """Children that the broker had time to size after their entry ended, and that are still too large."""
+        due = [order_id for order_id, due_s in self._partly.items() if due_s <= now_s]
+        for order_id in due:
+            del self._partly[order_id]
+        return [found for order_id in due for found in excess(self.index, order_id)]
 
     # --- a complete list -------------------------------------------------------------------------------------------
 
@@ -304,6 +313,8 @@ class OrderBook:
                 results += self._told(state, order, tell)
         if state.leg is Leg.ENTRY and not state.live:
             self._settle_children(state.order_id, now_s)
+            if 0 < state.executed < order.asked:
+                self._partly.setdefault(state.order_id, now_s + PATIENCE_S)
         return results
 
     def _settle_children(self, order_id: ClientOrderId, now_s: float) -> None:

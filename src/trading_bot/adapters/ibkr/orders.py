@@ -13,6 +13,7 @@ from typing import Any, Final
 from trading_bot.adapters.ibkr import broker_rows
 from trading_bot.adapters.ibkr.answers import Known, Unknown
 from trading_bot.adapters.ibkr.bracket import OrderForm
+from trading_bot.adapters.ibkr.child_sizes import Excess
 from trading_bot.adapters.ibkr.contracts import BoundContract
 from trading_bot.adapters.ibkr.fill_ledger import FillLedger
 from trading_bot.adapters.ibkr.order_book import OrderBook
@@ -181,7 +182,10 @@ class IbkrBroker:
             self._refused(effect.order_id, Leg.STOP)
             return
         order.change_ticks = effect.price_ticks
-        form = self._form.moved_stop(order, effect.price_ticks, state.reference)
+        self._change(state, order, price_ticks=effect.price_ticks, qty=order.asked)
+
+    def _change(self, state: LegState, order: Incarnation, *, price_ticks: int, qty: int) -> None:
+        form = self._form.changed(order, state.reference, price_ticks=price_ticks, qty=qty)
         place = self._session.ib.client.placeOrder
         self._session.send(Lane.PROTECT, partial(place, order.order_id, self._bound.contract, form))
 
@@ -264,7 +268,23 @@ class IbkrBroker:
     def overdue(self) -> None:
         """Look at what the broker owes; called by the timer."""
         self._timer = None
-        self._tell(self.book.due(self._session.clock.wall_s()))
+        now_s = self._session.clock.wall_s()
+        self._tell(self.book.due(now_s))
+        for found in self.book.too_large(now_s):
+            self._resize(found)
+
+    def _resize(self, found: Excess) -> None:
+        """A child for more lots than there are: for as many as there are, or gone."""
+        state, order = found.state, found.order
+        open_lots = order.total - order.filled
+        self._session.notice(
+            0, f"{state.reference} is open for {open_lots} lots and should be {found.qty} in all: it is changed"
+        )
+        if found.qty == 0:
+            self._session.send(Lane.PROTECT, partial(self._write_cancel, state))
+        else:
+            order.asked = found.qty
+            self._change(state, order, price_ticks=order.price_ticks, qty=found.qty)
 
     # --- margin ----------------------------------------------------------------------------------------------------
 
