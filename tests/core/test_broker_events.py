@@ -5,6 +5,7 @@ import pytest
 
 from tests.core.broker_world import EXPIRY, BrokerWorld, S, real_documents
 from tests.core.handler_world import START_NS, of, only
+from tests.core.worlds import OPEN_NS, ListFeed, new_run, quote
 from tests.engines.cases import candidate
 from trading_bot.core import opening
 from trading_bot.core.carried import Carried, Ledger
@@ -134,9 +135,7 @@ class TestExecutions:
         carried = world.state.carried()
         assert carried.executions == (("a.b.01.01", 620_000),)
         player = Player(build="other")
-        for record in world.records:
-            player._note(record)
-        for record in world.records:
+        for record in [*world.records, *of(world.records, OrderFilled)]:
             player._note(record)
         assert player.facts.carried.position_qty == 1, "noted twice, counted once"
         assert player.facts.carried.executions == carried.executions
@@ -176,6 +175,28 @@ class TestRealGates:
         up = events.LinkStatus(ts_ns=1, up=True, reason="connected")
         *_, link = opening.gate_inputs(real_documents(), START_NS, Carried(), up)
         assert (link.up, link.ts_ns, link.modelled) == (True, START_NS, False)
+
+    def test_the_next_sessions_log_asks_again_and_goes_on(self, tmp_path):
+        """The link is told when it changes, and at the roll it does not: the log restates it, and the rest is asked."""
+        day_ns = 24 * 3_600 * S
+        feed = ListFeed([quote(OPEN_NS + after_ns, 24_000, 24_001) for after_ns in (0, S, day_ns, day_ns + S)])
+        told = [events.LinkStatus(ts_ns=OPEN_NS, up=True, reason="connected")]
+        runner = new_run(tmp_path / "run", feed, real_documents(), first_inputs=told)
+        states = []
+        while not runner.ended:
+            runner.run_once()
+            machine = runner.machine
+            if machine is not None and (not states or states[-1] is not machine.state):
+                states.append(machine.state)
+            if len(states) == 2 and machine.state.kernel.now_ns > OPEN_NS + day_ns:
+                break
+        second = states[1]
+        assert (second.link_up, second.link.reason, second.reconciled, second.position_qty) == (
+            True,
+            "connected",
+            True,
+            0,
+        )
 
     @pytest.mark.parametrize("data_type", [2, 3, 4])
     def test_delayed_or_frozen_data_enter_nothing(self, world, data_type):

@@ -88,6 +88,14 @@ class TestAsking:
         world.apply(events.LinkStatus(ts_ns=world.now_ns, up=False, flowing=False, broker=False))
         assert [one.name for one in world.state.deficits] == ["link_outage"]
 
+    def test_soon_after_a_trade_what_is_left_of_its_bracket_is_asked(self, world):
+        order_id = world.enter()
+        world.broker.fill(world.broker.orders[order_id, Leg.STOP], 1)
+        world.deliver()
+        closed_ns = world.now_ns
+        assert not of(world.quotes(closed_ns + S, closed_ns + 2 * S - 1), AskBroker)
+        assert of(world.quotes(closed_ns + 2 * S, closed_ns + 3 * S), AskBroker)
+
     def test_every_comparison_is_in_the_log_with_its_counts(self, world):
         world.enter()
         later(world)
@@ -237,6 +245,8 @@ class TestChildren:
         records = world.answer()
         left = only(records, PlaceExit)
         assert (left.order_id, left.limit_ticks) == (order_id, None)
+        # Its exit stands in no group any more: the target would stay, and open a position.
+        assert [(one.order_id, one.leg) for one in of(records, CancelOrder)] == [(order_id, Leg.TARGET)]
         assert "MISSING_STOP" in [alert.code for alert in of(records, Alert)]
         assert world.state.kill_reason is None
 
