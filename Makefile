@@ -3,6 +3,7 @@
 #   make test      all tests (ARGS="-k name" narrows)          make features  feature ids and the tests behind them
 #   make bench     the benchmark table (bench-compare: two)    make check     lint + test + features
 #   make debug     the tests on checked, traced kernels        make clean     remove everything that was built
+#   make ib-async  the tests of the gateway and the adapter with the other client library, in its own environment
 #   make sim       whole runs by seed, every invariant watched (SEEDS=50 FIRST=0 JSON=out.json; docs/simulation.md)
 # PYTHON=/path/to/python picks the interpreter of a new .venv.
 
@@ -30,6 +31,7 @@ FAST := src/trading_bot/_fast
 KERNELS := $(wildcard $(FAST)/*.pyx $(FAST)/*.pxd $(FAST)/*.h)
 KERNELS_MISSING := $(strip $(foreach pyx,$(wildcard $(FAST)/*.pyx),$(if $(wildcard $(pyx:.pyx=).*.so),,$(pyx))))
 STUBS := $(subst /,.,$(patsubst src/%.pyi,%,$(wildcard $(FAST)/*.pyi)))
+IB_ASYNC := build/venv-ib-async
 OUTCOMES := build/test-outcomes.json
 # A narrowed run must not stand as the run of everything that `make features` reads.
 RECORD = $(if $(strip $(ARGS)),,--outcomes=$(OUTCOMES))
@@ -39,11 +41,11 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim nominal-day FORCE lint-ruff lint-format \
+.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim ib-async nominal-day FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
 help:
-	@sed -n '2,7s/^# *//p' Makefile
+	@sed -n '2,8s/^# *//p' Makefile
 
 build: build/.built
 	@:
@@ -64,6 +66,10 @@ bench-gate: build/.built
 # Two runs of benchmarks/history.jsonl, the last two unless A= and B= name others (line number, commit or file).
 bench-compare: build/.built
 	$(PY) tools/bench_compare.py $(ARGS) -- $(or $(A),-2) $(or $(B),-1)
+
+# The base has ib_insync; ib_async cannot be beside it (docs/adr/0016). Same interpreter, same compiled kernels.
+ib-async: build/.built $(IB_ASYNC)/.installed
+	$(IB_ASYNC)/bin/python -m pytest tests/gateway tests/ibkr $(ARGS)
 
 sim: build/.built
 	$(PY) tools/simulate.py --seeds $(SEEDS) --first $(FIRST) --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)
@@ -135,6 +141,20 @@ $(VENV)/.installed: pyproject.toml setup.py | $(VENV)/.created
 	fi; \
 	echo "$$installer -e .[dev]"; \
 	TRADING_BOT_EXT=none $$installer -e '.[dev]'
+	@touch $@
+
+$(IB_ASYNC)/.installed: pyproject.toml tools/ib_async_requirements.py | $(VENV)/.installed
+	rm -rf $(IB_ASYNC)
+	$(PY) -m venv $(IB_ASYNC)
+	$(PY) tools/ib_async_requirements.py > $(IB_ASYNC)/requirements.txt
+	@if $(PY) -m uv --version >/dev/null 2>&1; then \
+		installer="$(PY) -m uv pip install -q --python $(IB_ASYNC)/bin/python"; \
+	else \
+		installer="$(IB_ASYNC)/bin/python -m pip install -q --disable-pip-version-check"; \
+	fi; \
+	echo "$$installer -r $(IB_ASYNC)/requirements.txt"; \
+	$$installer -r $(IB_ASYNC)/requirements.txt
+	@echo "$(CURDIR)/src" > "$$($(IB_ASYNC)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/trading_bot.pth"
 	@touch $@
 
 $(VENV)/.created:

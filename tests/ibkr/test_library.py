@@ -1,4 +1,4 @@
-"""One shim for two libraries that must not share an environment (docs/adr/0015)."""
+"""One shim for two libraries that must not share an environment (docs/adr/0016)."""
 
 import os
 import subprocess

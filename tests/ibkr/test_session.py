@@ -1,4 +1,4 @@
-"""Connecting, the pump, stamps, what a callback raises, and what leaves the process when (docs/adr/0016)."""
+"""Connecting, the pump, stamps, what a callback raises, and what leaves the process when (docs/adr/0017)."""
 
 import logging
 import socket

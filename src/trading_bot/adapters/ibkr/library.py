@@ -1,6 +1,6 @@
 """The one place that imports a client library of Interactive Brokers: ib_async where it is installed, else ib_insync.
 
-The two must not share an environment: their event packages install the same module (docs/adr/0015).
+The two must not share an environment: their event packages install the same module (docs/adr/0016).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""One connection to a gateway, seen from a loop that does not know asyncio (docs/adr/0016).
+"""One connection to a gateway, seen from a loop that does not know asyncio (docs/adr/0017).
 
 The runner pulls: `pump` is where the event loop runs, and everything that comes in while it does is put into queues.
 Nothing of ours is called from a callback of the library except what fills those queues.
