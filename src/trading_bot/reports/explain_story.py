@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from trading_bot.adapters.ibkr.references import parse_reference
 from trading_bot.core.event_log import LogReader
 from trading_bot.core.log_reader import MessageFrame
 from trading_bot.core.replay import session_logs
@@ -69,11 +70,14 @@ def order_ref(order_id: ClientOrderId) -> str:
 
 
 def _order_id(wanted: str) -> ClientOrderId | None:
+    reference = parse_reference(wanted)  # as the broker's statements have it
+    if reference is not None:
+        return reference.order_id
     seq, dash, number = wanted.partition("-")
     if not seq.isdecimal() or (dash and not number.isdecimal()):
         raise UsageError(
-            f"ID is {wanted!r}: expected the number of a decision (say 1234) or of an order (say 1230-0), "
-            "as `log show LOG --kind DECISION_MADE` and `--kind PLACE_ORDER` print them"
+            f"ID is {wanted!r}: expected the number of a decision (say 1234) or of an order (say 1230-0, "
+            "or its reference at the broker), as `log show LOG --kind DECISION_MADE` and `--kind PLACE_ORDER` print them"
         )
     return (int(seq), int(number)) if dash else None
 
