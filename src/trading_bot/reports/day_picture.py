@@ -139,7 +139,7 @@ def summary_line(ledger: DayLedger) -> str:
     for reason, number in ledger.exits_by_reason.items():
         label = _exit_mark(reason).label
         parts.append(f"{number} {_PLURALS.get(label, label) if number > 1 else label}")
-    return "  ·  ".join([*parts, f"longest without a stop {ledger.naked_ms_max:.1f} ms"])
+    return "  ·  ".join([*parts, f"longest without a stop {round(ledger.naked_ms_max, 1):g} ms"])
 
 
 def _draw_price(page: Page, axes: "Axes", *, rows_above: int) -> None:
