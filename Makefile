@@ -69,7 +69,7 @@ bench-compare: build/.built
 
 # The base has ib_insync; ib_async cannot be beside it (docs/adr/0016). Same interpreter, same compiled kernels.
 ib-async: build/.built $(IB_ASYNC)/.installed
-	$(IB_ASYNC)/bin/python -m pytest tests/gateway tests/ibkr $(ARGS)
+	$(IB_ASYNC)/bin/python -m pytest tests/gateway tests/ibkr tests/contract $(ARGS)
 
 sim: build/.built
 	$(PY) tools/simulate.py --seeds $(SEEDS) --first $(FIRST) --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)

@@ -77,7 +77,7 @@ def _order_id(wanted: str) -> ClientOrderId | None:
     if not seq.isdecimal() or (dash and not number.isdecimal()):
         raise UsageError(
             f"ID is {wanted!r}: expected the number of a decision (say 1234) or of an order (say 1230-0, "
-            "or its reference at the broker), as `log show LOG --kind DECISION_MADE` and `--kind PLACE_ORDER` print them"
+            "or its reference at the broker), as `log show LOG --kind DECISION_MADE` and `--kind PLACE_ORDER` have it"
         )
     return (int(seq), int(number)) if dash else None
 
