@@ -1,7 +1,8 @@
 """A market at a broker: connected, its contract bound, its history fetched, its streams asked for."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ from trading_bot.adapters.ibkr import probe
 from trading_bot.adapters.ibkr.account import Account
 from trading_bot.adapters.ibkr.answers import Unknown
 from trading_bot.adapters.ibkr.arming import Arming, arm
-from trading_bot.adapters.ibkr.contracts import BoundContract, bind
+from trading_bot.adapters.ibkr.contracts import BoundContract, bind, resolve
 from trading_bot.adapters.ibkr.feed import IbkrFeed
 from trading_bot.adapters.ibkr.history import load_history
 from trading_bot.adapters.ibkr.link import Link
@@ -20,14 +21,19 @@ from trading_bot.adapters.ibkr.references import log_tag
 from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
 from trading_bot.adapters.ibkr.sink import SessionBroker
 from trading_bot.adapters.ibkr.subscriptions import Subscriptions
+from trading_bot.adapters.ibkr.trading_hours import check_hours
 from trading_bot.config_files import RunOptions
+from trading_bot.domain.bars import unpack_bars
+from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.events import HistoryLoaded
-from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.ports import Broker
+from trading_bot.domain.units import NS_PER_S, iso_from_ns
 from trading_bot.engines.session import SessionTable, continuous_trading
 
 _OUTSIDE_RTH: Final = 4
+_BEHIND_NS: Final = 60 * NS_PER_S  # a clock that was set back by less holds the run up so long
 PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id (specification 13)
 SIMULATED: Final = "DUSIM"  # accounts of a gateway simulator, whose time may run fast
 
@@ -41,8 +47,49 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     feed: IbkrFeed
     link: Link
     account: Account
-    history: list[HistoryLoaded]
+    config: BotConfig
+    table: SessionTable
     speed: float
+
+    def history(self) -> list[HistoryLoaded]:
+        """Bars of earlier sessions, asked for now; the last close is what the price band is measured from.
+
+        Raises:
+            SourceUnreachable: the broker does not answer.
+        """
+        loaded = load_history(self.session, self.bound, self.instrument, self.config, self.table)
+        if loaded:
+            *_, newest = unpack_bars(loaded[-1].bars)
+            self.feed.set_anchor(newest.close_ticks)
+        return loaded
+
+    def go_on_after(self, ts_ns: int, described: dict[str, Any]) -> None:
+        """Continue a run whose log ends at `ts_ns` and whose feed was `described` so.
+
+        Raises:
+            UsageError: the clock is behind the log, or the run's orders belong to another client id.
+        """
+        behind_ns = ts_ns - self.session.stamp()
+        if behind_ns > _BEHIND_NS:
+            raise UsageError(
+                f"the log of the run to be continued ends at {iso_from_ns(ts_ns)}, {behind_ns / NS_PER_S:.0f} s after the "
+                "time here: set the clock right (or start the gateway simulator later), or choose another "
+                "--data-dir"
+            )
+        ours = self.session.settings.client_id
+        if (theirs := described.get("client_id", ours)) != ours:
+            raise UsageError(
+                f"the run to be continued had --client-id {theirs}, and its orders belong to that client: give "
+                f"--client-id {theirs}, found {ours}"
+            )
+        self.feed.go_on_after(ts_ns)
+
+    def start(self) -> None:
+        """Ask for the streams and the account's values; from here on the connection is watched and repaired."""
+        wait_s = self.config.ibkr.resubscribe_wait_s
+        self.link.start(Subscriptions(self.session, self.bound.contract, wait_s, self.feed.set_request_ids))
+        self.account.request()
+
     arming: Arming | None = None  # LIVE
 
     def observing(self, simulated: Broker) -> Broker:
@@ -113,8 +160,12 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         session.connect()
         _check_account(session.account, config.run.mode, fast)
         arming = _armed(options, session, table)
-        bound = bind(session, instrument, config)
-        history = load_history(session, bound, instrument, config, table)
+        now_ns = session.stamp()
+        today = _trade_date(table, now_ns)
+        bound = bind(session, instrument, config, today=today)
+        for sentence in (*check_hours(bound, table, now_ns), *_told(bound, today, config)):
+            session.notice(0, sentence, error=True)
+        _check_signal(session, config, today)
         description = {
             "market": "ibkr",
             "library": session.lib.__name__,
@@ -130,9 +181,6 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         link.on_data_type.append(lambda data_type: feed.set_delayed(delayed=data_type not in {LIVE, UNKNOWN}))
         account = Account(session)
         link.on_reconnected.append(account.request)
-        wait_s = config.ibkr.resubscribe_wait_s
-        link.start(Subscriptions(session, bound.contract, wait_s, feed.set_request_ids))
-        account.request()
         undo.pop_all()
     return BrokerSource(
         session=session,
@@ -141,7 +189,8 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         feed=feed,
         link=link,
         account=account,
-        history=history,
+        config=config,
+        table=table,
         speed=session.clock.speed,
         arming=arming,
     )
@@ -189,6 +238,38 @@ def _check_account(account: str, mode: str, fast: float | None) -> None:
         raise UsageError(
             f"--clock feed with account {account}: only a gateway simulator's account ({SIMULATED}...) has a clock of "
             "its own; leave --clock and --speed out"
+        )
+
+
+def _trade_date(table: SessionTable, ts_ns: int) -> date:
+    """The day the contract is chosen for; a time the calendar does not know counts by its date in UTC."""
+    day = table.trading_day(ts_ns)
+    if day is None:
+        return datetime.fromtimestamp(ts_ns / NS_PER_S, tz=UTC).date()
+    return date(day.trade_date // 10_000, day.trade_date // 100 % 100, day.trade_date % 100)
+
+
+def _told(bound: BoundContract, today: date, config: BotConfig) -> Iterator[str]:
+    """What a person should know about a contract that was named although it ends soon."""
+    least = config.safety.expiry_days_min
+    if bound.expiry and bound.days_left(today) < least:
+        yield (
+            f"{bound.local_symbol} expires on {bound.expiry}, in {bound.days_left(today)} days: no entries with fewer "
+            f"than {least} (safety.expiry_days_min)"
+        )
+
+
+def _check_signal(session: IbkrSession, config: BotConfig, today: date) -> None:
+    """Resolve and check `ibkr.signal_instrument`, so that a wrong one is known at the start.
+
+    Raises:
+        SourceUnreachable, UsageError: as for the traded one.
+    """
+    symbol = config.ibkr.signal_instrument
+    if symbol:
+        bound = resolve(session, instrument_by_symbol(symbol), "", today)
+        session.notice(
+            0, f"signal instrument {symbol} is {bound.local_symbol} (conId {bound.con_id}); its ticks are not recorded"
         )
 
 

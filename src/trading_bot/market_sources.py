@@ -1,6 +1,6 @@
 """Where a run's market data come from: files or a simulated market, with its calendar and its history."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -60,13 +60,14 @@ class OpenFeed(Protocol):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A market ready to be read. `kind_of` is what must be equal for a cut run to be continued.
 
-    `broker` is what a market at a broker brings besides.
+    `history` fetches bars of earlier sessions; a run that goes on with a warm kernel does not ask. `broker` is what a
+    market at a broker brings besides.
     """
 
     feed: OpenFeed
     first_ts_ns: int | None
     calendar: str
-    history: Sequence[HistoryLoaded]
+    history: Callable[[], Sequence[HistoryLoaded]]
     kind_of: dict[str, Any]
     bytes_total: int
     broker: "BrokerSource | None" = None
@@ -102,7 +103,7 @@ def open_source(options: RunOptions, instrument: Instrument) -> Source:
         feed=feed,
         first_ts_ns=first_ns,
         calendar=_calendar_around(table, first_ns),
-        history=history,
+        history=lambda: history,
         kind_of={
             "inputs": [str(path.resolve()) for path in options.inputs],
             "date": options.date,
@@ -143,7 +144,7 @@ def _simulated(options: RunOptions, config: BotConfig, instrument: Instrument, t
         feed=feed if options.speed is None else PacedFeed(feed, options.speed),
         first_ts_ns=first_ns,
         calendar=_calendar_around(table, first_ns),
-        history=history,
+        history=lambda: history,
         kind_of={"feed": described, "history_sessions": days},
         bytes_total=0,
     )

@@ -190,8 +190,9 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
     found = find_unfinished(options.data_dir, attributes)
     recovered: Recovered | None = None
     carried, first_inputs = Carried(), list[Input]()
-    history = source.history
+    history: Sequence[events.HistoryLoaded] = ()
     if found is None:
+        history = source.history()
         broker, exchange = _simulated(row, options, documents.instrument)
         folder = options.data_dir / "runs" / options.run_id
         left = left_behind(options.data_dir, earlier_runs(options.data_dir, attributes), source.first_ts_ns or 0)
@@ -206,6 +207,13 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
         recovered = _recover(folder, build, documents, row, lambda: _simulated(row, options, documents.instrument))
         broker, exchange = recovered.broker, recovered.exchange
         first_inputs += _after_recovery(desk, recovered)
+        if source.broker is not None:
+            machine = recovered.player.machine
+            source.broker.go_on_after(
+                recovered.player.last_ts_ns, {} if machine is None else machine.state.documents.feed
+            )
+        if recovered.takes_history:
+            history = source.history()
         if not recovered.warm:
             # Also the next log of a run cut between two sessions begins with it, so it is no history of the runner's.
             first_inputs = [*history, *_seen(folder, documents, recovered), *first_inputs]
@@ -250,6 +258,7 @@ def _broker(row: ModeRow, source: Source, start: _Start, logs: QuietLogs) -> Bro
     at_broker = source.broker
     if at_broker is None:
         return start.simulated
+    at_broker.start()
     if row.orders_leave:
         machine = start.recovered.player.machine if start.recovered is not None else None
         logged = frozenset(machine.state.executions if machine is not None else ())

@@ -87,6 +87,11 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
         inputs = opening_inputs(documents, ts_ns, carried, before.state.kernel.snapshot() if before else b"")
         return [event for event in inputs if type(event) not in seen]
 
+    @property
+    def takes_history(self) -> bool:
+        """Whether a warm-up is needed at all: a kernel that has stepped a record goes on with what it has."""
+        return not self.warm or (self.full and self.player.ticks == 0 and self.previous is None)
+
     def history_missing(self, history: Sequence[events.HistoryLoaded]) -> Sequence[events.HistoryLoaded]:
         """Warm-up that the kernel has not had. One that has stepped a record takes none; a cold one takes all."""
         if not self.full:

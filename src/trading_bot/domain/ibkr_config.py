@@ -11,8 +11,9 @@ class IbkrConfig(Section, frozen=True):
     contract: Annotated[
         str, unit("name", "local symbol (MESZ6) or expiry month (202612); empty: the volume leader, by the roll rule")
     ] = ""
-    signal_instrument: Annotated[str, unit("symbol", "its order flow is recorded beside the traded one's")] = ""
-    days_to_expiry_min: Annotated[int, within(0, 60), unit("days", "[U] no entries with fewer left")] = 5
+    signal_instrument: Annotated[
+        str, unit("symbol", "resolved and checked at the start; its ticks are not recorded")
+    ] = ""
     connect_timeout_s: Annotated[float, within(1, 120), unit("s", "for the handshake, whole")] = 10.0
     request_timeout_s: Annotated[float, within(0.5, 120), unit("s", "an answer later than this is Unknown")] = 4.0
     history_timeout_s: Annotated[float, within(1, 600), unit("s", "for one request of historical bars")] = 60.0

@@ -42,16 +42,22 @@ class BoundContract(msgspec.Struct, frozen=True, kw_only=True):
         return (_date(self.expiry) - today).days
 
 
-def bind(session: IbkrSession, instrument: Instrument, config: BotConfig) -> BoundContract:
-    """The contract to trade.
+def bind(
+    session: IbkrSession, instrument: Instrument, config: BotConfig, *, today: date | None = None
+) -> BoundContract:
+    """The contract to trade: `resolve` with `ibkr.contract`; `today` None is the date of now, UTC."""
+    day = today or datetime.fromtimestamp(session.stamp() / NS_PER_S, tz=UTC).date()
+    return resolve(session, instrument, config.ibkr.contract, day)
+
+
+def resolve(session: IbkrSession, instrument: Instrument, wanted: str, today: date) -> BoundContract:
+    """The contract of the trade date `today`: the one `wanted` names (MESZ6, 202612), else by the roll rule.
 
     Raises:
         SourceUnreachable: the broker does not answer.
         UsageError: no such contract, an expired one, or one that differs from the registry.
     """
-    today = datetime.fromtimestamp(session.stamp() / NS_PER_S, tz=UTC).date()
-    details = _listed(session, instrument, config.ibkr.contract)
-    wanted = config.ibkr.contract
+    details = _listed(session, instrument, wanted)
     living = sorted((row for row in details if _expiry(row) >= _number(today)), key=_expiry)
     if not living:
         last = max((_expiry(row) for row in details), default=0)
@@ -61,13 +67,7 @@ def bind(session: IbkrSession, instrument: Instrument, config: BotConfig) -> Bou
         )
     chosen = living[0] if wanted or instrument.security_type != "FUT" else _volume_leader(session, living, today)
     _check(session, chosen, instrument)
-    bound = _bound(chosen)
-    if instrument.security_type == "FUT" and bound.days_left(today) < config.ibkr.days_to_expiry_min:
-        raise UsageError(
-            f"{bound.local_symbol} expires on {bound.expiry}, in {bound.days_left(today)} days; entries need "
-            f"{config.ibkr.days_to_expiry_min} (ibkr.days_to_expiry_min): name the next contract in ibkr.contract"
-        )
-    return bound
+    return _bound(chosen)
 
 
 def _listed(session: IbkrSession, instrument: Instrument, wanted: str) -> Sequence[Any]:

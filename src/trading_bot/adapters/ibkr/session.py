@@ -135,6 +135,10 @@ class IbkrSession:
         self._stamp_ns = max(self._stamp_ns, self.clock.now_ns())
         return self._stamp_ns
 
+    def not_before(self, ts_ns: int) -> None:
+        """No stamp from here on is below `ts_ns`."""
+        self._stamp_ns = max(self._stamp_ns, ts_ns)
+
     def tell(self, event: Input) -> None:
         """Queue an input for the core, stamped with now, and end the pump."""
         self.inputs.append(msgspec.structs.replace(event, ts_ns=self.stamp()))
