@@ -50,6 +50,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     config: BotConfig
     table: SessionTable
     speed: float
+    arming: Arming | None  # LIVE
 
     def history(self) -> list[HistoryLoaded]:
         """Bars of earlier sessions, asked for now; the last close is what the price band is measured from.
@@ -72,9 +73,8 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
         behind_ns = ts_ns - self.session.stamp()
         if behind_ns > _BEHIND_NS:
             raise UsageError(
-                f"the log of the run to be continued ends at {iso_from_ns(ts_ns)}, {behind_ns / NS_PER_S:.0f} s after the "
-                "time here: set the clock right (or start the gateway simulator later), or choose another "
-                "--data-dir"
+                f"the log of the run to be continued ends at {iso_from_ns(ts_ns)}, {behind_ns / NS_PER_S:.0f} s after "
+                "now: set the clock right (or start the gateway simulator later), or choose another --data-dir"
             )
         ours = self.session.settings.client_id
         if (theirs := described.get("client_id", ours)) != ours:
@@ -89,8 +89,6 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
         wait_s = self.config.ibkr.resubscribe_wait_s
         self.link.start(Subscriptions(self.session, self.bound.contract, wait_s, self.feed.set_request_ids))
         self.account.request()
-
-    arming: Arming | None = None  # LIVE
 
     def observing(self, simulated: Broker) -> Broker:
         """Where nothing leaves: the simulated broker takes the orders, the connection tells the rest."""
@@ -160,6 +158,8 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         session.connect()
         _check_account(session.account, config.run.mode, fast)
         arming = _armed(options, session, table)
+        if arming is not None:
+            undo.callback(arming.disarm)
         now_ns = session.stamp()
         today = _trade_date(table, now_ns)
         bound = bind(session, instrument, config, today=today)
