@@ -66,7 +66,7 @@ class IbkrFeed:
         return self._session.stamp()
 
     def go_on_after(self, ts_ns: int) -> None:
-        """Continue a log that ends at `ts_ns`: nothing is older, what came already is dropped. Before the first `read`."""
+        """Continue a log that ends at `ts_ns`: nothing is older. Before the first `read`; drops what came."""
         self._session.not_before(ts_ns + 1)
         self._taken()
 
