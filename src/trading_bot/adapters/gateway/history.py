@@ -47,7 +47,7 @@ def bars(book: Book, show: str, size_s: int, begin_ns: int, end_ns: int, *, regu
         from_ns, until_ns = max(span[0], begin_ns), min(span[1], end_ns)
         source = book.minutes_between if size_s >= MINUTE_S else book.prices_between
         found = source(from_ns, until_ns, show)
-        for bar in found if size_s == MINUTE_S else grouped(found, size_s * NS_PER_S, from_ns):
+        for bar in found if size_s == MINUTE_S else grouped(found, size_s * NS_PER_S, span[0]):
             yield bar.begin_ns, bar
 
 
