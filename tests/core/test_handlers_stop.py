@@ -11,6 +11,7 @@ from trading_bot.domain.effects import (
     Alert,
     ArmTimer,
     AskBroker,
+    BrokerEffect,
     CancelOrder,
     DisarmTimer,
     EndRun,
@@ -215,6 +216,17 @@ class TestTimeToLive:
         assert not of(world.quotes(START_NS + NS_PER_S, due_ns - 1), CancelOrder)
         cancel = only(world.advance(due_ns), CancelOrder)
         assert (cancel.order_id, cancel.reason, cancel.ts_ns) == (placed.order.order_id, "TIME_TO_LIVE", due_ns)
+
+    def test_an_entry_is_not_chased(self, world):
+        """EX08: no change of its price while the market runs away (ADR 11: none of the two that are allowed is made)."""
+        placed = world.place()
+        world.apply(events.OrderAcknowledged(ts_ns=START_NS + 1, order_id=placed.order.order_id))
+        told = []
+        for second in range(1, 10):
+            told += world.quote(START_NS + second * NS_PER_S, bid=24_000 + 2 * second)
+        assert not [record for record in told if isinstance(record, BrokerEffect) and not isinstance(record, AskBroker)]
+        assert world.state.entries[placed.order.order_id].order.limit_ticks == placed.order.limit_ticks
+        assert only(world.advance(START_NS + 10 * NS_PER_S), CancelOrder).order_id == placed.order.order_id
 
     def test_only_the_order_whose_time_has_come(self, world):
         placed = world.place()
