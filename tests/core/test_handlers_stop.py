@@ -218,7 +218,7 @@ class TestTimeToLive:
         assert (cancel.order_id, cancel.reason, cancel.ts_ns) == (placed.order.order_id, "TIME_TO_LIVE", due_ns)
 
     def test_an_entry_is_not_chased(self, world):
-        """EX08: no change of its price while the market runs away (ADR 11: none of the two that are allowed is made)."""
+        """EX08: its price stays while the market runs away (ADR 11: neither of the two allowed changes is made)."""
         placed = world.place()
         world.apply(events.OrderAcknowledged(ts_ns=START_NS + 1, order_id=placed.order.order_id))
         told = []
