@@ -50,7 +50,6 @@ def test_a_restart_of_the_gateway_is_survived():
         one.until(lambda: one.state.up)
         attempts = [notice.text for notice in one.notices if "connect again" in notice.text]
         assert len(attempts) == 1  # told once, however many there were
-        assert "attempt 1" in attempts[0]
 
 
 def test_a_gateway_that_hangs_is_noticed_and_left():

@@ -1,5 +1,6 @@
 """How long a tick waits for its decision, and how late the loop is: what the latency check is told (spec 8.1, 21)."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -8,6 +9,8 @@ _KEPT_S: Final = 10.0  # one hiccup stays in the sample this long
 _KEPT: Final = 1_000
 _PERCENTILE: Final = 99
 _US_PER_S: Final = 1e6
+_LAG_EVERY_S: Final = 0.1
+_LAGS_A_SAMPLE: Final = 10  # so that latency is told once a second
 
 
 class LatencyMeter:
@@ -49,3 +52,33 @@ class LatencyMeter:
         rank = -(-len(took) * _PERCENTILE // 100)  # nearest rank, rounded up
         decision_s = took[rank - 1] if took else 0.0
         return decision_s * _US_PER_S, late_s * _US_PER_S
+
+
+class LatencyTimer:
+    """A timer that shows by its lateness how long the loop stood still; each second it tells what was measured."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, meter: LatencyMeter, tell: Callable[[float, float], None]
+    ) -> None:
+        """`tell` gets tick to decision and the loop's lag, in microseconds."""
+        self.started = False
+        self._loop = loop
+        self._meter = meter
+        self._tell = tell
+        self._count = 0
+
+    def start(self) -> None:
+        """Measure from now on."""
+        self.started = True
+        self._again()
+
+    def _again(self) -> None:
+        due_s = self._loop.time() + _LAG_EVERY_S
+        self._loop.call_at(due_s, self._measure, due_s)
+
+    def _measure(self, due_s: float) -> None:
+        self._meter.late(self._loop.time() - due_s)
+        self._count += 1
+        if self._count % _LAGS_A_SAMPLE == 0:
+            self._tell(*self._meter.sample())
+        self._again()

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from trading_bot.adapters.ibkr.answers import Unknown
-from trading_bot.adapters.ibkr.codes import Code, Kind, code_row
+from trading_bot.adapters.ibkr.codes import CODES, Kind, code_row
 from trading_bot.adapters.ibkr.link_state import LIVE, UNKNOWN, LinkState
 from trading_bot.adapters.ibkr.session import IbkrSession
 from trading_bot.adapters.ibkr.subscriptions import WITNESS, Subscriptions
@@ -21,7 +21,6 @@ from trading_bot.domain.ibkr_config import IbkrConfig
 
 _WATCH_S: Final = 0.1
 _KEPT_S: Final = 5.0  # streams that were kept over an outage give a tick within this, or are asked for again
-_NOTICE_AGAIN_S: Final = 60.0  # the same message within this is told once
 _DATA_TYPE_AGAIN_S: Final = 60.0  # while data are not live, the kind of data is asked for this often
 _SILENT_PROBES: Final = 2  # unanswered in a row: one may have waited for a busy moment of ours
 _NO_REQUEST: Final = -1
@@ -47,7 +46,6 @@ class Link:
         self._connecting_again = False
         self._kept_until_s: float | None = None
         self._open_s: float | None = None  # wall time since when the market is open
-        self._told_s: dict[tuple[int, str], float] = {}
         self._closing = False
         self._rows: dict[Kind, Callable[[str, str], None]] = {
             Kind.LINK_DOWN: self._broker_lost,
@@ -135,17 +133,10 @@ class Link:
             elif stream.kind == WITNESS and row.kind is Kind.DELAYED:
                 subscriptions.denied()
         if request_id == _NO_REQUEST or stream is not None:
-            self._notice(code, text, row)
+            if subscriptions is not None:
+                self._session.notice_once(code, f"{row.meaning}: {text}" if code in CODES else text, error=row.error)
             if (act := self._rows.get(row.kind)) is not None:
                 act(f"CODE_{code}", text)
-
-    def _notice(self, code: int, text: str, row: Code) -> None:
-        """Once in a while, so that a message about each stream, or at each attempt, does not fill the log."""
-        now_s = self._session.clock.wall_s()
-        before_s = self._told_s.get((code, text))
-        if self._subscriptions is not None and (before_s is None or now_s - before_s > _NOTICE_AGAIN_S):
-            self._told_s[code, text] = now_s
-            self._session.notice(code, text, error=row.error)
 
     def _broker_lost(self, reason: str, _text: str) -> None:
         self._expect_ticks(None)
@@ -253,7 +244,7 @@ class Link:
     async def _reconnect(self, subscriptions: Subscriptions) -> None:
         """With the same client id, again and again: orders belong to it (docs/ibkr.md, 4)."""
         waits_s = self._config.reconnect_waits_s
-        attempt, trouble = 0, ""
+        attempt = 0
         while True:
             await asyncio.sleep(waits_s[min(attempt, len(waits_s) - 1)])
             attempt += 1
@@ -262,9 +253,7 @@ class Link:
             try:
                 await self._session.reconnect()
             except BotError as error:
-                if str(error) != trouble:
-                    trouble = str(error)
-                    self._session.notice(0, f"attempt {attempt} to connect again: {trouble}")
+                self._session.notice_once(0, f"cannot connect again yet: {error}")
             else:
                 break
         self._connecting_again = False

@@ -14,7 +14,7 @@ import msgspec
 
 from trading_bot.adapters.ibkr.answers import Known, Unknown
 from trading_bot.adapters.ibkr.clock import Clock, FeedClock, SystemClock, read_gateway_clock
-from trading_bot.adapters.ibkr.latency import LatencyMeter
+from trading_bot.adapters.ibkr.latency import LatencyMeter, LatencyTimer
 from trading_bot.adapters.ibkr.library import library, part
 from trading_bot.adapters.ibkr.link_state import LinkState
 from trading_bot.adapters.ibkr.pacing import Lane, Pacing
@@ -26,8 +26,7 @@ from trading_bot.domain.events import Input, LatencySampled
 T = TypeVar("T")
 
 CLIENT_ID_TAKEN: Final = 326
-_LAG_EVERY_S: Final = 0.1
-_LAGS_A_SAMPLE: Final = 10  # latency is told once a second
+_NOTICE_AGAIN_S: Final = 60.0
 _LENGTH: Final = struct.Struct(">I")  # before each message
 START: Final = (
     "start TWS or IB Gateway (or `trading-bot gateway-sim`), enable the API (docs/ibkr.md), and name its --port"
@@ -70,12 +69,13 @@ class IbkrSession:
         self.link = LinkState()  # kept by the one who watches it
         self._speed = speed
         self._stamp_ns = 0
+        self._told_s: dict[tuple[int, str], float] = {}
         self._woken = False
         self._refused: asyncio.Future[str] = self.loop.create_future()
         self._failure: Exception | None = None
         self._complaints: Complaints | None = None
         self._meter = LatencyMeter(self._wall_s)
-        self._lags = -1  # measured since the last sample; -1 before the first pump
+        self._timer = LatencyTimer(self.loop, self._meter, self._tell_latency)
         self._pacing = Pacing(
             settings.messages_per_s_max,
             settings.messages_reserved,
@@ -154,6 +154,14 @@ class IbkrSession:
         """Tell what changes nothing, so that it stands in the log."""
         self.tell(BrokerNotice(ts_ns=0, code=code, text=text, error=error))
 
+    def notice_once(self, code: int, text: str, *, error: bool = False) -> None:
+        """As `notice`, but the same words once a minute at most: what is said of each stream must not fill the log."""
+        now_s = self._wall_s()
+        before_s = self._told_s.get((code, text))
+        if before_s is None or now_s - before_s > _NOTICE_AGAIN_S:
+            self._told_s[code, text] = now_s
+            self.notice(code, text, error=error)
+
     def wake(self) -> None:
         """End the pump after this turn of the loop: something is there for the core."""
         if not self._woken:
@@ -169,9 +177,8 @@ class IbkrSession:
         """
         self._meter.decided()
         asyncio.set_event_loop(self.loop)  # one of the libraries asks for it by that name
-        if self._lags < 0:
-            self._lags = 0
-            self.loop.call_later(_LAG_EVERY_S, self._measure_lag, self.loop.time() + _LAG_EVERY_S)
+        if not self._timer.started:
+            self._timer.start()
         if self._woken or timeout_s <= 0:
             self._turn()
         else:
@@ -251,7 +258,9 @@ class IbkrSession:
             UsageError: the login does not have the account.
         """
         if self._complaints is None:
-            self._complaints = Complaints(self.lib.__name__, lambda text: self.notice(0, f"client library: {text}"))
+            self._complaints = Complaints(
+                self.lib.__name__, lambda text: self.notice_once(0, f"client library: {text}")
+            )
         try:
             self.run(self._connect())
         except BaseException:
@@ -358,27 +367,13 @@ class IbkrSession:
         if self._complaints is not None:
             self._complaints.close()
 
-    async def _end_tasks(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, asyncio.sleep(0), return_exceptions=True)
-
     def fail(self, error: Exception) -> None:
         """An error in our own callback: kept for `pump`, which raises it into the run."""
         self._failure = self._failure or error
         self.wake()
 
-    def _measure_lag(self, due_s: float) -> None:
-        """A timer that shows by its lateness how long the loop stood still; each second the latency is told."""
-        now_s = self.loop.time()
-        self._meter.late(now_s - due_s)
-        self._lags += 1
-        if self._lags == _LAGS_A_SAMPLE:
-            self._lags = 0
-            decision_us, lag_us = self._meter.sample()
-            self.tell(LatencySampled(ts_ns=0, decision_us_p99=decision_us, loop_lag_us_max=lag_us))
-        self.loop.call_later(_LAG_EVERY_S, self._measure_lag, now_s + _LAG_EVERY_S)
+    def _tell_latency(self, decision_us: float, lag_us: float) -> None:
+        self.tell(LatencySampled(ts_ns=0, decision_us_p99=decision_us, loop_lag_us_max=lag_us))
 
     def _on_error(self, _req_id: int, code: int, text: str, *_more: Any) -> None:
         if code == CLIENT_ID_TAKEN:
@@ -396,3 +391,10 @@ class IbkrSession:
     def _on_refusal(self, reason: str) -> None:
         if not self._refused.done():
             self._refused.set_result(reason)
+
+
+async def _end_tasks() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, asyncio.sleep(0), return_exceptions=True)
