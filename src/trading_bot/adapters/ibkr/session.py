@@ -362,7 +362,7 @@ class IbkrSession:
         asyncio.set_event_loop(self.loop)
         if self.ib.client.isConnected():
             self.ib.client.disconnect()
-        self.run(self._end_tasks())  # what says goodbye may wake, which stops the loop
+        self.run(_end_tasks())  # what says goodbye may wake, which stops the loop
         self.loop.close()
         if self._complaints is not None:
             self._complaints.close()
