@@ -64,9 +64,9 @@ def test_a_future_by_symbol_is_every_listed_quarter_with_what_the_exchange_says_
 
     rows = asyncio.run(main())
     assert [row.contract.localSymbol for row in rows] == ["MESZ6", "MESH7", "MESM7", "MESU7", "MESZ7"]
-    # Third Fridays, from a calendar of those years.
+    # Third Fridays, from a calendar of those years; on 18 June 2027 the stock exchange is shut (Juneteenth).
     assert [row.contract.lastTradeDateOrContractMonth for row in rows] == [
-        *("20261218", "20270319", "20270618", "20270917", "20271217")
+        *("20261218", "20270319", "20270617", "20270917", "20271217")
     ]
     row = rows[0]
     assert (row.contract.multiplier, row.contract.currency, row.contract.exchange) == ("5", "USD", "CME")

@@ -190,12 +190,22 @@ class ContractBook:
             return [self.front(instrument)]
         return [*(self.expired(instrument) if include_expired else []), *self.listed(instrument)]
 
+    def _last_trade(self, day: date) -> date:
+        """The day, or the business day before when the stock exchange is shut: the settlement needs its opening."""
+        calendar = self.calendar
+        while calendar.first_trade_date <= _number(day) <= calendar.last_trade_date:
+            found = calendar.day(_number(day))
+            if found is not None and found.rth_open_ns is not None:
+                break
+            day -= timedelta(days=1)
+        return day
+
     def _around(self, instrument: Instrument) -> Iterator[Listed]:
         today = self.today
         first = today.year * 4 + (today.month - 1) // 3 - _LISTED_BEHIND
         for quarter in range(first, first + _LISTED_BEHIND + _LISTED_AHEAD + 1):
             year, month = quarter // 4, quarter % 4 * 3 + 3
-            expiry = third_friday(year, month)
+            expiry = self._last_trade(third_friday(year, month))
             yield Listed(
                 instrument=instrument,
                 con_id=_CON_ID_FIRST + instrument.id * 1_000_000 + (year - 2000) * 100 + month,
@@ -212,7 +222,7 @@ def underlying_id(instrument: Instrument) -> int:
 
 
 def third_friday(year: int, month: int) -> date:
-    """Last trade date of an index future."""
+    """When an index future expires, holidays aside."""
     first = date(year, month, 1)
     return first + timedelta(days=(_FRIDAY - first.weekday()) % 7 + 14)
 
