@@ -70,11 +70,12 @@ def test_a_refusal_is_told_once(signals):
     assert told.count(Tell.REJECTED) + told.count(Tell.CANCELLED) <= 1
 
 
+@pytest.mark.parametrize("before", [[], [Signal.HOLD]], ids=["unheard", "held"])
 @pytest.mark.parametrize("order", ["code first", "status first"])
-def test_a_refusal_reads_the_same_whichever_comes_first(order):
+def test_a_refusal_reads_the_same_whichever_comes_first(order, before):
     """201 may come before or after the status (field notes, row 12)."""
     signals = [Signal.REFUSE, Signal.STOPPED] if order == "code first" else [Signal.STOPPED, Signal.REFUSE]
-    phase, told = walk([Signal.HOLD, *signals])
+    phase, told = walk([*before, *signals])
     assert phase is Phase.REJECTED
     assert told.count(Tell.REJECTED) == 1
     assert Tell.CANCELLED not in told

@@ -279,6 +279,18 @@ def test_order_ids_of_a_new_process_are_above_all_before(world):
     assert not world.of(events.OrderRejected)
 
 
+def test_order_ids_do_not_go_back_when_the_gateway_counts_anew(world):  # row 3
+    world.enter()
+    highest = max(order_id for _client, order_id in world.bench.desk._orders)
+    world.leave_gateway()
+    world.come_back()
+    world.ib.client._reqIdSeq = 1
+    world.place(order_id=(20, 0), limit=TICKS - 4)
+    world.wait(100)
+    assert requests(world)["E"].order_id > highest
+    assert not world.of(events.OrderRejected)
+
+
 def test_a_remnant_of_an_earlier_log_is_named_and_can_be_withdrawn(world):
     world.enter()
     world.restart()
