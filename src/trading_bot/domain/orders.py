@@ -82,8 +82,9 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One order that works at the broker, as a reconciliation saw it.
 
     `order_id` and `leg` are None for an order that is not ours: another client's, or a person's. One of ours of a run
-    that this log does not continue has a name that no order here has, so that it can be withdrawn. `price_ticks` is the limit, of a stop its trigger, 0 of a market order;
-    `perm_ids` are all its identities at the broker; `held`: in the broker's hands, waiting for its parent.
+    that this log does not continue has a name that no order here has, so that it can be withdrawn. `price_ticks` is the
+    limit, of a stop its trigger, 0 of a market order; `perm_ids` are all its identities at the broker; `held`: in the
+    broker's hands, waiting for its parent.
     """
 
     order_id: ClientOrderId | None
