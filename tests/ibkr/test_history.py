@@ -1,0 +1,152 @@
+"""The warm-up's bars through the real library, against the market they are of; the broker's hours against the table."""
+
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.ibkr.rig import connected
+from trading_bot.adapters.calendar_files import load_calendar
+from trading_bot.adapters.gateway.background import running_gateway
+from trading_bot.adapters.ibkr.contracts import resolve
+from trading_bot.adapters.ibkr.history import load_history
+from trading_bot.adapters.ibkr.trading_hours import check_hours, parse_hours
+from trading_bot.adapters.sim.market import SimFeed
+from trading_bot.domain.bars import unpack_bars
+from trading_bot.domain.config import BotConfig
+from trading_bot.domain.errors import SourceUnreachable, UsageError
+from trading_bot.domain.instruments import INSTRUMENTS
+from trading_bot.domain.units import NS_PER_S
+
+START_NS = 1_795_616_400_000_000_000  # 2026-11-25T14:20:00Z
+SEED = 9
+MES = INSTRUMENTS["MES"]
+TABLE = load_calendar("us_index.csv", Path("data"))
+CONFIG = BotConfig()
+
+
+@pytest.fixture(scope="module")
+def place():
+    with running_gateway(seed=SEED, messages_per_s=0) as gateway, connected(gateway, speed=1.0) as session:
+        yield session, resolve(session, MES, "", date(2026, 11, 25))
+
+
+@pytest.fixture(scope="module")
+def loaded(place):
+    return load_history(*place, MES, CONFIG, TABLE)
+
+
+def bars_of(events):
+    return [bar for event in events for bar in unpack_bars(event.bars)]
+
+
+def test_the_bars_are_those_of_the_market(loaded):
+    feed = SimFeed(MES, TABLE, seed=SEED, start_ns=START_NS, duration_ns=60 * NS_PER_S, resolution_ns=10**9)
+    expected = {bar.ts_open_ns: bar for bar in feed.history_bars(21)}  # the gateway has as many sessions
+    found = bars_of(loaded)
+    assert len(found) > 20_000
+    for bar in found:
+        wanted = expected[bar.ts_open_ns]
+        assert bar[:6] == wanted[:6]  # time, open, high, low, close, volume
+        # The broker tells a mean price with a few decimals, not the sum that it is of.
+        assert abs(bar.notional - wanted.notional) <= 1 + bar.volume * 0.001
+
+
+def test_twenty_sessions_and_the_one_under_way_oldest_first(loaded):
+    dates = [TABLE.trading_day(next(unpack_bars(event.bars)).ts_open_ns).trade_date for event in loaded]
+    wanted = [day.trade_date for day in TABLE.days_before(20261125, 20)]
+    assert dates == [*wanted, 20261125]
+    assert all("MESZ6 at the broker" in event.source for event in loaded)
+    assert [event.count for event in loaded] == [len(list(unpack_bars(event.bars))) for event in loaded]
+
+
+def test_no_bar_ends_after_now(loaded):
+    opens = [bar.ts_open_ns for bar in bars_of(loaded)]
+    assert opens == sorted(set(opens))
+    # 14:20: the bar of 14:19 has closed when the connection stands, that of 14:20 has not.
+    assert opens[-1] == START_NS - 60 * NS_PER_S
+
+
+def test_fewer_sessions_or_none_when_so_configured(place):
+    def with_sessions(count):
+        config = msgspec.structs.replace(CONFIG, ibkr=msgspec.structs.replace(CONFIG.ibkr, history_sessions=count))
+        return load_history(*place, MES, config, TABLE)
+
+    assert len(with_sessions(3)) == 4
+    assert with_sessions(0) == []
+
+
+def test_a_broker_that_gives_no_history_is_told_with_what_to_do():
+    with running_gateway(seed=SEED) as gateway, connected(gateway, speed=1.0) as session:
+        bound = resolve(session, MES, "", date(2026, 11, 25))
+        quick = msgspec.structs.replace(CONFIG, ibkr=msgspec.structs.replace(CONFIG.ibkr, history_timeout_s=1.0))
+        gateway.call(lambda real: real.scenario.do("stall"))
+        with pytest.raises(
+            SourceUnreachable, match=r"no history of MESZ6 \(no answer within 1 s\).*history_sessions = 0"
+        ):
+            load_history(session, bound, MES, quick, TABLE)
+
+
+# --- trading hours ---------------------------------------------------------------------------------------------------
+
+# US Central is UTC-6 in November. Thanksgiving 2026: closes at noon on the 26th and at 12:15 on the 27th.
+WEEK = (
+    "20261124:1700-20261125:1600;20261125:1700-20261126:1200;20261126:1700-20261127:1215;20261128:CLOSED;"
+    "20261129:1700-20261130:1600"
+)
+
+
+def test_the_brokers_text_is_read_as_hours_of_trade_dates():
+    found = parse_hours(WEEK, "US/Central")
+    assert [str(row) for row in found] == [
+        "2026-11-24T23:00:00.000000000Z to 2026-11-25T22:00:00.000000000Z",
+        "2026-11-25T23:00:00.000000000Z to 2026-11-26T18:00:00.000000000Z",
+        "2026-11-26T23:00:00.000000000Z to 2026-11-27T18:15:00.000000000Z",
+        "shut",
+        "2026-11-29T23:00:00.000000000Z to 2026-11-30T22:00:00.000000000Z",
+    ]
+
+
+def test_a_break_inside_a_session_is_no_second_session():
+    text = "20210623:1700-20210624:1515,20210624:1530-20210624:1600"
+    (found,) = parse_hours(text, "US/Central")
+    assert str(found) == "2021-06-23T22:00:00.000000000Z to 2021-06-24T21:00:00.000000000Z"
+
+
+def test_the_gateways_hours_agree_with_the_table(place):
+    session, bound = place
+    assert check_hours(bound, TABLE, session.stamp()) == []
+
+
+def test_other_hours_today_are_refused_with_both(place):
+    session, bound = place
+    early = msgspec.structs.replace(bound, trading_hours=WEEK.replace("20261125:1600", "20261125:1215"))
+    with pytest.raises(UsageError, match=r"20261125.*18:15:00.*22:00:00.*nothing was sent.*us_index_overrides\.toml"):
+        check_hours(early, TABLE, session.stamp())
+
+
+def test_other_hours_on_a_later_day_are_told_and_stop_nothing(place):
+    session, bound = place
+    later = msgspec.structs.replace(bound, trading_hours=WEEK.replace("20261126:1200", "20261126:CLOSED"))
+    assert len(check_hours(later, TABLE, session.stamp())) == 1
+    other = msgspec.structs.replace(bound, trading_hours=WEEK.replace("20261127:1215", "20261127:1600"))
+    (sentence,) = check_hours(other, TABLE, session.stamp())
+    assert "20261127" in sentence
+    assert "before that day" in sentence
+
+
+def test_the_last_day_of_a_contract_is_not_compared(place):
+    session, bound = place
+    last = msgspec.structs.replace(bound, expiry=20261127, trading_hours=WEEK.replace("20261127:1215", "20261127:0830"))
+    assert check_hours(last, TABLE, session.stamp()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"), [("tomorrow", "US/Central"), ("20261125:1700", "US/Central"), (WEEK, "CST (somewhere)")]
+)
+def test_hours_that_cannot_be_read_are_told(place, text, zone):
+    session, bound = place
+    odd = msgspec.structs.replace(bound, trading_hours=text, time_zone=zone)
+    (sentence,) = check_hours(odd, TABLE, session.stamp())
+    assert "cannot be compared" in sentence
