@@ -149,6 +149,19 @@ def test_twenty_sessions_of_minutes(gateway, past):
     assert len(bars) == len([row for row in past if row[0] // S >= first.timestamp()])
 
 
+def test_a_day_that_ends_in_the_daily_break_is_the_session_before_it(gateway):
+    bars = bars_of(gateway, "20261124-22:30:00", "1 D", "1 hour")
+    assert bars[0].date == datetime(2026, 11, 23, 23, tzinfo=UTC)
+    assert bars[-1].date == datetime(2026, 11, 24, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("show", "ticks"), [("BID", 0), ("MIDPOINT", 0.5), ("ASK", 1)])
+def test_quotes_before_the_start_lie_around_the_trades(gateway, past, show, ticks):
+    (bar,) = bars_of(gateway, "20261124-19:00:00", "60 S", "1 min", show)
+    (row,) = [one for one in past if one[0] // S == round(bar.date.timestamp())]
+    assert _prices(bar) == tuple(price + ticks / 4 for price in row[1:5])
+
+
 def test_days_weeks_and_months(gateway, past):
     def dates(size, duration):
         return [str(bar.date) for bar in bars_of(gateway, "20261124-23:30:00", duration, size)]

@@ -151,6 +151,27 @@ def test_sampled_data_say_what_has_changed_and_every_trade_as_rtvolume():
     assert {one[2] for one in later if one[0] == "priceSizeTick"} <= {1, 2, 4, 6}
 
 
+def test_a_new_session_begins_with_nothing_but_the_close_of_the_one_before():
+    """From ten seconds before the close at 16:00 in Chicago to the open at 17:00."""
+    start_ns = int(datetime(2026, 11, 24, 21, 59, 50, tzinfo=UTC).timestamp()) * S
+    offset_s = (start_ns - START_NS) / S
+
+    async def work(ib, contract):
+        ticker = ib.reqMktData(contract, "233", False, False)
+        push(gateway, trade(offset_s + 5, 6805, 9), trade(offset_s + 8, 6810, 2))
+        push(gateway, trade(offset_s + 3612, 6812, 3), trade(offset_s + 3613, 6811, 4))
+        await until(lambda: ticker.last == 6810 and ticker.volume > 11, 5)
+        before = ticker.volume
+        await until(lambda: ticker.last == 6811 and ticker.volume < before, 5)
+        return ticker
+
+    with scripted(start_ns=start_ns, speed=1800.0) as gateway:
+        ticker = play(gateway, work)
+    assert (ticker.close, ticker.open, ticker.high, ticker.low) == (6810, 6812, 6812, 6811)
+    assert (ticker.volume, ticker.rtVolume) == (7, 7)
+    assert ticker.vwap == pytest.approx((3 * 6812 + 4 * 6811) / 7)
+
+
 def test_a_snapshot_ends_by_itself():
     async def work(ib, contract):
         push(gateway, quote(0.0, 6800, 6800.25), trade(0.0, 6800, 1))
