@@ -307,6 +307,21 @@ def test_a_remnant_of_an_earlier_log_is_named_and_can_be_withdrawn(world):
     assert world.live() == []
 
 
+def test_an_orphans_exit_joins_the_group_of_the_stop_that_an_earlier_run_left(world):  # RC02
+    world.enter()
+    world.restart()
+    world.told.clear()
+    world.broker._index._tag = lambda: log_tag("run-2", 20261124)
+    world.broker._tag_of = lambda _ts_ns: log_tag("run-2", 20261124)
+    (stop,) = [order for order in answer(world).orders if order.leg is Leg.STOP]
+    world.leave(order_id=stop.order_id)
+    world.wait(300)
+    assert world.real_position == 0
+    assert world.live() == []
+    (fill,) = world.of(FILLED)
+    assert (fill.order_id, fill.leg, fill.final) == (stop.order_id, Leg.EXIT, True)
+
+
 def test_another_clients_order_is_listed_and_left_alone(world):
     other = world.bench.connect(2)
     other.placeOrder(world.bench.contract(), library_order("SELL", 1, "LMT", limit=TICKS + 40, orderRef="mine"))

@@ -44,6 +44,7 @@ class OrderBook:
         self._ledger = ledger
         self._ack_s = ack_s
         self._logged = logged
+        self._owed: dict[int, tuple[LegState, Incarnation]] = {}  # orders with a `due_s`, by the id of the object
         self._early: list[tuple[float, LegState, Execution]] = []
         self._partly: dict[ClientOrderId, float] = {}  # brackets whose entry ended partly filled, and when to look
         self._listing = False
@@ -52,8 +53,8 @@ class OrderBook:
 
     def sent(self, reference: Reference, order: Incarnation, now_s: float) -> None:
         """An order was written to the socket."""
-        order.due_s = now_s + self._ack_s
         state = self.index.add(reference, order)
+        self._owe(state, order, now_s + self._ack_s)
         state.told, state.adopted = None, False
         self.changes += 1
 
@@ -145,21 +146,20 @@ class OrderBook:
     @property
     def due_s(self) -> float | None:
         """When `due` has something to do."""
-        waits = [order.due_s for state in self.index.legs.values() for order in state.orders if order.due_s is not None]
+        waits = [order.due_s for _state, order in self._owed.values() if order.due_s is not None]
         return min([*waits, *(due_s for due_s, _state, _row in self._early), *self._partly.values()], default=None)
 
     def due(self, now_s: float) -> list[Input]:
         """What was owed and did not come."""
         results: list[Input] = []
-        for state in tuple(self.index.legs.values()):
-            for order in state.orders:
-                if order.due_s is None or order.due_s > now_s:
-                    continue
-                order.due_s = None
-                late = order.phase is Phase.SENT
-                if late:
-                    order.code, order.text = 0, f"no answer within {self._ack_s:g} s"
-                results += self._apply(state, order, Signal.LATE if late else Signal.PATIENCE, now_s)
+        for state, order in tuple(self._owed.values()):
+            if order.due_s is None or order.due_s > now_s:
+                continue
+            self._owe(state, order, None)
+            late = order.phase is Phase.SENT
+            if late:
+                order.code, order.text = 0, f"no answer within {self._ack_s:g} s"
+            results += self._apply(state, order, Signal.LATE if late else Signal.PATIENCE, now_s)
         for early in [early for early in self._early if early[0] <= now_s]:
             self._early.remove(early)
             results += self._executed(early[1], early[2], now_s)
@@ -299,14 +299,15 @@ class OrderBook:
     def _apply(self, state: LegState, order: Incarnation, signal: Signal, now_s: float) -> list[Input]:
         phase, tells = TABLE[order.phase][signal]
         if phase is not order.phase:
-            order.phase, order.due_s = phase, None
+            order.phase = phase
+            self._owe(state, order, None)
             self.changes += 1
             if phase is Phase.GONE:
                 state.told, state.acknowledged = None, False
         results: list[Input] = []
         for tell in tells:
             if tell is Tell.WAIT:
-                order.due_s = now_s + PATIENCE_S
+                self._owe(state, order, now_s + PATIENCE_S)
             elif tell is Tell.SURPRISE:
                 self.index.surprised = self.index.surprised or not self._listing
             else:
@@ -316,6 +317,14 @@ class OrderBook:
             if 0 < state.executed < order.asked:
                 self._partly.setdefault(state.order_id, now_s + PATIENCE_S)
         return results
+
+    def _owe(self, state: LegState, order: Incarnation, due_s: float | None) -> None:
+        """Something is owed to an order until `due_s`, or nothing any more."""
+        order.due_s = due_s
+        if due_s is None:
+            self._owed.pop(id(order), None)
+        else:
+            self._owed[id(order)] = (state, order)
 
     def _settle_children(self, order_id: ClientOrderId, now_s: float) -> None:
         """Its entry has ended: a child that is filled will not grow any more."""

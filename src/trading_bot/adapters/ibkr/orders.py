@@ -190,11 +190,11 @@ class IbkrBroker:
         self._session.send(Lane.PROTECT, partial(place, order.order_id, self._bound.contract, form))
 
     def _reference(self, order_id: ClientOrderId, leg: Leg, ts_ns: int) -> Reference:
-        """Of another leg of a bracket that is known, else of the open log."""
+        """As its bracket's other legs; of the open log for a bracket of an earlier one, whose name here is its own."""
         for sibling in Leg:
             state = self._index.leg(order_id, sibling)
-            if state is not None:
-                return Reference(state.reference.tag, state.reference.order_id, leg)
+            if state is not None and not state.is_remnant:
+                return Reference(state.reference.tag, order_id, leg)
         return Reference(self._tag_of(ts_ns), order_id, leg)
 
     def _write(self, reference: Reference, order_id: int, form: Any, price_ticks: int) -> None:
