@@ -152,6 +152,37 @@ class TestExecutions:
         assert left.order_id[1] == 1_000
 
 
+class TestColdStart:
+    """Another configuration or build: the log's facts say how many contracts there are, not what they were for."""
+
+    @pytest.fixture
+    def cold(self):
+        world = BrokerWorld(connect=False)
+        world.state.take_over(Carried(position_qty=1))
+        world.broker.position = 1
+        assert (world.state.position.qty, world.state.position_qty) == (1, None)
+        world.connect()
+        return world
+
+    def test_its_stop_that_filled_meanwhile_closes_it_and_nothing_halts(self, cold):
+        told = execution(cold, "later", order_id=(5, 0), leg=Leg.STOP, side=Side.SELL, price=23_993)
+        cold.broker.position = 0
+        assert "LEFT_BY_ITS_BRACKET" in [alert.code for alert in of(told, Alert)]
+        cold.settle(rounds=3)
+        assert (cold.state.position_qty, cold.state.kill_reason) == (0, None)
+        assert not of(cold.records, PlaceExit)
+
+    def test_what_is_still_there_is_an_orphan(self, cold):
+        records = cold.answer()
+        assert "position 1 here, 1 at the broker" in only(records, LatchKillSwitch).reason
+        assert [(one.side, one.qty) for one in of(records, PlaceExit)] == [(Side.SELL, 1)]
+        assert not of(cold.answer(), LatchKillSwitch), "while it is being left it is nobody's orphan"
+
+    def test_an_execution_that_makes_it_larger_ends_trading(self, cold):
+        told = execution(cold, "later", order_id=(5, 0), leg=Leg.ENTRY)
+        assert of(told, LatchKillSwitch)
+
+
 class TestNotices:
     def test_errors_count_for_the_breaker_and_others_do_not(self, world):
         """Five of class ERROR in a minute pause entries (specification 8.2)."""

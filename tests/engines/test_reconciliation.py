@@ -51,6 +51,13 @@ CASES = [
     pytest.param(ours(), theirs(1), [Row.ORPHAN_POSITION], id="orphan"),
     pytest.param(ours(), theirs(-2), [Row.ORPHAN_POSITION], id="orphan, short"),
     pytest.param(ours(), Theirs(position_qty=1), [Row.ORPHAN_POSITION], id="orphan, orders not listed"),
+    pytest.param(
+        Ours(position_qty=1, owned=False),
+        theirs(1),
+        [Row.ORPHAN_POSITION],
+        id="as many as here, and nobody entered them",
+    ),
+    pytest.param(Ours(position_qty=1, owned=False), theirs(0), [Row.PHANTOM_POSITION], id="gone meanwhile"),
     pytest.param(ours(1), theirs(-1), [Row.POSITION_DRIFT], id="the other side"),
     pytest.param(ours(2), theirs(1), [Row.POSITION_DRIFT], id="fewer than here"),
     pytest.param(ours(1, *PROTECTED), theirs(0), [Row.PHANTOM_POSITION], id="phantom: its bracket goes with it"),

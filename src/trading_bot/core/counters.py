@@ -6,7 +6,7 @@ from trading_bot.domain import events, trade_events
 from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.events import Event
 from trading_bot.domain.reasons import Action
-from trading_bot.domain.reconciling import ReconciliationDone
+from trading_bot.domain.reconciling import ReconciliationDone, Row
 
 
 class RunCounters:
@@ -63,7 +63,8 @@ class RunCounters:
             self._corrected(record)
         elif isinstance(record, ReconciliationDone):
             self.reconciliations += 1
-            self.reconciled_by_row.update(finding.row.value for finding in record.findings)
+            rows = [Row.SETTLING] if record.settling else [finding.row for finding in record.findings]
+            self.reconciled_by_row.update(row.value for row in rows)
         elif isinstance(record, trade_events.StopResident):
             self.naked_ns_max = max(self.naked_ns_max, record.naked_ns)
         elif isinstance(record, trade_events.BreakerChanged):

@@ -250,8 +250,19 @@ def _second_entry_filled(state: State, entry: Entry, event: OrderFilled) -> Resu
     return [*answered, *settle_entry(state, event.ts_ns, entry), *_unknown_fill(state, event)]
 
 
+def _left_by_its_bracket(state: State, event: OrderFilled) -> bool:
+    """Whether an exit of nobody here makes a position smaller that nobody here entered."""
+    if state.trade is not None or state.position.lots or event.leg is Leg.ENTRY or state.stray_exit == event.order_id:
+        return False
+    return fill_kind(state.position.qty, event.side, event.qty) in (FillKind.REDUCE, FillKind.CLOSE)
+
+
 def _unknown_fill(state: State, event: OrderFilled) -> Results:
-    """An execution that belongs to nothing we know: the position counts, and trading ends."""
+    """An execution that belongs to nothing we know: the position counts, and trading ends.
+
+    Where a process that begins cold has a position without its trade, its bracket at the broker does what it is for.
+    """
+    expected = _left_by_its_bracket(state, event)
     _book(state, event)
     if event.leg is Leg.EXIT and event.final and state.stray_exit == event.order_id:
         state.stray_exit = None
@@ -262,6 +273,10 @@ def _unknown_fill(state: State, event: OrderFilled) -> Results:
     results: Results = [*measured, ask]
     if state.trade is not None and state.position.qty * state.trade.sign <= 0:
         results += drop_trade(state, event.ts_ns, "UNKNOWN_FILL")
-    results += pull_kill_switch(state, event.ts_ns, reason, "fill")
+    if expected:
+        text = f"{event.leg.value} of an earlier process filled {event.qty}: position {state.position.qty}"
+        results.append(Alert(ts_ns=event.ts_ns, level="warning", code="LEFT_BY_ITS_BRACKET", text=text))
+    else:
+        results += pull_kill_switch(state, event.ts_ns, reason, "fill")
     # The switch may have been pulled long before, and its flattening be done.
     return [*results, *_must_be_flat(state, event.ts_ns), *drive(state, event.ts_ns)]

@@ -37,7 +37,8 @@ Results = list[Event | Effect]
 def reconciled(state: State, event: Reconciled, _seq: int) -> Results:
     """The broker's truth about the position and its orders; where it differs from ours, ours was wrong."""
     ts_ns, ours_qty = event.ts_ns, state.position.qty
-    ours = Ours(position_qty=ours_qty, legs=our_legs(state, ts_ns))
+    owned = state.trade is not None or state.stray_exit is not None or is_leaving(state)
+    ours = Ours(position_qty=ours_qty, owned=owned, legs=our_legs(state, ts_ns))
     if not event.ok:
         results = asking.not_answered(state, event)
         found: tuple[Finding, ...] = (Finding(row=Row.NO_ANSWER, deed=RULES[Row.NO_ANSWER].deed, theirs=event.reason),)
@@ -69,6 +70,11 @@ def reconciled(state: State, event: Reconciled, _seq: int) -> Results:
         state.reconciliation, kept = done, [done]
     quality = watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
     return [*kept, *results, *quality, *drive(state, ts_ns), *end_if_idle(state, ts_ns)]
+
+
+def is_leaving(state: State) -> bool:
+    """Whether a plan to flatten is under way."""
+    return state.flatten is not None and not state.flatten.finished
 
 
 def our_legs(state: State, ts_ns: int) -> tuple[OurLeg, ...]:

@@ -32,7 +32,7 @@ from trading_bot.engines.kernel_config import compile_kernel_config
 from trading_bot.engines.levels import Level, LevelState, level_rules
 from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.minute_ranges import BarRange, MinuteRanges
-from trading_bot.engines.position import FLAT, Account, Position
+from trading_bot.engines.position import FLAT, Account, Position, with_quantity
 from trading_bot.engines.quality import EqsDeficit, Outage
 from trading_bot.engines.safety_gate import SafetyGate
 from trading_bot.engines.scheduled_events import Blackout
@@ -308,6 +308,8 @@ class State:
         self.eqs_min_c = carried.eqs_min_c
         # A position without its orders is no position we know: only the broker can say what it is.
         self.position, self.position_known = FLAT, carried.position_qty == 0
+        if self.documents.gates_real:  # a simulator's is lost with it
+            self.position = with_quantity(FLAT, carried.position_qty or 0)
         self.set_ledger(carried.ledger)
         self.levels, self.context = carried.levels, carried.context
         self.locks = carried.locks

@@ -54,7 +54,7 @@ TABLE: Final[tuple[Rule, ...]] = (
         Row.ORPHAN_POSITION,
         Deed.FLATTEN_HALT,
         Severity.CRITICAL,
-        "a position at the broker, none here",
+        "a position at the broker that nobody here has entered",
         "never adopted: left under the protection of a stop that works, else at once; then the bot halts",
     ),
     Rule(
@@ -189,9 +189,13 @@ class OurLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Ours(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is known here. `position_qty` is signed; `legs` are those that should work."""
+    """What is known here. `position_qty` is signed; `legs` are those that should work.
+
+    `owned` false: nobody here has entered the position, and nobody is leaving it.
+    """
 
     position_qty: int
+    owned: bool = True
     legs: tuple[OurLeg, ...] = ()
 
 
@@ -204,7 +208,7 @@ class Theirs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def compare(ours: Ours, theirs: Theirs) -> tuple[Finding, ...]:
     """Every difference: the position's, then of our legs in their order, then of the broker's; AGREES when none."""
-    position = position_row(ours.position_qty, theirs.position_qty)
+    position = position_row(ours.position_qty, theirs.position_qty, owned=ours.owned)
     findings: list[Finding] = []
     if position is not Row.AGREES:
         findings.append(
@@ -223,12 +227,12 @@ def compare(ours: Ours, theirs: Theirs) -> tuple[Finding, ...]:
     return tuple(findings) or (Finding(row=Row.AGREES, deed=Deed.NOTHING),)
 
 
-def position_row(ours_qty: int, theirs_qty: int) -> Row:
+def position_row(ours_qty: int, theirs_qty: int, *, owned: bool = True) -> Row:
     """The row of the two positions alone."""
+    if theirs_qty != 0 and (ours_qty == 0 or not owned):
+        return Row.ORPHAN_POSITION
     if ours_qty == theirs_qty:
         return Row.AGREES
-    if ours_qty == 0:
-        return Row.ORPHAN_POSITION
     return Row.PHANTOM_POSITION if theirs_qty == 0 else Row.POSITION_DRIFT
 
 
