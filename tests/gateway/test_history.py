@@ -387,3 +387,26 @@ def test_a_recording_of_another_day_is_refused_with_what_to_do():
     inputs = (DATA.parent / "es_tape" / "aferrante_ES_tbt_20220124.txt.gz",)
     with pytest.raises(UsageError, match="--start within a day"), running_gateway(inputs=inputs):
         pass
+
+
+@needs_data
+def test_files_are_the_market_of_one_index_and_the_others_are_silent():
+    inputs = (DATA.parent / "es_tape" / "aferrante_ES_tbt_20220124.txt.gz",)
+    start_ns = int(datetime(2022, 1, 24, 13, 30, tzinfo=UTC).timestamp()) * S
+    with running_gateway(inputs=inputs, start_ns=start_ns, speed=100.0) as gateway:
+
+        async def main():
+            async with connected(gateway, 1) as ib:
+                await until(lambda: gateway.call(lambda served: served.market.book(MES).trade is not None))
+                for symbol in ("MES", "MNQ"):
+                    (row,) = await ib.reqContractDetailsAsync(
+                        library().Contract(secType="CONTFUT", symbol=symbol, exchange="CME", currency="USD")
+                    )
+                    yield await ib.reqHistoricalTicksAsync(row.contract, "20220124-13:30:00", "", 5, "TRADES", False)
+
+        async def both():
+            return [ticks async for ticks in main()]
+
+        recorded, silent = asyncio.run(both())
+    assert len(recorded) >= 5
+    assert silent == []

@@ -162,6 +162,8 @@ class Market:
     def _open(self, underlying: str) -> Book:
         config, calendar = self._gateway.config, self._gateway.contracts.calendar
         number, instrument = next((at, row) for at, row in enumerate(_FIRSTS) if row.underlying == underlying)
+        if config.inputs and number:
+            return Book(iter(()), no_past(), calendar)  # files are of the first market: the others are silent
         if config.inputs:
             book = Book(records_of(open_files(list(config.inputs), instrument).read), no_past(), calendar)
             _check_begin(book.next_ns, config.start_ns)
