@@ -71,7 +71,7 @@ def test_a_gateway_that_sends_data_is_alive_even_if_it_does_not_tell_its_time():
         one.session.settings = _with(one.session.settings, request_timeout_s=0.2)
         one.session.ib.client.reqCurrentTime = lambda: None
         one.pump(2.5)
-        assert one.state.up
+        assert "GATEWAY_SILENT" not in [reason for reason, *_ in one.changes]
 
 
 def test_the_probe_measures_the_gateways_answer():
@@ -117,10 +117,11 @@ def test_messages_that_waited_for_a_connection_that_ended_are_never_sent():
             session.pump(0.005)
             if not session.connected:
                 break
+        heard.clear()
         session.run(session.reconnect())
-        for _ in range(100):
-            session.pump(0.01)
-        assert len(heard) <= 5
+        for _ in range(75):
+            session.pump(0.02)
+        assert heard == []
 
 
 @contextmanager

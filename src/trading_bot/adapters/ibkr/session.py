@@ -90,7 +90,6 @@ class IbkrSession:
         client.decoder = part("decoder").Decoder(self._tap, 0)
         client.apiError += self._on_refusal
         client.conn.disconnected += self._on_hung_up
-        client.apiEnd += self._pacing.clear
         self.listen("error", self._on_error)
 
     @property
