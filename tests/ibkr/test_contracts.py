@@ -1,4 +1,4 @@
-"""Which contract is traded: the roll rule, the registry held against it, and what is refused before anything is sent."""
+"""Which contract is traded: the roll rule, the registry held against it, what is refused before anything is sent."""
 
 from datetime import date
 

@@ -1,5 +1,6 @@
 """The warm-up's bars through the real library, against the market they are of; the broker's hours against the table."""
 
+import asyncio
 from datetime import date
 from pathlib import Path
 
@@ -61,10 +62,13 @@ def test_twenty_sessions_and_the_one_under_way_oldest_first(loaded):
     assert [event.count for event in loaded] == [len(list(unpack_bars(event.bars))) for event in loaded]
 
 
-def test_no_bar_ends_after_now(loaded):
-    opens = [bar.ts_open_ns for bar in bars_of(loaded)]
+def test_the_minute_under_way_is_no_bar():
+    with running_gateway(seed=SEED, speed=10.0) as gateway, connected(gateway, speed=10.0) as session:
+        bound = resolve(session, MES, "", date(2026, 11, 25))
+        session.run(asyncio.sleep(1.0))  # ten seconds of 14:20 with trades, of which the broker gives a bar
+        opens = [bar.ts_open_ns for bar in bars_of(load_history(session, bound, MES, CONFIG, TABLE))]
+        assert session.stamp() < START_NS + 60 * NS_PER_S
     assert opens == sorted(set(opens))
-    # 14:20: the bar of 14:19 has closed when the connection stands, that of 14:20 has not.
     assert opens[-1] == START_NS - 60 * NS_PER_S
 
 
