@@ -101,21 +101,31 @@ def _live(bot: Bot, say: Say) -> Day:
         latency_s = ask("status", *folder).wall_s
         bot.wait_until(KILL_NS, lead_s=_WRITES_AFTER * latency_s)
         killed = ask("kill", "--reason", KILL_REASON, *folder)
-        halted = bot.finish()
-        expect(halted, Halted.exit_code, "the killed bot")
-        halt_ns = halted.document["ts_last_ns"]
-        say(f'{clock(halt_ns)}  `kill --reason "{KILL_REASON}"` from another process: flat, exit code {halted.code}')
-        refused = bot.run()
-        expect(refused, Halted.exit_code, "a start while the switch is latched")
-        say(f"          a start while latched: exit code {refused.code}, {refused.message}")
-        cleared = ask("unkill", "--reason", CLEAR_REASON, *folder)
-        expect(cleared, 0, "unkill")
-        say(f'{clock(halt_ns)}  `unkill --reason "{CLEAR_REASON}"`; the run goes on, {SPEED_AFTERWARDS:,.0f} in one')
-        bot.speed = SPEED_AFTERWARDS
-        ended = bot.run()
-        expect(ended, 0, "the day")
+        return after_kill(bot, killed, say, speed=SPEED_AFTERWARDS)
     finally:
         bot.end()
+
+
+def after_kill(bot: Bot, killed: Answer, say: Say, *, speed: float) -> Day:
+    """From the kill switch to the close: it halts, a start is refused, a person clears, the run goes on.
+
+    Raises:
+        DemoFailed: a command did not do what it is there for.
+    """
+    folder = ("--data-dir", str(bot.data_dir))
+    halted = bot.finish()
+    expect(halted, Halted.exit_code, "the killed bot")
+    halt_ns = halted.document["ts_last_ns"]
+    say(f'{clock(halt_ns)}  `kill --reason "{KILL_REASON}"` from another process: flat, exit code {halted.code}')
+    refused = bot.run()
+    expect(refused, Halted.exit_code, "a start while the switch is latched")
+    say(f"          a start while latched: exit code {refused.code}, {refused.message}")
+    cleared = ask("unkill", "--reason", CLEAR_REASON, *folder)
+    expect(cleared, 0, "unkill")
+    say(f'          `unkill --reason "{CLEAR_REASON}"`; the run goes on, {speed:,.0f} market seconds in one')
+    bot.speed = speed
+    ended = bot.run()
+    expect(ended, 0, "the day")
     log = ended.document["log_path"]
     return Day(
         killed=killed,

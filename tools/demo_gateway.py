@@ -12,10 +12,9 @@ from typing import Final
 
 import msgspec
 from tools.demo_bot import PATIENCE_S, ROOT, Bot, DemoFailed, ask, command, environment
-from tools.demo_day import CLEAR_REASON, CONFIG, DURATION_S, KILL_REASON, START, STRATEGIES, Day, Say, expect
+from tools.demo_day import CONFIG, DURATION_S, KILL_REASON, START, STRATEGIES, Day, Say, after_kill
 
 from trading_bot.core.operator_files import BotStatus
-from trading_bot.domain.errors import Halted
 from trading_bot.domain.units import NS_PER_S
 from trading_bot.reports.day_tables import clock
 
@@ -85,44 +84,22 @@ def live_gateway(out: Path, seed: int, say: Say, *, speed: float = SPEED) -> Day
         patience_s=DURATION_S / speed + PATIENCE_S,
     )
     try:
-        return _day(bot, say)
+        return _day(bot, say, speed)
     finally:
         bot.end()
         gateway.end()
 
 
-def _day(bot: Bot, say: Say) -> Day:
+def _day(bot: Bot, say: Say, speed: float) -> Day:
     folder = ("--data-dir", str(bot.data_dir))
-    say(f"09:20:00  gateway-sim on a port of its own, the bot in PAPER; {bot.speed:,.0f} market seconds pass in one")
+    say(f"09:20:00  gateway-sim on a port of its own, the bot in PAPER; {speed:,.0f} market seconds pass in one")
     bot.start()
     killed_ns = _while_holding(bot, KILL_9_FROM_NS)
     bot.kill_9()
     say(f"{clock(killed_ns)}  kill -9 while a position stands; its stop stays at the broker; the same command again")
     bot.start()
     _while_holding(bot, KILL_FROM_NS)
-    killed = ask("kill", "--reason", KILL_REASON, *folder)
-    halted = bot.finish()
-    expect(halted, Halted.exit_code, "the killed bot")
-    halt_ns = halted.document["ts_last_ns"]
-    say(f'{clock(halt_ns)}  `kill --reason "{KILL_REASON}"` from another process: flat, exit code {halted.code}')
-    refused = bot.run()
-    expect(refused, Halted.exit_code, "a start while the switch is latched")
-    say(f"          a start while latched: exit code {refused.code}, {refused.message}")
-    cleared = ask("unkill", "--reason", CLEAR_REASON, *folder)
-    expect(cleared, 0, "unkill")
-    say(f'          `unkill --reason "{CLEAR_REASON}"`; the run goes on to the close')
-    ended = bot.run()
-    expect(ended, 0, "the day")
-    log = ended.document["log_path"]
-    return Day(
-        killed=killed,
-        halted=halted,
-        refused=refused,
-        cleared=cleared,
-        ended=ended,
-        replayed=ask("replay", log, *folder),
-        verified=ask("log", "verify", log, *folder),
-    )
+    return after_kill(bot, ask("kill", "--reason", KILL_REASON, *folder), say, speed=speed)
 
 
 def _while_holding(bot: Bot, from_ns: int) -> int:
@@ -131,8 +108,9 @@ def _while_holding(bot: Bot, from_ns: int) -> int:
 
     def holds(status: BotStatus) -> bool:
         nonlocal before
-        fresh = status.ts_market_ns >= from_ns and status.position_qty != 0 and before == 0
-        before = status.position_qty if status.ts_market_ns >= from_ns else 1
+        qty = status.position_qty or 0  # None is not known
+        fresh = status.ts_market_ns >= from_ns and qty != 0 and before == 0
+        before = qty if status.ts_market_ns >= from_ns else 1
         return fresh
 
     return bot.wait_for(holds)
