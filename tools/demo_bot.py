@@ -63,17 +63,21 @@ def _open(arguments: tuple[str, ...]) -> "subprocess.Popen[bytes]":
     )
 
 
+def _words(process: "subprocess.Popen[bytes]") -> str:
+    return " ".join(map(str, process.args)) if isinstance(process.args, list) else str(process.args)
+
+
 def _finish(process: "subprocess.Popen[bytes]", patience_s: float = PATIENCE_S) -> Answer:
     begin_s = time.monotonic()
     try:
         out, said = process.communicate(timeout=patience_s)
     except subprocess.TimeoutExpired as error:
         process.kill()
-        raise DemoFailed(f"`{' '.join(map(str, process.args))}` has not ended within {patience_s:g} s") from error
+        raise DemoFailed(f"`{_words(process)}` has not ended within {patience_s:g} s") from error
     try:
         document = msgspec.json.decode(out) if out else {}
     except msgspec.DecodeError as error:
-        raise DemoFailed(f"`{' '.join(map(str, process.args))}` printed no JSON: {out[:200]!r}") from error
+        raise DemoFailed(f"`{_words(process)}` printed no JSON: {out[:200]!r}") from error
     return Answer(
         code=process.returncode,
         document=document,
