@@ -40,6 +40,7 @@ def scripted(**config):
     config = {"messages_per_s": 0, "tick_by_tick_gap_s": 0.0, **config}
     with running_gateway(**config) as gateway:
         gateway.call(lambda served: served.market.script(MES))
+        gateway.call(lambda served: served.market.book(MES).past() and None)  # before the clock runs, not while
         yield gateway
 
 
