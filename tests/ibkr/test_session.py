@@ -311,6 +311,9 @@ def test_a_burst_of_questions_stays_below_the_gateways_limit(gateway):
 
 def test_the_latency_is_told_each_second_of_the_wall(gateway):
     with connected(gateway) as session:
+        session.notice(0, "told while connecting")
+        time.sleep(0.6)  # until the run begins: no decision waits
+        session.pump(0)
         session.inputs.clear()
         session.loop.call_later(0.1, session.notice, 1, "a tick")
         session.pump(5)
@@ -320,6 +323,6 @@ def test_the_latency_is_told_each_second_of_the_wall(gateway):
             session.pump(0.02)
         samples = [event for event in session.inputs if isinstance(event, LatencySampled)]
         assert len(samples) in {1, 2}
-        assert samples[0].decision_us_p99 >= 200_000
+        assert 200_000 <= samples[0].decision_us_p99 < 600_000
         assert samples[0].loop_lag_us_max >= 90_000  # a timer of 0.1 s was due while the core decided
         assert not samples[0].modelled

@@ -165,7 +165,8 @@ class IbkrSession:
         """End the pump after this turn of the loop: something is there for the core."""
         if not self._woken:
             self._woken = True
-            self._meter.heard()
+            if self._timer.started:  # what connecting told waits for the run to begin, not for a decision
+                self._meter.heard()
         if self.loop.is_running():
             self.loop.stop()
 
