@@ -92,7 +92,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
 
     def observing(self, simulated: Broker) -> Broker:
         """Where nothing leaves: the simulated broker takes the orders, the connection tells the rest."""
-        return SessionBroker(self.session, simulated)
+        return SessionBroker(self.session, simulated, self.account.repeat)
 
     def sending(self, shadows: Broker, run_id: str, log_name: Callable[[], str], logged: Collection[str]) -> Broker:
         """The runner's broker where orders leave. `log_name` is the open log's; `shadows` has what is never sent.
@@ -114,7 +114,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
             self.session.notice(margin.code, f"the margin of one contract is not known: {margin.reason}", error=True)
         else:
             self.account.set_margin(margin.data)
-        return SessionBroker(self.session, orders)
+        return SessionBroker(self.session, orders, self.account.repeat)
 
     def close(self) -> None:
         """An orderly end of the connection."""

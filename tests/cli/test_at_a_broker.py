@@ -25,7 +25,7 @@ FAST = ("--clock", "feed", "--speed", "60")
 
 
 @pytest.fixture
-def gateway(run_main):
+def gateway():
     with running_gateway(seed=7, speed=SPEED, start_ns=OPEN_NS) as running:
         yield running
 

@@ -32,6 +32,11 @@ class Account:
         self._complete = False
         self._session.ib.client.reqAccountUpdates(True, self._session.account)
 
+    def repeat(self) -> None:
+        """Tell again what is known: a log that has begun since does not have it."""
+        self._told = None
+        self._tell(at_once=True)
+
     def set_margin(self, margin_per_contract_uusd: int) -> None:
         """What a what-if order said."""
         self._margin_uusd = margin_per_contract_uusd

@@ -1,7 +1,9 @@
 """One stream of inputs from a connection and from what stands behind it for orders, in the order of time."""
 
+from collections.abc import Callable
+
 from trading_bot.adapters.ibkr.session import IbkrSession
-from trading_bot.domain.effects import BrokerEffect
+from trading_bot.domain.effects import AskBroker, BrokerEffect
 from trading_bot.domain.events import Input
 from trading_bot.domain.ports import Broker
 from trading_bot.domain.units import TS_NEVER_NS
@@ -10,10 +12,14 @@ from trading_bot.domain.units import TS_NEVER_NS
 class SessionBroker:
     """A broker port over a connection's inputs and another broker: the exchange simulator, or the one that sends."""
 
-    def __init__(self, session: IbkrSession, orders: Broker) -> None:
-        """`orders` takes the effects. One that answers through the connection never has anything due itself."""
+    def __init__(self, session: IbkrSession, orders: Broker, on_question: Callable[[], None]) -> None:
+        """`orders` takes the effects. One that answers through the connection never has anything due itself.
+
+        `on_question` tells, whenever the core asks what is, what is known without asking: a new log begins so.
+        """
         self._session = session
         self._orders = orders
+        self._on_question = on_question
 
     @property
     def next_due_ns(self) -> int:
@@ -27,6 +33,8 @@ class SessionBroker:
 
     def dispatch(self, effect: BrokerEffect) -> None:
         """Carry an effect out."""
+        if isinstance(effect, AskBroker):
+            self._on_question()
         self._orders.dispatch(effect)
 
     def take(self, ts_ns: int) -> Input | None:
