@@ -55,6 +55,9 @@ class HandMarket:
     def forget(self, _client):
         pass
 
+    def ready(self):
+        pass
+
 
 class Wired(Client):
     """The gateway's end: frames are kept until they are told."""

@@ -70,6 +70,7 @@ def running_gateway(**config: Any) -> Iterator[RunningGateway]:
     async def main() -> None:
         gateway = Gateway(GatewayConfig(**config), lambda event, values: told.append((event, values)))
         await gateway.start()
+        gateway.market.ready()
         ready.set_result(RunningGateway(gateway, asyncio.get_running_loop(), told))
         await gateway.serve()
 

@@ -134,6 +134,7 @@ class Gateway:
         self.market.book(INSTRUMENTS[FIRST])
         await self.listen()
         if self.config.clock_from == "launch":
+            self.market.ready()
             self.clock.begin()
         self.start_task(self._pump())
 
@@ -256,6 +257,7 @@ class Gateway:
         client.client_id = client_id
         client.ready = True
         self.clients[client_id] = client
+        self.market.ready()
         self.clock.begin()
         self.tell("client_started", client_id=client_id, peer=client.peer, server_version=client.server_version)
 

@@ -78,6 +78,11 @@ class Market:
         """
         return self._place(instrument.underlying).book
 
+    def ready(self) -> None:
+        """Wait for what was before the start, a second at most: nobody shall wait for it once the clock runs."""
+        for place in self._places.values():
+            place.book.past()
+
     def advance(self, now_ns: int) -> None:
         """Take records up to `now_ns`: the desk sees each first, then subscribers."""
         for underlying, place in self._places.items():
