@@ -15,8 +15,9 @@ from trading_bot.adapters.ibkr.history import load_history
 from trading_bot.adapters.ibkr.trading_hours import check_hours, parse_hours
 from trading_bot.adapters.sim.market import SimFeed
 from trading_bot.domain.bars import unpack_bars
+from trading_bot.domain.broker_events import BrokerNotice
 from trading_bot.domain.config import BotConfig
-from trading_bot.domain.errors import SourceUnreachable, UsageError
+from trading_bot.domain.errors import UsageError
 from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.units import NS_PER_S
 
@@ -81,15 +82,15 @@ def test_fewer_sessions_or_none_when_so_configured(place):
     assert with_sessions(0) == []
 
 
-def test_a_broker_that_gives_no_history_is_told_with_what_to_do():
+def test_a_broker_that_gives_no_history_leaves_the_signals_cold_and_is_told():
     with running_gateway(seed=SEED) as gateway, connected(gateway, speed=1.0) as session:
         bound = resolve(session, MES, "", date(2026, 11, 25))
         quick = msgspec.structs.replace(CONFIG, ibkr=msgspec.structs.replace(CONFIG.ibkr, history_timeout_s=1.0))
         gateway.call(lambda real: real.scenario.do("stall"))
-        with pytest.raises(
-            SourceUnreachable, match=r"no history of MESZ6 \(no answer within 1 s\).*history_sessions = 0"
-        ):
-            load_history(session, bound, MES, quick, TABLE)
+        assert load_history(session, bound, MES, quick, TABLE) == []
+        notice = next(event for event in session.inputs if isinstance(event, BrokerNotice))
+    assert notice.error
+    assert notice.text == ("the broker gives no history of MESZ6 (no answer within 1 s): 0 bars warm the signals up")
 
 
 # --- trading hours ---------------------------------------------------------------------------------------------------

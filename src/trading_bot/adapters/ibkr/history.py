@@ -9,7 +9,6 @@ from trading_bot.adapters.ibkr.contracts import BoundContract
 from trading_bot.adapters.ibkr.session import IbkrSession
 from trading_bot.domain.bars import MinuteBar
 from trading_bot.domain.config import BotConfig
-from trading_bot.domain.errors import SourceUnreachable
 from trading_bot.domain.events import HistoryLoaded
 from trading_bot.domain.instruments import POINTS_E9, Instrument
 from trading_bot.domain.units import NS_PER_S
@@ -25,8 +24,8 @@ def load_history(
 ) -> list[HistoryLoaded]:
     """Bars of the last sessions and of the one under way, closed before now, as inputs.
 
-    Raises:
-        SourceUnreachable: the broker does not answer.
+    What the broker does not give is told and missing: the signals that need it are None until they are warm, and what
+    is None is never traded.
     """
     count = config.ibkr.history_sessions
     now_ns = session.stamp()
@@ -38,7 +37,7 @@ def load_history(
     left = count + 1
     while left > 0:
         days = min(left, _DAYS_A_REQUEST)
-        rows = _ask(session, bound, end, days, config, more=bool(bars))
+        rows = _ask(session, bound, end, days, config, have=len(bars))
         if not rows:
             break
         found = {bar.ts_open_ns: bar for bar in _bars(rows, instrument)}
@@ -55,10 +54,8 @@ def load_history(
     return history_events((SessionBars(date, source, tuple(sessions[date])) for date in newest), now_ns)
 
 
-def _ask(
-    session: IbkrSession, bound: BoundContract, end: str, days: int, config: BotConfig, *, more: bool
-) -> list[Any]:
-    """Bars of some sessions up to `end`. `more`: there are later ones already, so that the past may have ended."""
+def _ask(session: IbkrSession, bound: BoundContract, end: str, days: int, config: BotConfig, *, have: int) -> list[Any]:
+    """Bars of some sessions up to `end`; `have` later ones are known already, so that the past may have ended."""
     answer = session.ask(
         session.ib.reqHistoricalDataAsync(
             bound.contract,
@@ -74,14 +71,12 @@ def _ask(
         ),
         config.ibkr.history_timeout_s,
     )
-    if isinstance(answer, Unknown) and answer.code == _NO_DATA and more:
-        return []
-    if isinstance(answer, Unknown):
-        raise SourceUnreachable(
-            f"the broker gives no history of {bound.local_symbol} ({answer.reason}); try again in a minute, or set "
-            "ibkr.history_sessions = 0 to start cold"
-        )
-    return list(answer.data)
+    if not isinstance(answer, Unknown):
+        return list(answer.data)
+    if answer.code != _NO_DATA or not have:
+        text = f"the broker gives no history of {bound.local_symbol} ({answer.reason}): {have} bars warm the signals up"
+        session.notice(answer.code, text, error=True)
+    return []
 
 
 def _stamp(row: Any) -> str:
@@ -96,6 +91,8 @@ def _bars(rows: list[Any], instrument: Instrument) -> Iterator[MinuteBar]:
         prices = (row.open, row.high, row.low, row.close)
         opened, high, low, close = (round(price * POINTS_E9 / instrument.tick_size_e9) for price in prices)
         volume = int(row.volume)
-        mean_ticks_e4 = round(row.average * _E4 * POINTS_E9 / instrument.tick_size_e9)
+        # Some bars come without a mean price: then the middle of the bar stands for it.
+        mean = row.average if row.low <= row.average <= row.high else (row.high + row.low) / 2
+        mean_ticks_e4 = round(mean * _E4 * POINTS_E9 / instrument.tick_size_e9)
         notional = (mean_ticks_e4 * volume + _E4 // 2) // _E4
         yield MinuteBar(round(row.date.timestamp()) * NS_PER_S, opened, high, low, close, volume, notional)
