@@ -29,7 +29,11 @@ class Answers:
         self.sent.append(effect)
 
     def take(self, ts_ns):
-        return BrokerNotice(ts_ns=self.due_ns.pop(0), code=1, text="answer") if self.next_due_ns <= ts_ns else None
+        return (
+            BrokerNotice(ts_ns=self.due_ns.pop(0), code=1, text="answer", error=False)
+            if self.next_due_ns <= ts_ns
+            else None
+        )
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def session():
 
 
 def told(session, ts_ns, text):
-    session.inputs.append(BrokerNotice(ts_ns=ts_ns, code=0, text=text))
+    session.inputs.append(BrokerNotice(ts_ns=ts_ns, code=0, text=text, error=False))
 
 
 def test_inputs_come_in_the_order_of_time_and_not_before_they_are_due(session):
