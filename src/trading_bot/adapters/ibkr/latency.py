@@ -68,9 +68,10 @@ class LatencyTimer:
         self._count = 0
 
     def start(self) -> None:
-        """Measure from now on."""
-        self.started = True
-        self._again()
+        """Measure from now on; once."""
+        if not self.started:
+            self.started = True
+            self._again()
 
     def _again(self) -> None:
         due_s = self._loop.time() + _LAG_EVERY_S

@@ -177,8 +177,7 @@ class IbkrSession:
         """
         self._meter.decided()
         asyncio.set_event_loop(self.loop)  # one of the libraries asks for it by that name
-        if not self._timer.started:
-            self._timer.start()
+        self._timer.start()
         if self._woken or timeout_s <= 0:
             self._turn()
         else:
@@ -305,8 +304,7 @@ class IbkrSession:
             transport.abort()
 
     async def _handshake(self) -> None:
-        settings = self.settings
-        place = f"{settings.host}:{settings.port}"
+        settings, place = self.settings, f"{self.settings.host}:{self.settings.port}"
         self.hang_up()  # what may be left of the connection before
         await asyncio.sleep(0)
         self._refused = self.loop.create_future()
@@ -384,8 +382,8 @@ class IbkrSession:
 
     def _on_hung_up(self, reason: str) -> None:
         self._on_refusal(
-            f"{self.settings.host}:{self.settings.port} closed the connection before the handshake was over"
-            f"{f' ({reason})' if reason else ''}: is the API enabled there, and this address trusted (docs/ibkr.md)?"
+            f"{self.settings.host}:{self.settings.port} closed the connection before the handshake was over "
+            f"({reason or 'without a word'}): is the API enabled there, and this address trusted (docs/ibkr.md)?"
         )
 
     def _on_refusal(self, reason: str) -> None:
