@@ -233,7 +233,9 @@ def _check_account(account: str, mode: str, fast: float | None) -> None:
             "log in as the paper user, or name a paper --account"
         )
     if mode == "LIVE" and paper:
-        raise UsageError(f"--mode LIVE with account {account}: that is a paper account; use --mode PAPER")
+        raise UsageError(
+            f"--mode LIVE with account {account}: that is a paper account; nothing was sent. Use --mode PAPER"
+        )
     if fast is not None and not account.startswith(SIMULATED):
         raise UsageError(
             f"--clock feed with account {account}: only a gateway simulator's account ({SIMULATED}...) has a clock of "

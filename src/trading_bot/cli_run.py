@@ -139,7 +139,10 @@ def _check_orders_may_leave(mode: str, symbol: str, asked: Asked) -> None:
         raise UsageError(f"{symbol} is for research only; --mode {mode} refuses it")
     if mode == "PAPER":
         if asked.account is not None and not asked.account.startswith(PAPER_ACCOUNT):
-            raise UsageError(f"--mode PAPER with account {asked.account}: paper account ids start with {PAPER_ACCOUNT}")
+            raise UsageError(
+                f"--mode PAPER with account {asked.account}: paper account ids start with {PAPER_ACCOUNT}, this is a live "
+                "one; nothing was sent. Name the paper account with --account"
+            )
         if asked.arm:
             raise UsageError("--arm lets real orders leave and belongs to --mode LIVE, found --mode PAPER")
         return
@@ -148,7 +151,9 @@ def _check_orders_may_leave(mode: str, symbol: str, asked: Asked) -> None:
     if asked.account is None:
         raise UsageError("--mode LIVE needs --account ID, so that no other account can be traded by mistake")
     if asked.account.startswith(PAPER_ACCOUNT):
-        raise UsageError(f"--mode LIVE with account {asked.account}: that is a paper account; use --mode PAPER")
+        raise UsageError(
+            f"--mode LIVE with account {asked.account}: that is a paper account; nothing was sent. Use --mode PAPER"
+        )
 
 
 def _port(*, live: bool) -> int:

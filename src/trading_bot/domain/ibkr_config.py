@@ -26,9 +26,6 @@ class IbkrConfig(Section, frozen=True):
     ] = 16.0
     stale_s: Annotated[float, within(1, 600), unit("s", "without a tick in an open session: data do not flow")] = 10.0
     probe_every_s: Annotated[float, within(1, 600), unit("s", "the gateway is asked for its time this often")] = 10.0
-    reconcile_every_s: Annotated[
-        float, within(5, 600), unit("s", "position, orders and executions are compared this often")
-    ] = 30.0
     messages_per_s_max: Annotated[int, within(5, 50), unit("1/s", "sent to the gateway, all kinds together")] = 45
     messages_reserved: Annotated[int, within(1, 40), unit("1/s", "of them for cancels, stops and exits alone")] = 15
 
