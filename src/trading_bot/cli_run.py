@@ -140,8 +140,8 @@ def _check_orders_may_leave(mode: str, symbol: str, asked: Asked) -> None:
     if mode == "PAPER":
         if asked.account is not None and not asked.account.startswith(PAPER_ACCOUNT):
             raise UsageError(
-                f"--mode PAPER with account {asked.account}: paper account ids start with {PAPER_ACCOUNT}, this is a live "
-                "one; nothing was sent. Name the paper account with --account"
+                f"--mode PAPER with account {asked.account}: paper account ids start with {PAPER_ACCOUNT}, this is a "
+                "live one; nothing was sent. Name the paper account with --account"
             )
         if asked.arm:
             raise UsageError("--arm lets real orders leave and belongs to --mode LIVE, found --mode PAPER")

@@ -5,7 +5,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from trading_bot.adapters.gateway.wire import Fields, NoFrame, Splitter, encode
 
@@ -133,8 +133,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A socket was accepted."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
         if not self._host.joined(self):
             self.abort()
 

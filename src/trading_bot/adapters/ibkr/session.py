@@ -55,10 +55,10 @@ class IbkrSession:
     def __init__(self, settings: IbkrSettings, *, speed: float | None = None) -> None:
         """`speed` None: the system's clock; else the gateway's, which runs that fast (a gateway simulator)."""
         self.settings = settings
-        self.lib = library()
         # Not uvloop: entering its run_forever costs six times as much, and the pump enters it for each packet.
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
+        self.lib = library()  # which asks for the current loop when it is first imported
         self.ib: Any = self.lib.IB()
         self.ib.RaiseRequestErrors = True  # else an error reads as an empty answer
         self._request_error: Any = part("wrapper").RequestError
