@@ -189,7 +189,10 @@ def test_a_taken_client_id_ends_with_3(bot, gateway):
         ),
         (("--mode", "LIVE", "--account", "U123"), ("must be armed", "--arm")),
         (("--mode", "LIVE", "--arm"), ("--mode LIVE needs --account",)),
-        (("--mode", "LIVE", "--arm", "--account", "DUSIM1"), ("that is a paper account; nothing was sent. Use --mode PAPER",)),
+        (
+            ("--mode", "LIVE", "--arm", "--account", "DUSIM1"),
+            ("that is a paper account; nothing was sent. Use --mode PAPER",),
+        ),
         (("--mode", "OBSERVE", "--arm"), ("--arm", "belongs to --mode LIVE")),
         (("--account", "DU77", *FAST), ("--clock feed with account DU77", "leave --clock and --speed out")),
     ],
