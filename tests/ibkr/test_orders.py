@@ -12,7 +12,7 @@ from trading_bot.adapters.ibkr.link_state import LinkState
 from trading_bot.adapters.ibkr.references import Reference, log_tag
 from trading_bot.domain import effects, events, trade_events
 from trading_bot.domain.broker_events import BrokerNotice, CommissionReported, OrderUncertain
-from trading_bot.domain.orders import Leg
+from trading_bot.domain.orders import Leg, Side
 
 FILLED, WORKING, CANCELLED = trade_events.OrderFilled, trade_events.OrderWorking, events.OrderCancelled
 
@@ -77,6 +77,34 @@ def test_an_exit_joins_the_group_of_the_stop(world):
     stop, leave = requests(world)["S"], requests(world)["X"]
     assert (leave.oca_group, leave.oca_type) == (stop.oca_group, stop.oca_type)
     assert (leave.tif, leave.outside_rth, leave.account, leave.parent_id) == ("DAY", True, "DUSIM1", 0)
+
+
+def test_an_exit_decided_before_the_fill_of_the_stop_was_heard_is_not_sent_alone(world):
+    """Outside the group, which has ended, it would open a position (make demo, an exit a tick before the stop)."""
+    world.enter()
+    before_ns = world.now_ns
+    world.wait(1)
+    world.trade(TICKS - 8)
+    world.quote(TICKS - 9)
+    world.wait(200)
+    assert (len(world.of(FILLED, Leg.STOP)), world.real_position) == (1, 0)
+    late = effects.PlaceExit(ts_ns=before_ns, order_id=ID, side=Side.SELL, qty=1, limit_ticks=TICKS - 12, cause="test")
+    world.dispatch(late)
+    world.wait(200)
+    assert (world.real_position, world.live()) == (0, [])
+    assert [event.leg for event in world.of(trade_events.RequestRefused)] == [Leg.EXIT]
+    assert "X" not in requests(world)
+
+
+def test_an_exit_decided_after_the_fill_is_sent(world):
+    """One that closes what two fills have flipped."""
+    world.enter()
+    world.trade(TICKS - 8)
+    world.quote(TICKS - 9)
+    world.wait(200)
+    world.leave(side=Side.BUY)
+    world.wait(200)
+    assert requests(world)["X"].action == "BUY"
 
 
 def test_a_moved_stop_keeps_its_terms(world):

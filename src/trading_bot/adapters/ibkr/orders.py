@@ -61,6 +61,7 @@ class IbkrBroker:
         self._tag_of = tag_of
         self._shadows = shadows
         self._why_not = why_not
+        self._closed_ns: dict[ClientOrderId, int] = {}  # when the last fill of a stop, target or exit was told
         self._form = OrderForm(session.lib, session.account, instrument)
         self._index = OrderIndex(session.settings.client_id, lambda: tag_of(session.stamp()))
         ledger = FillLedger(instrument.commission_round_trip_uusd // 2)
@@ -159,6 +160,11 @@ class IbkrBroker:
         reference = self._reference(effect.order_id, Leg.EXIT, effect.ts_ns)
         working = self._index.legs.get(str(reference))
         member = self._member(effect.order_id, effect.side)
+        if member is None and self._closed_ns.get(effect.order_id, 0) > effect.ts_ns:
+            # What would close the position has closed it, and the core decided before it heard so: alone, outside the
+            # group that has ended, this exit would open one.
+            self._refused(effect.order_id, Leg.EXIT)
+            return
         if working is not None:
             self._write_cancel(working)
         form = self._form.exit(effect, reference, member)
@@ -250,6 +256,8 @@ class IbkrBroker:
     def _tell(self, inputs: Iterable[Input]) -> None:
         for event in inputs:
             self._session.tell(event)
+            if isinstance(event, trade_events.OrderFilled) and event.leg is not Leg.ENTRY:
+                self._closed_ns[event.order_id] = self._session.inputs[-1].ts_ns
         self._arm()
         if self._index.surprised:
             self._index.surprised = False
