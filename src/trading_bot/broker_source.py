@@ -44,6 +44,8 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     session: IbkrSession
     instrument: Instrument
     bound: BoundContract
+    market: Instrument  # whose market is seen: the traded one's, or the signal instrument's
+    seen: BoundContract
     feed: IbkrFeed
     link: Link
     account: Account
@@ -58,7 +60,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             SourceUnreachable: the broker does not answer.
         """
-        loaded = load_history(self.session, self.bound, self.instrument, self.config, self.table)
+        loaded = load_history(self.session, self.seen, self.market, self.config, self.table)
         if loaded:
             *_, newest = unpack_bars(loaded[-1].bars)
             self.feed.set_anchor(newest.close_ticks)
@@ -87,7 +89,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     def start(self) -> None:
         """Ask for the streams and the account's values; from here on the connection is watched and repaired."""
         wait_s = self.config.ibkr.resubscribe_wait_s
-        self.link.start(Subscriptions(self.session, self.bound.contract, wait_s, self.feed.set_request_ids))
+        self.link.start(Subscriptions(self.session, self.seen.contract, wait_s, self.feed.set_request_ids))
         self.account.request()
 
     def observing(self, simulated: Broker) -> Broker:
@@ -165,7 +167,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         bound = bind(session, instrument, config, today=today)
         for sentence in (*check_hours(bound, table, now_ns), *_told(bound, today, config)):
             session.notice(0, sentence, error=True)
-        _check_signal(session, config, today)
+        market, seen = _signal(session, instrument, bound, config, today)
         description = {
             "market": "ibkr",
             "library": session.lib.__name__,
@@ -175,9 +177,10 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
             "expiry": bound.expiry,
             "account": session.account,
             "client_id": options.client_id,
+            "seen": seen.local_symbol,
             "speed": session.clock.speed,
         }
-        feed = IbkrFeed(session, instrument, description)
+        feed = IbkrFeed(session, market, description)
         link.on_data_type.append(lambda data_type: feed.set_delayed(delayed=data_type not in {LIVE, UNKNOWN}))
         account = Account(session)
         link.on_reconnected.append(account.request)
@@ -186,6 +189,8 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         session=session,
         instrument=instrument,
         bound=bound,
+        market=market,
+        seen=seen,
         feed=feed,
         link=link,
         account=account,
@@ -261,18 +266,25 @@ def _told(bound: BoundContract, today: date, config: BotConfig) -> Iterator[str]
         )
 
 
-def _check_signal(session: IbkrSession, config: BotConfig, today: date) -> None:
-    """Resolve and check `ibkr.signal_instrument`, so that a wrong one is known at the start.
+def _signal(
+    session: IbkrSession, traded: Instrument, bound: BoundContract, config: BotConfig, today: date
+) -> tuple[Instrument, BoundContract]:
+    """Whose market is seen: `ibkr.signal_instrument`, resolved and checked as the traded one is, or that one itself.
 
     Raises:
-        SourceUnreachable, UsageError: as for the traded one.
+        SourceUnreachable, UsageError: as for the traded one; or its prices are not the traded one's.
     """
     symbol = config.ibkr.signal_instrument
-    if symbol:
-        bound = resolve(session, instrument_by_symbol(symbol), "", today)
-        session.notice(
-            0, f"signal instrument {symbol} is {bound.local_symbol} (conId {bound.con_id}); its ticks are not recorded"
+    if not symbol or symbol == traded.symbol:
+        return traded, bound
+    market = instrument_by_symbol(symbol)
+    if (market.underlying, market.tick_size_e9) != (traded.underlying, traded.tick_size_e9):
+        raise UsageError(
+            f"ibkr.signal_instrument {symbol} is {market.underlying} in ticks of {market.tick_size_points:g}, the "
+            f"traded {traded.symbol} is {traded.underlying} in ticks of {traded.tick_size_points:g}: they need the "
+            "same prices, as ES and MES have"
         )
+    return market, resolve(session, market, "", today)
 
 
 def _tag(run_id: str, log_name: str) -> str:

@@ -144,6 +144,7 @@ def _at_broker(source: Source) -> dict[str, Any]:
         "expiry": broker.bound.expiry,
         "wall_speed_e3": round(broker.speed * 1_000),
         "gates_real": True,
+        "signal_instrument": broker.market if broker.market is not broker.instrument else None,
     }
 
 

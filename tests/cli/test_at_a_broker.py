@@ -14,10 +14,12 @@ import pytest
 from tests.ibkr.rig import connected
 from trading_bot.adapters.gateway.background import running_gateway
 from trading_bot.core.event_log import LogReader, MessageFrame
+from trading_bot.core.log_walk import TickSpan
 from trading_bot.core.replay import session_logs
 from trading_bot.domain import log_records
 from trading_bot.domain.events import HistoryLoaded, InstrumentBound, LinkStatus
 from trading_bot.domain.instruments import INSTRUMENTS
+from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD
 
 OPEN_NS = 1_795_617_000_000_000_000  # 2026-11-25T14:30:00Z, the regular open
 SPEED = 60.0
@@ -76,6 +78,17 @@ def records(log_path):
                     yield log_records.decode(item.payload)
 
 
+def instruments_seen(log_path):
+    """Ids that the market records of a run carry."""
+    found = set()
+    for log in session_logs(log_path):
+        with LogReader(log) as reader:
+            for item in reader.spans():
+                if isinstance(item, TickSpan):
+                    found |= {row[5] for row in TICK_RECORD.iter_unpack(item.buffer[: item.count * FRAME_ALIGN])}
+    return found
+
+
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
@@ -99,6 +112,28 @@ def test_observe_decides_on_the_brokers_market_and_sends_nothing(bot, gateway, r
     assert "WARM_UP" not in summary["skips_by_reason"]
     code, out, _ = run_main("replay", summary["log_path"], "--json")
     assert code == 0, out
+
+
+def test_es_is_seen_and_mes_is_traded(bot, gateway, run_main, tmp_path):
+    (tmp_path / "bot.toml").write_text('[ibkr]\nsignal_instrument = "ES"\n')
+    arguments = ("--mode", "PAPER", "--account", "DUSIM1", *FAST, "--duration", "12", "--config", "bot.toml")
+    code, summary = bot(*arguments)
+    assert code == 0, summary
+    assert summary["instrument"] == "MES"
+    log = tmp_path / summary["log_path"]
+    assert instruments_seen(log) == {INSTRUMENTS["ES"].id}
+    mes = gateway.call(lambda real: real.contracts.front(INSTRUMENTS["MES"]).con_id)
+    orders = gateway.call(lambda real: [order.request for order in real.desk._orders.values()])
+    assert all(order.contract.con_id == mes for order in orders)
+    assert position_at(gateway) == 0
+    code, out, _ = run_main("replay", summary["log_path"], "--json")
+    assert code == 0, out
+
+
+def test_a_signal_instrument_with_other_prices_ends_with_2(bot, gateway, tmp_path):
+    (tmp_path / "bot.toml").write_text('[ibkr]\nsignal_instrument = "MNQ"\n')
+    refused(bot("--config", "bot.toml"), 2, "ibkr.signal_instrument MNQ is NDX", "the same prices")
+    assert orders_at(gateway) == []
 
 
 def test_paper_ends_flat_with_every_order_of_ours_at_the_broker(bot, gateway, run_main):

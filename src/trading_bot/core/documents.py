@@ -25,6 +25,7 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     `expiry` (YYYYMMDD) are the contract's at the broker, 0 for a file or a simulator. `wall_speed_e3` is market time in
     thousandths of wall time: above 1000 only for a gateway simulator that runs fast, where broker deadlines and naked
     time count in wall time. `gates_real`: link, account, position and latency come from an adapter, not modelled.
+    `signal_instrument` is the one whose market is seen where it is not the traded one: both have the same prices.
     """
 
     config: BotConfig
@@ -41,12 +42,18 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     expiry: int = 0
     wall_speed_e3: int = 1_000
     gates_real: bool = False
+    signal_instrument: Instrument | None = None
 
     @classmethod
     def default(cls) -> "RunDocuments":
         """The default configuration with no template and no calendar: observes and decides nothing."""
         config = BotConfig()
         return cls(config=config, templates={}, instrument=instrument_by_symbol(config.run.instrument))
+
+    @property
+    def market_instrument(self) -> Instrument:
+        """The instrument of the market data: the traded one, unless signals come from another."""
+        return self.signal_instrument or self.instrument
 
     @property
     def config_hash(self) -> str:

@@ -91,6 +91,7 @@ class State:
                 days,
                 resolution_ns=documents.resolution_ns,
                 maps=documents.maps,
+                market_id=documents.market_instrument.id,
             ),
         )
         self.decisions = DecisionEngineV2(config, documents.templates, instrument)

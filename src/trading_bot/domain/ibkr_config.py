@@ -12,7 +12,7 @@ class IbkrConfig(Section, frozen=True):
         str, unit("name", "local symbol (MESZ6) or expiry month (202612); empty: the volume leader, by the roll rule")
     ] = ""
     signal_instrument: Annotated[
-        str, unit("symbol", "resolved and checked at the start; its ticks are not recorded")
+        str, unit("symbol", "its market is seen and recorded in place of the traded one's (ES for MES); empty: none")
     ] = ""
     connect_timeout_s: Annotated[float, within(1, 120), unit("s", "for the handshake, whole")] = 10.0
     request_timeout_s: Annotated[float, within(0.5, 120), unit("s", "an answer later than this is Unknown")] = 4.0

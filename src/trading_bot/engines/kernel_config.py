@@ -113,8 +113,11 @@ def compile_kernel_config(
     *,
     resolution_ns: int,
     maps: Mapping[str, CalibrationMap] = MappingProxyType({}),
+    market_id: int | None = None,
 ) -> KernelConfig:
     """Everything the kernel depends on. `resolution_ns` is that of the feed's event stamps, `maps` are by template.
+
+    `market_id` is the id the market data carry, None where they are the traded instrument's.
 
     Raises:
         ConfigError: too many templates, an unknown signal, a day with two breaks.
@@ -123,7 +126,7 @@ def compile_kernel_config(
         raise ConfigError(f"{len(templates)} templates found, at most {TEMPLATES_MAX} are possible")
     quality, costs = config.quality, config.costs
     return KernelConfig(
-        instrument_id=instrument.id,
+        instrument_id=instrument.id if market_id is None else market_id,
         resolution_ns=resolution_ns,
         anchor_rth=config.session.kind == "rth",
         sessions=compile_sessions(days),
