@@ -168,19 +168,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         for sentence in (*check_hours(bound, table, now_ns), *_told(bound, today, config)):
             session.notice(0, sentence, error=True)
         market, seen = _signal(session, instrument, bound, config, today)
-        description = {
-            "market": "ibkr",
-            "library": session.lib.__name__,
-            "server_version": session.server_version,
-            "contract": bound.local_symbol,
-            "con_id": bound.con_id,
-            "expiry": bound.expiry,
-            "account": session.account,
-            "client_id": options.client_id,
-            "seen": seen.local_symbol,
-            "speed": session.clock.speed,
-        }
-        feed = IbkrFeed(session, market, description)
+        feed = IbkrFeed(session, market, _description(session, bound, seen))
         link.on_data_type.append(lambda data_type: feed.set_delayed(delayed=data_type not in {LIVE, UNKNOWN}))
         account = Account(session)
         link.on_reconnected.append(account.request)
@@ -199,6 +187,22 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         speed=session.clock.speed,
         arming=arming,
     )
+
+
+def _description(session: IbkrSession, bound: BoundContract, seen: BoundContract) -> dict[str, Any]:
+    """What the log says of the feed."""
+    return {
+        "market": "ibkr",
+        "library": session.lib.__name__,
+        "server_version": session.server_version,
+        "contract": bound.local_symbol,
+        "con_id": bound.con_id,
+        "expiry": bound.expiry,
+        "account": session.account,
+        "client_id": session.settings.client_id,
+        "seen": seen.local_symbol,
+        "speed": session.clock.speed,
+    }
 
 
 def _armed(options: RunOptions, session: IbkrSession, table: SessionTable) -> Arming | None:
