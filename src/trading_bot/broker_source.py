@@ -33,6 +33,7 @@ from trading_bot.domain.units import NS_PER_S, iso_from_ns
 from trading_bot.engines.session import SessionTable, continuous_trading
 
 _OUTSIDE_RTH: Final = 4
+_CLOCK_S: Final = 5.0  # sessions and deadlines go by this machine's clock; the gateway's has whole seconds
 _BEHIND_NS: Final = 60 * NS_PER_S  # a clock that was set back by less holds the run up so long
 PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id (specification 13)
 SIMULATED: Final = "DUSIM"  # accounts of a gateway simulator, whose time may run fast
@@ -165,7 +166,8 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         now_ns = session.stamp()
         today = _trade_date(table, now_ns)
         bound = bind(session, instrument, config, today=today)
-        for sentence in (*check_hours(bound, table, now_ns), *_told(bound, today, config)):
+        sentences = (*_clock_differs(session, fast), *check_hours(bound, table, now_ns), *_told(bound, today, config))
+        for sentence in sentences:
             session.notice(0, sentence, error=True)
         market, seen = _signal(session, instrument, bound, config, today)
         feed = IbkrFeed(session, market, _description(session, bound, seen))
@@ -258,6 +260,20 @@ def _trade_date(table: SessionTable, ts_ns: int) -> date:
     if day is None:
         return datetime.fromtimestamp(ts_ns / NS_PER_S, tz=UTC).date()
     return date(day.trade_date // 10_000, day.trade_date // 100 % 100, day.trade_date % 100)
+
+
+def _clock_differs(session: IbkrSession, fast: float | None) -> Iterator[str]:
+    """What a person should know about the clocks: the bot's sessions go by its own."""
+    answer = None if fast is not None else session.ask(session.current_time())
+    if answer is None or isinstance(answer, Unknown):
+        return
+    ahead_s = answer.data - session.stamp() / NS_PER_S
+    if abs(ahead_s) > _CLOCK_S:
+        where = "ahead of" if ahead_s > 0 else "behind"
+        yield (
+            f"the gateway's clock is {abs(ahead_s):.0f} s {where} this machine's: set this one "
+            "right (NTP); beside gateway-sim give --clock feed and its --speed"
+        )
 
 
 def _told(bound: BoundContract, today: date, config: BotConfig) -> Iterator[str]:

@@ -112,8 +112,13 @@ def download(
     overrides = {} if instrument is None else {"run.instrument": instrument}
     loaded = load_config(asked.config, environment=process_environment(), overrides=overrides)
     place: dict[str, Any] = {"host": host, "port": port, "client_id": client_id, "account": account}
-    with progress_bar(wanted=not as_json) as on_progress:
-        done = _download(loaded.config, place, out, _KINDS[what], (begin_s, end_s), on_progress)
+    try:
+        with progress_bar(wanted=not as_json) as on_progress:
+            done = _download(loaded.config, place, out, _KINDS[what], (begin_s, end_s), on_progress)
+    except KeyboardInterrupt:
+        if not asked.as_json:
+            typer.echo(f"what has come is kept in {out}; the same command goes on from there", err=True)
+        raise
     if asked.as_json:
         write_json(done)
         return

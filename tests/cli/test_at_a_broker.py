@@ -17,6 +17,7 @@ from trading_bot.core.event_log import LogReader, MessageFrame
 from trading_bot.core.log_walk import TickSpan
 from trading_bot.core.replay import session_logs
 from trading_bot.domain import log_records
+from trading_bot.domain.broker_events import BrokerNotice
 from trading_bot.domain.events import HistoryLoaded, InstrumentBound, LinkStatus
 from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD
@@ -134,6 +135,13 @@ def test_a_signal_instrument_with_other_prices_ends_with_2(bot, gateway, tmp_pat
     (tmp_path / "bot.toml").write_text('[ibkr]\nsignal_instrument = "MNQ"\n')
     refused(bot("--config", "bot.toml"), 2, "ibkr.signal_instrument MNQ is NDX", "the same prices")
     assert orders_at(gateway) == []
+
+
+def test_a_clock_that_differs_from_the_gateways_is_told(bot, tmp_path):
+    code, summary = bot("--account", "DUSIM1", "--duration", "1")
+    assert code == 0, summary
+    told = [record.text for record in records(tmp_path / summary["log_path"]) if isinstance(record, BrokerNotice)]
+    assert any("the gateway's clock is" in text and "--clock feed" in text for text in told), told
 
 
 def test_paper_ends_flat_with_every_order_of_ours_at_the_broker(bot, gateway, run_main):
