@@ -362,14 +362,25 @@ def _only_bot(data_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def _orderly_signals(runner: BotRunner) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for an orderly end; the signal handlers of before come back afterwards."""
+    """SIGINT and SIGTERM ask for an orderly end, a second one ends at once; later the handlers of before come back.
+
+    Raises:
+        Halted: the second one came, while what is open was not yet known to be closed.
+    """
 
     def ask(number: int, _frame: object) -> None:
+        if runner.stop_asked is not None:
+            raise KeyboardInterrupt  # what the event loop lets pass
         runner.stop_asked = signal.Signals(number).name
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise Halted(
+            "ended by a second signal before the broker had confirmed what is open: look at position and orders there; "
+            "the same command goes on with this run's log"
+        ) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

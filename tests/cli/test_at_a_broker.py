@@ -316,3 +316,24 @@ def test_a_run_is_not_continued_before_its_end_or_by_another_client(gateway, tmp
         early = continued(tmp_path, earlier)
         out, _ = early.communicate(timeout=30)
     refused((early.returncode, json.loads(out)), 2, "ends at 2026-11-25T14:3", "choose another --data-dir")
+
+
+def test_a_second_signal_ends_a_bot_that_waits_for_a_broker_that_is_gone(gateway, tmp_path):
+    waiting = continued(tmp_path, gateway, "--mode", "PAPER")
+    try:
+        deadline_s = time.monotonic() + 30
+        while not heard(gateway, "client_started"):
+            assert time.monotonic() < deadline_s, "not connected within half a minute"
+            time.sleep(0.05)
+        time.sleep(3)
+        gateway.call(lambda real: real.scenario.do("refuse_connections"))
+        gateway.call(lambda real: real.scenario.do("drop_clients"))
+        time.sleep(0.5)
+        waiting.send_signal(signal.SIGTERM)
+        time.sleep(2)
+        assert waiting.poll() is None, "unknown is not flat"
+        waiting.send_signal(signal.SIGTERM)
+        out, _ = waiting.communicate(timeout=20)
+    finally:
+        waiting.kill()
+    refused((waiting.returncode, json.loads(out)), 5, "second signal", "look at position and orders")
