@@ -377,10 +377,10 @@ def _orderly_signals(runner: BotRunner) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise Halted(
-            "ended by a second signal before the broker had confirmed what is open: look at position and orders there; "
-            "the same command goes on with this run's log"
-        ) from error
+        text = (
+            "ended by a second signal before the broker had confirmed what is open: look at position and orders there"
+        )
+        raise Halted(f"{text}; the same command goes on with this run's log") from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
