@@ -148,3 +148,44 @@ def test_a_message_from_outside_outlives_a_process_that_begins_cold():
     receive("other", "REFUSED", START_NS)
     held = player.facts.carried.context.held
     assert [(row.name, row.value, row.expires_ns) for row in held] == [("risk", 3.0, START_NS + 60 * NS_PER_S)]
+
+
+GONE = {
+    "refused": lambda world, order_id, leg: events.OrderRejected(
+        ts_ns=world.now_ns, order_id=order_id, code=201, text="no", leg=leg
+    ),
+    "cancelled": lambda world, order_id, leg: events.OrderCancelled(ts_ns=world.now_ns, order_id=order_id, leg=leg),
+}
+
+
+@pytest.mark.parametrize("leg", [Leg.STOP, Leg.TARGET])
+@pytest.mark.parametrize("how", GONE)
+def test_an_entry_that_loses_a_child_before_it_fills_is_withdrawn(world, how, leg):
+    """Three live legs or none (EX05)."""
+    order_id = world.place().order.order_id
+    cancel = only(world.apply(GONE[how](world, order_id, leg)), CancelOrder)
+    assert (cancel.order_id, cancel.leg) == (order_id, Leg.ENTRY)
+    assert not of(world.apply(GONE[how](world, order_id, leg)), CancelOrder)
+
+
+@pytest.mark.parametrize(("leg", "exits"), [(Leg.STOP, [None]), (Leg.TARGET, [])])
+def test_what_fills_without_a_stop_to_come_is_left_at_once(world, leg, exits):
+    """Not after the deadline in which a stop may still appear: this one will not."""
+    order = world.place().order
+    world.apply(GONE["refused"](world, order.order_id, leg))
+    results = world.apply(
+        OrderFilled(
+            ts_ns=world.now_ns,
+            order_id=order.order_id,
+            leg=Leg.ENTRY,
+            side=order.side,
+            qty=1,
+            price_ticks=order.limit_ticks,
+            remaining=0,
+            final=True,
+            commission_uusd=1_250_000,
+            exec_id="e1",
+            hypothetical=True,
+        )
+    )
+    assert [effect.limit_ticks for effect in of(results, PlaceExit)] == exits

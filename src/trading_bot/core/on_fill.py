@@ -16,7 +16,7 @@ from trading_bot.core.deadlines import STOP_DEADLINE_TIMER
 from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
-from trading_bot.core.leaving import drop_trade, watch_in_kernel
+from trading_bot.core.leaving import drop_trade, leave_naked, watch_in_kernel
 from trading_bot.core.on_session import settle_entry, watch_quality
 from trading_bot.core.regimes import regime_now
 from trading_bot.core.state import State
@@ -113,6 +113,8 @@ def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     trade.fees_uusd += event.commission_uusd
     watch_in_kernel(state)
     results += _judge_slippage(state, ts_ns, entry_slippage_ticks(entry, event.price_ticks), entry.terms.slippage_e6)
+    if entry.stopless and not trade.market_sent:
+        results += leave_naked(state, trade, ts_ns)  # it filled before its withdrawal arrived: no stop will come
     return results + watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
 
 

@@ -8,7 +8,7 @@ from trading_bot.core.flattening import drive
 from trading_bot.core.leaving import leave_naked
 from trading_bot.core.on_session import settle_entry, watch_quality
 from trading_bot.core.state import State
-from trading_bot.core.stopping import end_if_idle
+from trading_bot.core.stopping import cancel_entry, end_if_idle
 from trading_bot.core.trade import Trade
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, CancelOrder, DisarmTimer, Effect
@@ -70,8 +70,7 @@ def order_cancelled(state: State, event: events.OrderCancelled, _seq: int) -> Re
         ]
     trade = _trade_of(state, event.order_id)
     if trade is None:
-        _stray_exit_gone(state, event.order_id, event.leg)
-        return drive(state, event.ts_ns)
+        return [*_child_gone_early(state, event.order_id, event.leg, event.ts_ns), *drive(state, event.ts_ns)]
     return [*_leg_gone(state, trade, event.leg, event.ts_ns), *drive(state, event.ts_ns)]
 
 
@@ -88,7 +87,7 @@ def order_rejected(state: State, event: events.OrderRejected, _seq: int) -> Resu
         if event.leg is Leg.STOP and not trade.market_sent and state.position.qty != 0:
             results += leave_naked(state, trade, ts_ns)
     else:
-        _stray_exit_gone(state, event.order_id, event.leg)
+        results += _child_gone_early(state, event.order_id, event.leg, ts_ns)
     results += watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
     results += breaking.broker_error(state, ts_ns)
     return [*results, *drive(state, ts_ns), *end_if_idle(state, ts_ns)]
@@ -118,6 +117,16 @@ def _stop_awaited(state: State, trade: Trade, ts_ns: int) -> Results:
     if trade.naked_since_ns is None or state.position.qty == 0:
         return []
     return [deadlines.stop_resident(state, ts_ns)]
+
+
+def _child_gone_early(state: State, order_id: ClientOrderId, leg: Leg, ts_ns: int) -> Results:
+    """Three live legs or none: an entry that has lost a child before it filled is withdrawn."""
+    _stray_exit_gone(state, order_id, leg)
+    entry = state.entries.get(order_id)
+    if entry is None or leg is Leg.EXIT:
+        return []
+    entry.stopless = entry.stopless or leg is Leg.STOP
+    return cancel_entry(state, ts_ns, order_id, f"{leg.value}_GONE")
 
 
 def _stray_exit_gone(state: State, order_id: ClientOrderId, leg: Leg) -> None:

@@ -44,6 +44,7 @@ class Entry(msgspec.Struct, kw_only=True):
     answered: bool = False  # the broker has said something about it
     cancel_asked: bool = False
     doubted: bool = False  # its state was unknown once
+    stopless: bool = False  # its stop was refused or cancelled before it filled
     unknown_since_ns: int | None = None  # nobody knows whether it lives: past a deadline the kill switch decides
 
 
