@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -39,6 +38,7 @@ from trading_bot.domain.summary import ReplayReport, RunSummary
 from trading_bot.engines.exchange_config import exchange_config
 from trading_bot.market_sources import Source, open_source
 from trading_bot.modes import ModeRow, mode_row
+from trading_bot.orderly_end import orderly_signals
 from trading_bot.run_folders import ATTRIBUTE_FILE, earlier_runs, find_unfinished, write_atomic
 from trading_bot.strategy_plugins import offer_installed, plugins_of
 
@@ -125,7 +125,7 @@ def _run_on(
         on_progress=None if progress is None else lambda records: progress(records, max(source.bytes_total, records)),
     )
     started_s = time.perf_counter()
-    with _orderly_signals(runner), collector_restored(), closing(inlet):
+    with orderly_signals(runner), collector_restored(), closing(inlet):
         runner.run()
     summary = summarize(runner, log_path=start.folder, wall_s=time.perf_counter() - started_s)
     write_atomic(start.folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
@@ -358,32 +358,6 @@ def _only_bot(data_dir: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
-
-
-@contextmanager
-def _orderly_signals(runner: BotRunner) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for an orderly end, a second one ends at once; later the handlers of before come back.
-
-    Raises:
-        Halted: the second one came, while what is open was not yet known to be closed.
-    """
-
-    def ask(number: int, _frame: object) -> None:
-        if runner.stop_asked is not None:
-            raise KeyboardInterrupt  # what the event loop lets pass
-        runner.stop_asked = signal.Signals(number).name
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        text = (
-            "ended by a second signal before the broker had confirmed what is open: look at position and orders there"
-        )
-        raise Halted(f"{text}; the same command goes on with this run's log") from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _log_record(number: int, record: Event | Effect) -> None:
