@@ -9,6 +9,7 @@ from tests.core.worlds import OPEN_NS, ListFeed, new_run, quote
 from tests.engines.cases import candidate
 from trading_bot.core import opening
 from trading_bot.core.carried import Carried, Ledger
+from trading_bot.core.counters import RunCounters
 from trading_bot.core.executions import Seen, seen
 from trading_bot.core.player import Player
 from trading_bot.domain import events
@@ -120,6 +121,26 @@ class TestExecutions:
         execution(world, "a.b.01.01")
         assert execution(world, "a.b.01.01", order_id=world.state.trade.order_id) == []
         assert world.state.position_qty == 1
+
+    def test_the_summary_counts_an_execution_once(self):
+        counters = RunCounters()
+        for exec_id in ("a.b.01.01", "a.b.01.01", "a.b.01.02", "a.c.01.01"):
+            counters.observe(
+                OrderFilled(
+                    ts_ns=1,
+                    order_id=(1, 0),
+                    leg=Leg.ENTRY,
+                    side=Side.BUY,
+                    qty=1,
+                    price_ticks=24_001,
+                    remaining=0,
+                    final=True,
+                    commission_uusd=620_000,
+                    exec_id=exec_id,
+                    hypothetical=False,
+                )
+            )
+        assert (counters.fills, counters.fees_uusd) == (2, 1_240_000)
 
     def test_a_correction_is_told_and_asked_about(self, world):
         world.enter(fill=0)

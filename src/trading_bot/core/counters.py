@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.domain import events, trade_events
 from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.events import Event
@@ -20,6 +21,7 @@ class RunCounters:
         self.decisions = 0
         self.orders_placed = 0
         self.fills = 0
+        self._executions: dict[str, int | None] = {}
         self.trades_closed = 0
         self.exits_by_cause: Counter[str] = Counter()
         self.last_exit: str | None = None
@@ -55,8 +57,7 @@ class RunCounters:
             if record.failed:
                 self.refusals_by_reason.update(f"CHECK_{number}" for number in record.failed)
         elif isinstance(record, trade_events.OrderFilled):
-            self.fills += 1
-            self.fees_uusd += record.commission_uusd
+            self._filled(record)
         elif isinstance(record, trade_events.TradeClosed):
             self._trade(record)
         elif isinstance(record, trade_events.CommissionCorrected):
@@ -76,6 +77,13 @@ class RunCounters:
             if isinstance(record, PlaceOrder):
                 self.orders_placed += 1
                 self.approvals_by_template[record.order.template] += 1
+
+    def _filled(self, record: trade_events.OrderFilled) -> None:
+        """Each execution once, as the books do: told again, or corrected, it is no other fill."""
+        if seen(self._executions, record.exec_id) is Seen.NEW:
+            self.fills += 1
+            self.fees_uusd += record.commission_uusd
+        remember(self._executions, record.exec_id, None)
 
     def _corrected(self, record: trade_events.CommissionCorrected) -> None:
         self.fees_uusd += record.delta_uusd
