@@ -3,7 +3,7 @@
     make demo                    or    .venv/bin/python tools/e2e_demo_scenario.py [--quick] [--seed N] [--out DIR]
 
 The bot trades on paper through the real client library against `gateway-sim`, which plays the broker in a process of
-its own. `--quick` lives the day on the exchange simulator instead, in half a minute and without a gateway.
+its own. `--quick` lives the day on the exchange simulator instead, in under a minute and without a gateway.
 
 Warm-up, a drop of data quality, entries, stops, targets, time stops, a strategy that is throttled, a kill -9 and a
 restart, the kill switch and its clearing, the flatten before the close, and two proofs: the replay of the log is
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(description="A whole trading day on the simulator, with a proof of its log")
     parser.add_argument("--seed", type=_seed, default=SEED, help="the market; another seed may not show everything")
-    parser.add_argument("--quick", action="store_true", help="without the gateway, in half a minute")
+    parser.add_argument("--quick", action="store_true", help="without the gateway, in under a minute")
     parser.add_argument("--out", type=Path, default=ROOT / "demo", help="where summary.json, day.png and out/ go")
     return parser
 

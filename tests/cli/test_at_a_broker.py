@@ -124,6 +124,8 @@ def test_es_is_seen_and_mes_is_traded(bot, gateway, run_main, tmp_path):
     log = tmp_path / summary["log_path"]
     assert instruments_seen(log) == {INSTRUMENTS["ES"].id}
     mes = gateway.call(lambda real: real.contracts.front(INSTRUMENTS["MES"]).con_id)
+    bound = next(record for record in records(log) if isinstance(record, InstrumentBound))
+    assert (bound.symbol, bound.con_id) == ("MES", mes)
     orders = gateway.call(lambda real: [order.request for order in real.desk._orders.values()])
     assert all(order.contract.con_id == mes for order in orders)
     assert position_at(gateway) == 0

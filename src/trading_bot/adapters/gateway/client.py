@@ -173,6 +173,9 @@ class Client(asyncio.Protocol):
     def _receive(self, payload: bytes) -> None:
         if self.stalled:
             self._held.append(payload)
+            if len(self._held) > WAITING_FRAMES_MAX:
+                self._host.tell("stalled_too_long", client=str(self), waiting_requests=len(self._held))
+                self.abort()
             return
         self.frames_in += 1
         if self.server_version == 0:

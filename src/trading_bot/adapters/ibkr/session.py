@@ -158,6 +158,8 @@ class IbkrSession:
         now_s = self._wall_s()
         before_s = self._told_s.get((code, text))
         if before_s is None or now_s - before_s > _NOTICE_AGAIN_S:
+            if len(self._told_s) >= 1_000:  # texts may name ids: what is old is said anew
+                self._told_s.clear()
             self._told_s[code, text] = now_s
             self.notice(code, text, error=error)
 
