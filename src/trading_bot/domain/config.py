@@ -18,6 +18,7 @@ from trading_bot.domain.gate_config import EventsConfig, LockoutConfig, Modifier
 from trading_bot.domain.ibkr_config import IbkrConfig
 from trading_bot.domain.learning_config import LearningConfig
 from trading_bot.domain.levels_config import LevelsConfig
+from trading_bot.domain.machine_config import MachineConfig
 from trading_bot.domain.simulator_config import SimulatorConfig
 
 Mode = Literal["OBSERVE", "PAPER", "LIVE", "BACKTEST", "SIM"]
@@ -284,6 +285,7 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     levels: LevelsConfig = LevelsConfig()
     context: ContextConfig = ContextConfig()
     ibkr: IbkrConfig = IbkrConfig()
+    machine: MachineConfig = MachineConfig()
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:
