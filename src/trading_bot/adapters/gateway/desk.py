@@ -178,6 +178,7 @@ class Desk:
     def place(self, client: Client, request: OrderRequest) -> None:
         """A placement or a change, as the client sent it."""
         self._catch_up()
+        self.teller.saw("placed", request)
         faults = self._gateway.faults
         if faults.orders_muted:
             return
@@ -355,6 +356,7 @@ class Desk:
 
     def _ask_cancel(self, order: Order) -> None:
         order.cancel_asked = True
+        self.teller.saw("cancel", order)
         if not order.sent:
             self.flow.drop(order)
             return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from trading_bot.adapters.gateway import order_encode
 from trading_bot.adapters.gateway.client import Client
 from trading_bot.adapters.gateway.contracts import Listed
+from trading_bot.adapters.gateway.order_decode import OrderRequest
 from trading_bot.adapters.gateway.orders import Execution, Order, OrderView, Status
 from trading_bot.domain.units import NS_PER_MS
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 LATE_ACK_NS: Final = 500 * NS_PER_MS  # how late acknowledgements are under the fault fill_before_ack
 
 At = Callable[[int, Callable[[], None]], None]
+# Hears what happens at the desk before any client is told: "placed" with the request that came in, "cancel" and "order"
+# with the order, "execution" with the execution.
+Watcher = Callable[[str, OrderRequest | Order | Execution], None]
 
 
 class Teller:
@@ -24,10 +28,17 @@ class Teller:
         """`at(ns from now, work)` does the work when that much market time has passed."""
         self._gateway = gateway
         self._at = at
+        self.watchers: list[Watcher] = []
         self._answer_ns = int(gateway.config.answer_latency_ms * NS_PER_MS)
+
+    def saw(self, what: str, thing: OrderRequest | Order | Execution) -> None:
+        """Let those know who watch from inside."""
+        for watcher in list(self.watchers):
+            watcher(what, thing)
 
     def order(self, order: Order, status: Status | None = None) -> None:
         """The order as it stands now: openOrder and orderStatus."""
+        self.saw("order", order)
         faults = self._gateway.faults
         if faults.acks_lost:
             return
@@ -51,6 +62,7 @@ class Teller:
 
     def execution(self, execution: Execution, listed: Listed) -> None:
         """One fill: execDetails."""
+        self.saw("execution", execution)
 
         def send() -> None:
             for client in self._hearers(execution.client_id):
