@@ -216,7 +216,7 @@ def by_hand(bench, ib):
     ib.client.sendMsg = sent
     fields = Fields(written[0].encode())
     fields.int()
-    return bench.desk.place_by_hand(read_order(fields, ib.client.serverVersion()))
+    return bench.desk.by_hand.place(read_order(fields, ib.client.serverVersion()))
 
 
 def test_an_order_by_hand_is_nobodys(bench, ib):

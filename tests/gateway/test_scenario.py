@@ -300,10 +300,12 @@ def test_a_scenario_that_means_nothing_is_refused_with_its_place(tmp_path, text,
 
 def test_every_action_says_what_it_does_and_can_be_carried_out(gateway):
     """With the least it needs, and again with `on = false` where it lasts."""
-    least = {"code": 2104, "ms": 5, "wall_s": 0.01, "fields": ["4", "2", "-1", "1", "x"]}
+    least = {"code": 2104, "ms": 5, "wall_s": 0.01, "fields": ["4", "2", "-1", "1", "x"], "leg": "E", "side": "BUY"}
+    least |= {"qty": 1, "ticks": 5, "client_id": 9, "value": "1", "requests": [96]}
     for name, action in ACTIONS.items():
         assert action.says
-        do(gateway, name, **{key: least[key] for key in action.takes if key in least})
+        values = least | ({"value": action.values[0]} if action.values else {})
+        do(gateway, name, **{key: values[key] for key in action.needs})
         if action.end is not None:
             do(gateway, name, on=False)
     time.sleep(0.1)  # the restart

@@ -45,12 +45,21 @@ class Account:
         self.realized_uusd = 0  # of closed lots, after commissions of both sides
         self.commission_uusd = 0
         self.positions: dict[int, Position] = {}  # by conId, flat ones stay
+        self._given: list[tuple[Listed, int, int]] = []  # contract, lots, price in ticks
         self.marks: dict[int, int] = {}  # conId -> price in ticks
 
     def clear(self) -> None:
-        """No trades yet; prices are kept."""
+        """No trades yet; prices are kept, and what came without a trade."""
         self.realized_uusd = self.commission_uusd = 0
         self.positions = {}
+        given, self._given = self._given, []
+        for row in given:
+            self.give(*row)
+
+    def give(self, listed: Listed, qty: int, price_ticks: int) -> None:
+        """Lots that come without an execution (leave, below 0), at a price and for no commission."""
+        self._given.append((listed, qty, price_ticks))
+        self.fill(listed, 1 if qty > 0 else -1, abs(qty), price_ticks, 0)
 
     def fill(self, listed: Listed, side: int, qty: int, price_ticks: int, commission_uusd: int) -> int | None:
         """Book an execution; what it realized after commissions, None when it closed nothing."""

@@ -14,6 +14,8 @@ VERSION_MIN: Final = 157  # below it neither library connects
 VERSION_ADVANCED_REJECT: Final = 166  # errors carry a JSON field
 UNREAD_BYTES_MAX: Final = 64 << 20  # a client that reads nothing is hung up on
 WAITING_FRAMES_MAX: Final = 500_000  # as is one that a stall keeps waiting for this much
+TAIL_BYTES: Final = 7  # less than the shortest frame
+TAIL_S: Final = 0.002
 _VERSIONS: Final = re.compile(rb"v(\d{1,6})(?:\.\.(\d{1,6}))?(?: (.*))?", re.DOTALL)
 
 
@@ -57,6 +59,8 @@ class Client(asyncio.Protocol):
         self.ready = False  # startApi was accepted
         self.closed = False
         self.stalled = False
+        self.writes_split = False  # what is sent leaves in two packets, the second with the end of a frame
+        self._tail = b""  # of what was sent, not written yet
         self.connect_options = ""
         self.subscriptions: dict[int, object] = {}
         self.on_closed: list[Callable[[], None]] = []
@@ -99,6 +103,7 @@ class Client(asyncio.Protocol):
         """Send what waits, then hang up."""
         if self._transport is not None and not self.closed:
             self._flush()
+            self._send_tail()
             self._transport.close()
         self.closed = True
 
@@ -124,10 +129,20 @@ class Client(asyncio.Protocol):
         if self._transport is None or not self._out or self.stalled:
             return
         frames, self._out = self._out, []
-        self._transport.write(b"".join(frames))
+        data = self._tail + b"".join(frames)
+        kept = min(len(data) // 2, TAIL_BYTES) if self.writes_split else 0
+        self._transport.write(data[: len(data) - kept])
+        self._tail = data[len(data) - kept :]
+        if self._tail:
+            asyncio.get_running_loop().call_later(TAIL_S, self._send_tail)
         if self._transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
             self._host.tell("not_reading", client=str(self), unread_bytes=self._transport.get_write_buffer_size())
             self.abort()
+
+    def _send_tail(self) -> None:
+        tail, self._tail = self._tail, b""
+        if self._transport is not None and tail and not self.closed:
+            self._transport.write(tail)
 
     # What the loop calls.
 

@@ -25,6 +25,18 @@ class GatewayClock:
         if self._began_ns is None:
             self._began_ns = time.monotonic_ns()
 
+    def step(self, ahead_ns: int) -> None:
+        """Market time jumps `ahead_ns` ahead, 0 or more: what was due in between happens at once.
+
+        Raises ValueError for a step back: market time never decreases.
+        """
+        if ahead_ns < 0:
+            raise ValueError(f"a clock was to step {ahead_ns} ns back; expected 0 or more")
+        if self._began_ns is None:
+            self.start_ns += ahead_ns
+        else:
+            self._began_ns -= int(ahead_ns / self.speed)
+
     def now_ns(self) -> int:
         """Market time in ns since the epoch, never decreasing."""
         if self._began_ns is None:

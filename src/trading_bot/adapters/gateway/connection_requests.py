@@ -58,7 +58,7 @@ def req_ids(gateway: "Gateway", client: Client, fields: Fields) -> None:
 def current_time(gateway: "Gateway", client: Client, fields: Fields) -> None:
     """C> 49: version. S> 49 with the whole second of the gateway's time."""
     fields.int("version")
-    client.send(49, 1, gateway.clock.now_s())
+    client.send(49, 1, gateway.told_s())
 
 
 def set_server_log_level(gateway: "Gateway", client: Client, fields: Fields) -> None:

@@ -17,6 +17,8 @@ _SIZE_MIN: Final = 20
 class Depth:
     """One depth stream: level 0 is the touch, each level behind it one tick farther."""
 
+    name = "Depth"
+
     def __init__(self, client: Client, req_id: int, row: Listed, levels: int, *, smart: bool) -> None:
         """At most ten levels; `smart` depth names a venue with each."""
         self.client = client

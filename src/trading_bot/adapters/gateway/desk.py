@@ -9,21 +9,20 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from msgspec import structs
-
 from trading_bot.adapters.gateway import order_checks
 from trading_bot.adapters.gateway.account import Account
 from trading_bot.adapters.gateway.account_watch import AccountWatch
+from trading_bot.adapters.gateway.by_hand import ByHand
 from trading_bot.adapters.gateway.client import Client
 from trading_bot.adapters.gateway.contracts import Listed
 from trading_bot.adapters.gateway.executions import ExecutionBook
-from trading_bot.adapters.gateway.floor import Floor
+from trading_bot.adapters.gateway.floors import Floors
 from trading_bot.adapters.gateway.hours import Hours
+from trading_bot.adapters.gateway.order_bends import Bends
 from trading_bot.adapters.gateway.order_decode import OrderRequest
 from trading_bot.adapters.gateway.order_flow import Flow
 from trading_bot.adapters.gateway.order_telling import Teller
 from trading_bot.adapters.gateway.orders import Order, Status
-from trading_bot.domain.records import FrameKind
 from trading_bot.domain.units import NS_PER_MS, TS_NEVER_NS
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from trading_bot.adapters.gateway.record import Record
 
 PERM_ID_FIRST: Final = 1_400_000_000
-STOP_LATENCY_NS: Final = 5 * NS_PER_MS  # from a trigger to the exchange
 UUSD: Final = 1_000_000
 
 
@@ -46,11 +44,8 @@ class Desk:
         self._steps = 0
         self._waiting: list[Callable[[], None]] = []  # while the link to the broker is down
         self._perm_id = PERM_ID_FIRST
-        self._floors: dict[int, Floor] = {}
         self._orders: dict[tuple[int, int], Order] = {}  # by client and order id
         self._last_ids: dict[int, int] = {}
-        self._by_hand: list[Order] = []
-        self._binds = False
         self._order_ns = int(config.order_latency_ms * NS_PER_MS)
         self.now_ns = config.start_ns
         self.hours = Hours(gateway.contracts.calendar)
@@ -63,11 +58,21 @@ class Desk:
             executions=self.executions,
             hours=self.hours,
             teller=self.teller,
-            floor_of=self._floor_of,
+            faults=gateway.faults,
+            floor_of=lambda order: self.floors.of(order.listed),
             now=lambda: self.now_ns,
             at=self.at,
             on_position=self.watch.position_changed,
         )
+        self.floors = Floors(
+            gateway,
+            self.account,
+            fee_per_side_uusd=lambda: self._fee_uusd,
+            now=lambda: self.now_ns,
+            on_fill=self.flow.filled,
+        )
+        self.by_hand = ByHand(gateway, self)
+        self.bends = Bends(gateway, self)
         self._arm_boundary()
 
     # Time
@@ -95,7 +100,7 @@ class Desk:
             for work in waiting:
                 self.at(0, work)
         while True:
-            floor = min(self._floors.values(), key=lambda one: one.next_due_ns, default=None)
+            floor = self.floors.first()
             floor_ns = TS_NEVER_NS if floor is None else floor.next_due_ns
             due_ns = self._due[0][0] if self._due else TS_NEVER_NS
             if min(floor_ns, due_ns) > now_ns:
@@ -107,8 +112,8 @@ class Desk:
                 heapq.heappop(self._due)[2]()
         self.now_ns = max(self.now_ns, now_ns)
 
-    def _catch_up(self) -> None:
-        """A request comes now, between two steps of the pump."""
+    def catch_up(self) -> None:
+        """Something comes now, between two steps of the pump."""
         self.now_ns = max(self.now_ns, self._gateway.clock.now_ns())
 
     def _arm_boundary(self) -> None:
@@ -130,39 +135,7 @@ class Desk:
     def on_record(self, underlying: str, record: "Record") -> None:
         """One record of the market, before anybody else sees it: it may trigger stops and fill orders."""
         self.advance(record.ts_ns)
-        for floor in self._floors.values():
-            instrument = floor.listed.instrument
-            if instrument.underlying != underlying:
-                continue
-            trade = record.kind is FrameKind.TRADE
-            if trade:
-                floor.last_ticks = record.price_ticks
-                self.account.marks[floor.listed.con_id] = record.price_ticks
-            else:
-                floor.quote = (record.bid_ticks, record.bid_qty, record.ask_ticks, record.ask_qty)
-            # Stops meet a record before anything that rests does.
-            self.flow.meet(floor, on_trade=trade)
-            if trade:
-                floor.on_trade(record.ts_ns, record.price_ticks, record.qty, record.aggressor)
-            else:
-                floor.on_quote(record.ts_ns, *floor.quote)
-
-    def _floor_of(self, order: Order) -> Floor:
-        return self.floor(order.listed)
-
-    def floor(self, listed: Listed) -> Floor:
-        """The contract's market; its first order opens it, at the touch of that moment."""
-        floor = self._floors.get(listed.con_id)
-        if floor is None:
-            market = self._gateway.market
-            floor = Floor(listed, self._gateway.config.seed, self._fee_uusd, STOP_LATENCY_NS, self.flow.filled)
-            self._floors[listed.con_id] = floor
-            touch, last_ticks = market.touch(listed.con_id), market.last(listed.con_id)
-            if last_ticks:
-                self.account.marks[listed.con_id] = last_ticks
-                floor.on_trade(self.now_ns, last_ticks, 1, 0)
-            floor.on_quote(self.now_ns, *touch)
-        return floor
+        self.floors.on_record(underlying, record, self.flow.meet)
 
     @property
     def _fee_uusd(self) -> int:
@@ -175,9 +148,36 @@ class Desk:
         """The least order id this client may use: above every one it has used."""
         return self._last_ids.get(client_id, 0) + 1
 
+    def lowest_order_id(self) -> int:
+        """Of all clients, 0 at most: ids of orders by hand that client 0 has bound are below."""
+        return min([0, *(order_id for _, order_id in self._orders)])
+
+    def new_perm_id(self) -> int:
+        """The account's next identity of an order."""
+        self._perm_id += 1
+        return self._perm_id
+
+    def register(self, order: Order) -> None:
+        """From now on a client's order id means this order."""
+        self._orders[order.client_id, order.order_id] = order
+        if order.order_id > self._last_ids.get(order.client_id, 0):
+            self._last_ids[order.client_id] = order.order_id
+
+    def forget_id(self, order: Order) -> None:
+        """A client's order id means no order any more, if it meant this one."""
+        if self._orders.get((order.client_id, order.order_id)) is order:
+            del self._orders[order.client_id, order.order_id]
+
+    def reset_order_ids(self) -> None:
+        """Numbers begin at 1 again; ids of orders that have ended mean nothing any more."""
+        self._last_ids.clear()
+        for order in list(self._orders.values()):
+            if order.ended:
+                self.forget_id(order)
+
     def place(self, client: Client, request: OrderRequest) -> None:
         """A placement or a change, as the client sent it."""
-        self._catch_up()
+        self.catch_up()
         self.teller.saw("placed", request)
         faults = self._gateway.faults
         if faults.orders_muted:
@@ -193,8 +193,7 @@ class Desk:
         parent = self._orders.get((client.client_id, request.parent_id)) if request.parent_id else None
         if refusal is None and request.parent_id and (parent is None or parent.ended):
             refusal = order_checks.MISSING_PARENT
-        if faults.reject_code and not request.what_if:
-            refusal = (faults.reject_code, faults.reject_text)
+        refusal = self.bends.at_the_gateway(request, listed, refusal)
         if not request.what_if:
             self._last_ids[client.client_id] = max(request.order_id, self._last_ids.get(client.client_id, 0))
         if refusal is not None or listed is None:
@@ -208,20 +207,19 @@ class Desk:
             margins = self.account.what_if(asked, list(self.flow.live.values()), self._fee_uusd * asked.asked)
             self.teller.what_if(client, asked, margins)
             return
-        self._perm_id += 1
-        order = Order(request, client.client_id, listed, self._perm_id)
+        order = Order(request, client.client_id, listed, self.new_perm_id())
         order.parent = parent
         if parent is not None:
             parent.children.append(order)
-        self._orders[client.client_id, request.order_id] = order
-        self.floor(listed)
+        self.register(order)
+        self.floors.of(listed)
         if not request.tif:
             self.teller.error(order, *order_checks.TIF_PRESET)
         faults = self._gateway.faults
         if faults.inform_code:
             self.teller.error(order, faults.inform_code, faults.inform_text)
         if request.transmit:
-            self._transmit(order)
+            self.transmit(order)
         else:
             client.on_closed.append(partial(self._forget, order))
 
@@ -230,7 +228,7 @@ class Desk:
         if not order.sent and not order.ended:
             self.flow.drop(order)
 
-    def _transmit(self, order: Order) -> None:
+    def transmit(self, order: Order) -> None:
         """The order leaves, with everything of its bracket that was held back."""
         root = order.parent or order
         family = [one for one in (root, *root.children) if not one.sent and not one.ended]
@@ -245,9 +243,9 @@ class Desk:
         """Orders reach the broker's servers together."""
         accepted = []
         for order in family:
-            if order.ended:
+            if order.ended or self.bends.loses(order):
                 continue
-            refusal = self._refused(order)
+            refusal = self.bends.at_the_broker(order) or self._refused(order)
             if refusal is not None:
                 self.flow.reject(order, *refusal)
                 continue
@@ -266,43 +264,10 @@ class Desk:
     def _refused(self, order: Order) -> order_checks.Refusal | None:
         if order.request.oca_group and self.flow.group_is_spent(order.request.oca_group):
             return order_checks.rejected("The OCA group is already filled")
-        if self.floor(order.listed).full:
+        if self.floors.of(order.listed).full:
             return order_checks.rejected("too many working orders of this contract")
         is_open = self.hours.is_open(self.now_ns)
         return order_checks.by_the_broker(order, self.flow.live.values(), self.account, is_open=is_open)
-
-    # By hand
-
-    def place_by_hand(self, request: OrderRequest) -> Order:
-        """An order somebody enters at the screen: of client 0, with order id 0 until client 0 binds it.
-
-        Raises ValueError when the gateway would refuse it.
-        """
-        self._catch_up()
-        listed = self._gateway.contracts.one(request.contract)
-        refusal = order_checks.before_leaving(request, listed, self.account.name)
-        if refusal is not None or listed is None:
-            raise ValueError(f"order by hand: {refusal or order_checks.NO_CONTRACT}")
-        self._perm_id += 1
-        order = Order(structs.replace(request, order_id=0), 0, listed, self._perm_id)
-        self.floor(listed)
-        self._by_hand.append(order)
-        if self._binds:
-            self._bind(order)
-        self._transmit(order)
-        return order
-
-    def bind(self, *, automatic: bool) -> None:
-        """Client 0 takes orders by hand as its own, those that live and, while `automatic`, those to come."""
-        self._binds = automatic
-        for order in self._by_hand:
-            if automatic and order.order_id == 0 and not order.ended:
-                self._bind(order)
-                self.teller.order(order)
-
-    def _bind(self, order: Order) -> None:
-        order.order_id = min([0, *(order_id for _, order_id in self._orders)]) - 1
-        self._orders[0, order.order_id] = order
 
     # Changing and cancelling
 
@@ -315,6 +280,9 @@ class Desk:
             refusal = order_checks.of_change(order, request, listed)
         if refusal is None and order.cancel_asked:
             refusal = (201, "Order rejected - reason:a cancel of the order is pending")
+        if self._gateway.faults.changes_muted and order.sent:
+            return
+        refusal = self.bends.change_at_the_gateway(request, listed, refusal)
         if refusal is not None:
             client.error(request.order_id, *refusal)
             return
@@ -324,7 +292,7 @@ class Desk:
         order.take(request)
         order.asked = int(request.qty)
         if request.transmit:
-            self._transmit(order)
+            self.transmit(order)
 
     def _apply(self, order: Order, request: OrderRequest) -> None:
         """A change reaches the broker."""
@@ -332,12 +300,17 @@ class Desk:
             filled = order.status is Status.FILLED
             self.teller.error(order, *(order_checks.MODIFY_FILLED if filled else order_checks.DUPLICATE_ID))
             return
-        self.flow.change(order, request)
+        if not self.bends.change(order, request):
+            self.flow.change(order, request)
 
     def cancel(self, client: Client, order_id: int) -> None:
         """Withdraw an order of this client."""
-        self._catch_up()
+        self.catch_up()
+        if self.bends.takes_cancel(client, order_id):
+            return
         order = self._orders.get((client.client_id, order_id))
+        while order is not None and order.older is not None and (order.ended or order.cancel_asked):
+            order = order.older
         if order is None:
             client.error(order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found.")
             return
@@ -349,8 +322,8 @@ class Desk:
 
     def cancel_all(self) -> None:
         """Global cancel: every order of the account, whoever placed it."""
-        self._catch_up()
-        for order in dict.fromkeys([*self._orders.values(), *self._by_hand]):
+        self.catch_up()
+        for order in dict.fromkeys([*self._orders.values(), *self.by_hand.orders]):
             if not order.ended and not order.cancel_asked:
                 self._ask_cancel(order)
 
@@ -382,7 +355,7 @@ class Desk:
 
         Raises KeyError for an execution that never was.
         """
-        self._catch_up()
+        self.catch_up()
         execution = self.executions.correct(exec_id, price_ticks)
         listed = self._gateway.contracts.find(execution.con_id)
         assert listed is not None, f"execution of contract {execution.con_id}, which was never listed"

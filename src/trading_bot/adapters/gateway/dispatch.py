@@ -34,6 +34,9 @@ _MODULES: Final = (
     order_requests,
     account_requests,
 )
+# Where a request's id stands: after a version, nowhere, or (all others) first.
+_VERSIONED: Final = frozenset({1, 2, 4, 7, 9, 10, 11, 24, 25, 50, 51, 62, 63, 76, 77})
+_WITHOUT_ID: Final = frozenset({5, 6, 8, 14, 15, 16, 17, 49, 58, 59, 61, 64, 71, 91, 99})
 _SECOND_NS: Final = 1_000_000_000
 # A second, less what the way here may delay the first of a client's messages: one that keeps to the rate is not blamed.
 _WINDOW_NS: Final = 900_000_000
@@ -52,7 +55,7 @@ class Pace:
     """Requests of one client in any second of the wall."""
 
     def __init__(self, per_s: int) -> None:
-        self._per_s = per_s
+        self.per_s = per_s
         self._times: deque[int] = deque()
         self._violated_ns = 0
         self.violations = 0
@@ -62,7 +65,7 @@ class Pace:
         times = self._times
         while times and now_ns - times[0] >= _WINDOW_NS:
             times.popleft()
-        if not self._per_s or len(times) < self._per_s:
+        if not self.per_s or len(times) < self.per_s:
             times.append(now_ns)
             return True
         if self.violations and now_ns - self._violated_ns < _SECOND_NS:
@@ -82,7 +85,7 @@ class Dispatcher:
 
     def connection_time(self) -> str:
         """The second field of the greeting's answer: `20261125 14:20:00 GMT`."""
-        return f"{datetime.fromtimestamp(self._gateway.clock.now_s(), UTC):%Y%m%d %H:%M:%S} GMT"
+        return f"{datetime.fromtimestamp(self._gateway.told_s(), UTC):%Y%m%d %H:%M:%S} GMT"
 
     def dispatch(self, client: Client, fields: Fields) -> None:
         """Carry out one request."""
@@ -92,6 +95,8 @@ class Dispatcher:
             number = fields.int("message id")
             if not client.ready and number != START_API:
                 client.error(-1, 321, f"Error validating request.-'message {number}' : cause - startApi comes first")
+                return
+            if self._faulted(client, number, fields):
                 return
             handler = self._handlers.get(number)
             if handler is None:
@@ -105,14 +110,33 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 (a bug in a handler ends the gateway, with its traceback)
             self._gateway.fail(error)
 
+    def _faulted(self, client: Client, number: int, fields: Fields) -> bool:
+        """Whether a fault takes this request: it is not answered, or with an error under its own id."""
+        faults = self._gateway.faults
+        if number in faults.requests_ignored:
+            return True
+        if number not in faults.requests_refused:
+            return False
+        if number in _VERSIONED:
+            fields.int("version")
+        req_id = -1 if number in _WITHOUT_ID else fields.req_id()
+        client.error(req_id, faults.refusal_code, faults.refusal_text)
+        return True
+
+    @property
+    def _limit(self) -> int:
+        """Requests of a client in a second."""
+        return self._gateway.faults.messages_per_s or self._gateway.config.messages_per_s
+
     def _within_pace(self, client: Client) -> bool:
         pace = self._paces.get(client)
         if pace is None:
-            pace = self._paces[client] = Pace(self._gateway.config.messages_per_s)
+            pace = self._paces[client] = Pace(self._limit)
             client.on_closed.append(partial(self._paces.__delitem__, client))
+        pace.per_s = self._limit
         admitted = pace.admit(time.monotonic_ns())
         if admitted is None:
-            limit = self._gateway.config.messages_per_s
+            limit = self._limit
             text = f"Max rate of messages per second has been exceeded:max={limit} rec={limit + 1} ({pace.violations})"
             client.error(-1, 100, text)
             self._gateway.tell("pacing", client=str(client), violations=pace.violations)

@@ -1,6 +1,6 @@
 """Executions: booked once, kept for the day, told to whoever asks, whatever happened to connections meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -37,6 +37,7 @@ class ExecutionBook:
         self._seed = seed
         self._fee_uusd = fee_per_side_uusd
         self.rows: list[Execution] = []
+        self.on_booked: Callable[[Execution], None] | None = None  # hears of each new one
         self._count = 0
         self._listed: dict[int, Listed] = {}
 
@@ -67,6 +68,8 @@ class ExecutionBook:
             realized_uusd=realized,
         )
         self.rows.append(execution)
+        if self.on_booked is not None:
+            self.on_booked(execution)
         return execution
 
     def correct(self, exec_id: str, price_ticks: int) -> Execution:

@@ -21,6 +21,7 @@ from trading_bot.adapters.gateway.scenario import Scenario, read_steps
 from trading_bot.adapters.gateway.wire import Fields
 from trading_bot.domain.errors import SourceUnreachable, UsageError
 from trading_bot.domain.instruments import INSTRUMENTS
+from trading_bot.domain.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -196,6 +197,16 @@ class Gateway:
             else:
                 client.resume()
 
+    def split_writes(self, *, split: bool) -> None:
+        """Every connection, and those to come: cut what is sent inside a frame."""
+        self.faults.writes_split = split
+        for client in self._connections:
+            client.writes_split = split
+
+    def told_s(self) -> int:
+        """The whole second that clients are told, since the epoch: market time, unless a fault skews it."""
+        return (self.clock.now_ns() + self.faults.clock_skew_ms * NS_PER_MS) // NS_PER_S
+
     def start_task(self, work: "Coroutine[Any, Any, None]") -> None:
         """Run `work` beside everything else; a bug in it ends the gateway, and the gateway's end cancels it."""
         task = asyncio.get_running_loop().create_task(work)
@@ -234,6 +245,7 @@ class Gateway:
             return False
         if self.faults.stalled:
             client.stall()
+        client.writes_split = self.faults.writes_split
         self._connections.append(client)
         return True
 

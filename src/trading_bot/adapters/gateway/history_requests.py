@@ -120,6 +120,8 @@ def _frame(req_id: int, request: _Request, found: list[tuple[int, Bar]]) -> byte
 class GoingOn:
     """Bars that are kept up to date: the one under way every five seconds, and the last of the one before it."""
 
+    name = "History"
+
     def __init__(self, gateway: "Gateway", client: Client, req_id: int, request: _Request) -> None:
         """After the bars up to now have been sent."""
         self.client = client

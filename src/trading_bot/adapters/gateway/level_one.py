@@ -33,6 +33,8 @@ _TIME: Final = {LIVE: 45, DELAYED: 88}
 class LevelOne:
     """One stream of sampled market data."""
 
+    name = "Sampled"
+
     def __init__(
         self, gateway: "Gateway", client: Client, req_id: int, row: Listed, *, generic: set[str], snapshot: bool
     ) -> None:

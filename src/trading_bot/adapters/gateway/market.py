@@ -42,7 +42,9 @@ class Stream(Protocol):
 
 
 class Listener(Stream, Protocol):
-    """A stream of market data."""
+    """A stream of market data. `name` is its kind: AllLast, Last, BidAsk, MidPoint, Sampled, Depth, Bars, History."""
+
+    name: str
 
     def on_record(self, record: Record) -> None:
         """One record of its contract's underlying."""
@@ -134,10 +136,15 @@ class Market:
             record = book.take()
             desk.on_record(underlying, record)
             if not faults.data_stopped:
-                for listener in place.listeners:
+                for listener in self._heard(place):
                     listener.on_record(record)
         if now_ns >= place.step_ns:
             self._step(place, now_ns)
+
+    def _heard(self, place: _Place) -> tuple[Listener, ...]:
+        """Streams that are not stopped by a fault."""
+        stopped = self._gateway.faults.stream_stopped
+        return tuple(one for one in place.listeners if one.name != stopped) if stopped else place.listeners
 
     def _step(self, place: _Place, until_ns: int) -> None:
         """Tell the time at every step that has passed."""
@@ -145,7 +152,7 @@ class Market:
             place.step_ns = until_ns - until_ns % STEP_NS + STEP_NS
             return
         while place.step_ns <= until_ns:
-            for listener in place.listeners:
+            for listener in self._heard(place):
                 listener.on_time(place.step_ns)
             place.step_ns += STEP_NS
 

@@ -144,7 +144,7 @@ def exec_details(execution: Execution, listed: Listed, req_id: int, version: int
     return tuple(values)
 
 
-def commission_report(execution: Execution) -> Values:
-    """S> 59."""
+def commission_report(execution: Execution, value: str = "") -> Values:
+    """S> 59; `value` in place of the commission, where one is given."""
     realized = UNSET if execution.realized_uusd is None else execution.realized_uusd / UUSD
-    return (59, 1, execution.exec_id, execution.commission_uusd / UUSD, "USD", realized, UNSET, 0)
+    return (59, 1, execution.exec_id, value or execution.commission_uusd / UUSD, "USD", realized, UNSET, 0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from trading_bot.adapters.gateway import oca
 from trading_bot.adapters.gateway.account import Account
 from trading_bot.adapters.gateway.executions import ExecutionBook
+from trading_bot.adapters.gateway.faults import Faults
 from trading_bot.adapters.gateway.order_decode import OrderRequest
 from trading_bot.adapters.gateway.order_encode import time_text
 from trading_bot.adapters.gateway.order_telling import Teller
@@ -38,6 +39,7 @@ class Flow:
         now: Callable[[], int],
         at: Callable[[int, Callable[[], None]], None],
         on_position: Callable[[int], None],
+        faults: Faults,
     ) -> None:
         """`now()` is market time in ns, `at(ns from now, work)` works later, `on_position(con_id)` hears of fills."""
         self._account = account
@@ -48,6 +50,7 @@ class Flow:
         self._now = now
         self._at = at
         self._on_position = on_position
+        self._faults = faults
         self._groups: dict[str, list[Order]] = {}
         self._spent: set[str] = set()  # groups that an execution has ended
         self.live: dict[int, Order] = {}  # by permId, accepted and not ended
@@ -68,6 +71,8 @@ class Flow:
             self._groups.setdefault(order.group, []).append(order)
         if order.parent is None:
             order.released = order.asked
+            if self._faults.lots_at_once:
+                order.withheld = max(order.asked - self._faults.lots_at_once, 0)
         else:
             self._release_child(order.parent, order)
         order.status = self._state(order)
@@ -165,6 +170,8 @@ class Flow:
 
     def _rebalance(self, order: Order, qty: int, wanted_before: int) -> None:
         """What the fill takes from the others of its group."""
+        if self._faults.oca_lost:
+            return
         others = [member for member in self._members(order) if member is not order and not member.ended]
         if order.oca_type == oca.REDUCE_WITHOUT_BLOCK:
             self._at(SERVER_NS, lambda: self._reduce(order, others, qty, wanted_before))
@@ -213,8 +220,14 @@ class Flow:
                 self._take_away(child)
                 self.review(child)
 
+    def let_go(self) -> None:
+        """Lots that were withheld may trade."""
+        for order in [one for one in self.live.values() if one.withheld]:
+            order.withheld = 0
+            self._grow(order)
+
     def _grow(self, child: Order) -> None:
-        """More lots of a child are in force."""
+        """More lots of an order are in force."""
         self._floor_of(child).resize(child, self._now())
         if child.ended:
             return

@@ -62,7 +62,7 @@ def req_auto_open_orders(gateway: "Gateway", client: Client, fields: Fields) -> 
     if client.client_id != 0:
         client.error(-1, 321, "Error validating request.-'reqAutoOpenOrders' : cause - Only client 0 may bind orders")
         return
-    gateway.desk.bind(automatic=automatic)
+    gateway.desk.by_hand.bind(automatic=automatic)
 
 
 def req_completed_orders(gateway: "Gateway", client: Client, fields: Fields) -> None:
@@ -96,7 +96,8 @@ def req_executions(gateway: "Gateway", client: Client, fields: Fields) -> None:
         listed = gateway.contracts.find(execution.con_id)
         assert listed is not None, f"execution of contract {execution.con_id}, which was never listed"
         client.send(*exec_details(execution, listed, req_id, client.server_version))
-        client.send(*commission_report(execution))
+        if not gateway.faults.commissions_lost:
+            client.send(*commission_report(execution, gateway.faults.commission_value))
     client.send(55, 1, req_id)
 
 

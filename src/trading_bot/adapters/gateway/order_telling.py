@@ -1,7 +1,10 @@
 """Who is told what about orders, and when: answers take their time to the client, and faults bend them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
 
 from trading_bot.adapters.gateway import order_encode
 from trading_bot.adapters.gateway.client import Client
@@ -63,21 +66,35 @@ class Teller:
     def execution(self, execution: Execution, listed: Listed) -> None:
         """One fill: execDetails."""
         self.saw("execution", execution)
+        faults = self._gateway.faults
+        if faults.executions_lost:
+            return
+        told = structs.replace(execution, order_id=0, order_ref="") if faults.executions_nameless else execution
+        times = 2 if faults.executions_duplicated else 1
 
         def send() -> None:
             for client in self._hearers(execution.client_id):
-                client.send(*order_encode.exec_details(execution, listed, -1, client.server_version))
+                for _ in range(times):
+                    client.send(*order_encode.exec_details(told, listed, -1, client.server_version))
 
         self._at(self._answer_ns, send)
 
     def commission(self, execution: Execution) -> None:
         """What the fill cost: commissionReport."""
+        faults = self._gateway.faults
+        if faults.commissions_lost or faults.executions_lost:
+            return
+        times = 2 if faults.executions_duplicated else 1
 
-        def send() -> None:
+        def send(value: str) -> None:
             for client in self._hearers(execution.client_id):
-                client.send(*order_encode.commission_report(execution))
+                for _ in range(times):
+                    client.send(*order_encode.commission_report(execution, value))
 
-        self._at(self._answer_ns + self._gateway.faults.commission_delay_ms * NS_PER_MS, send)
+        at_ns = self._answer_ns + faults.commission_delay_ms * NS_PER_MS
+        self._at(at_ns, partial(send, faults.commission_value))
+        if faults.commission_value and faults.commission_true_ms:
+            self._at(at_ns + faults.commission_true_ms * NS_PER_MS, partial(send, ""))
 
     def error(self, order: Order, code: int, text: str) -> None:
         """A message about an order, by its id."""
@@ -87,7 +104,7 @@ class Teller:
             if client is not None:
                 client.error(order.order_id, code, text)
 
-        self._at(self._answer_ns, send)
+        self._at(self._answer_ns + self._gateway.faults.reasons_delay_ms * NS_PER_MS, send)
 
     def what_if(self, client: Client, order: Order, margins: order_encode.Margins) -> None:
         """The one answer to a what-if."""

@@ -107,6 +107,7 @@ class Order:
         "limit_ticks",
         "listed",
         "oca_type",
+        "older",
         "order_id",
         "parent",
         "perm_id",
@@ -121,6 +122,7 @@ class Order:
         "triggered",
         "value_ticks",
         "was_routed",
+        "withheld",
     )
 
     def __init__(self, request: OrderRequest, client_id: int, listed: Listed, perm_id: int) -> None:
@@ -131,11 +133,13 @@ class Order:
         self.side = 1 if request.action == "BUY" else -1
         self.parent: Order | None = None
         self.children: list[Order] = []
+        self.older: Order | None = None  # whose twin it is (twin_orders)
         self.group = ""  # name of its OCA group
         self.oca_type = 0
         self.asked = int(request.qty)
         self.released = 0
         self.reduced = 0
+        self.withheld = 0  # lots a fault keeps from trading for now (hold_lots)
         self.filled = 0
         self.filled_before = 0  # of them, before it was put to the exchange as it is there now
         self.value_ticks = 0  # sum of price x lots of its fills
@@ -170,6 +174,13 @@ class Order:
         return self.listed.instrument.points(ticks)
 
     @property
+    def leg(self) -> str:
+        """E: has children; S and T: a child that is a stop, or none; X: it stands alone."""
+        if self.parent is not None:
+            return "S" if self.request.order_type in STOP_TYPES else "T"
+        return "E" if self.children else "X"
+
+    @property
     def is_stop(self) -> bool:
         """Held by the broker until its price is reached, and not there yet."""
         return self.request.order_type in STOP_TYPES and not self.triggered
@@ -194,7 +205,7 @@ class Order:
     @property
     def open(self) -> int:
         """Lots that may trade now; below 0 when its group has taken lots that its parent has yet to fill."""
-        return self.released - self.reduced - self.filled
+        return self.released - self.reduced - self.filled - self.withheld
 
     @property
     def wanted(self) -> int:
@@ -204,7 +215,7 @@ class Order:
     @property
     def spent(self) -> bool:
         """Can it trade no more?"""
-        return self.wanted <= 0 or (self.open <= 0 and not self.may_grow)
+        return self.wanted <= 0 or (self.open <= 0 and not self.withheld and not self.may_grow)
 
     def why_held(self) -> str:
         """Why the broker keeps it from the exchange."""

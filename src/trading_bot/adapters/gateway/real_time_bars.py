@@ -20,6 +20,8 @@ BAR_NS: Final = 5 * NS_PER_S
 class RealTimeBars:
     """One stream of bars of trades or of the touch. A bar in which nothing happened is not sent."""
 
+    name = "Bars"
+
     def __init__(
         self, gateway: "Gateway", client: Client, req_id: int, row: Listed, show: str, *, regular: bool
     ) -> None:

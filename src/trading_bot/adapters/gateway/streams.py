@@ -8,7 +8,7 @@ from trading_bot.adapters.gateway.contracts import Listed
 from trading_bot.adapters.gateway.market import Record
 from trading_bot.adapters.gateway.wire import encode
 from trading_bot.domain.records import FrameKind
-from trading_bot.domain.units import NS_PER_S
+from trading_bot.domain.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from trading_bot.adapters.gateway.gateway import Gateway
@@ -28,6 +28,7 @@ class TickByTick:
         self.req_id = req_id
         self.row = row
         self._kind = kind
+        self.name = next(name for name, number in KINDS.items() if number == kind)
         self._points = row.instrument.points
         self._encode: Callable[[Record], bytes | None] = {
             1: self._last,
@@ -46,17 +47,21 @@ class TickByTick:
     def on_time(self, now_ns: int) -> None:
         """Nothing depends on time here."""
 
+    def _second(self, record: Record) -> int:
+        """The stamp of a tick."""
+        return (record.event_ns + self._faults.clock_skew_ms * NS_PER_MS) // NS_PER_S
+
     def _last(self, record: Record) -> bytes | None:
         if record.kind is not FrameKind.TRADE:
             return None
-        second, venue = record.event_ns // NS_PER_S, self.row.instrument.exchange
+        second, venue = self._second(record), self.row.instrument.exchange
         price = self._points(record.price_ticks)
         return encode(_TICK_BY_TICK, self.req_id, self._kind, second, price, record.qty, 0, venue, "")
 
     def _bid_ask(self, record: Record) -> bytes | None:
         if record.kind is not FrameKind.QUOTE:
             return None
-        second = record.event_ns // NS_PER_S
+        second = self._second(record)
         bid, ask = self._points(record.bid_ticks), self._points(record.ask_ticks)
         return encode(_TICK_BY_TICK, self.req_id, 3, second, bid, ask, record.bid_qty, record.ask_qty, 0)
 
@@ -67,4 +72,4 @@ class TickByTick:
         if mid == self._mid:
             return None
         self._mid = mid
-        return encode(_TICK_BY_TICK, self.req_id, 4, record.event_ns // NS_PER_S, mid)
+        return encode(_TICK_BY_TICK, self.req_id, 4, self._second(record), mid)
