@@ -1,0 +1,140 @@
+"""The bot under test: a process of its own, started as a user starts it, on paper, through the real client library."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from trading_bot.config_keys import ENV_PREFIX
+
+# Trades whenever it may, at once and without an opinion: an incident needs a position now, not a good one. No edge is
+# claimed, and nothing but this lab uses it.
+_TEMPLATE: Final = """schema = 1
+[template.C1]
+on = true
+title = "Chaos: enters whenever it may"
+cadence = "grid"
+entry = "{entry}"
+target_ticks = {target}
+stop_ticks = {stop}
+hold_s = {hold}
+smoothing_s = 1
+gain = 20.0
+belief_enter = 0.60
+belief_hold = 0.01
+rearm_s = 0.1
+weights = {{ queue_imbalance = 1.0 }}
+triggers = [{{ signal = "spread_ticks", min = 1.0, max = 2.0 }}]
+"""
+STYLES: Final[Mapping[str, str]] = {
+    # A position that stands until its stop or a distant target is reached.
+    "stand": _TEMPLATE.format(entry="marketable", target=60, stop=12, hold=3600),
+    # Round trips of seconds.
+    "quick": _TEMPLATE.format(entry="marketable", target=30, stop=6, hold=15),
+    # Entries that rest at the touch, so that they fill late, in part, or not at all.
+    "rest": _TEMPLATE.format(entry="passive", target=60, stop=12, hold=3600),
+}
+# What of the shipped configuration would keep a bot from trading again and again within minutes, or from keeping a
+# position. No limit of a fault's handling is among them.
+_CONFIG: Final[Mapping[str, Any]] = {
+    "session.open_delay_min": 0,
+    "decision.stability_max": 10.0,
+    "quality.data_down_clear_s": 2,
+    "reentry.cooldown_s": 1,
+    "reentry.cooldown_loss_s": 1,
+    "safety.entries_per_minute_max": 60,
+    "safety.entries_per_hour_max": 600,
+    "breakers.losses_in_row_max": 100,
+    "breakers.rapid_loss_pct": 5.0,
+    "breakers.rapid_loss_stops": 100,
+    "exits.trail": False,
+    "exits.break_even_from_r": 100,
+    "exits.lock_from_r": 100,
+    "exits.thesis_belief": 0.0,
+    "exits.volatility_exit": False,
+}
+_MAIN: Final = (sys.executable, "-m", "trading_bot.cli")
+COMMAND_S: Final = 60.0
+
+
+def environment(config: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of a bot: this process's without its settings of the bot, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    for key, value in {**_CONFIG, **config}.items():
+        text = value if isinstance(value, str) else orjson.dumps(value).decode()
+        kept[ENV_PREFIX + key.upper().replace(".", "__")] = text
+    return kept
+
+
+class Bot:
+    """One process of the bot."""
+
+    def __init__(self, folder: Path, number: int, arguments: tuple[str, ...], env: Mapping[str, str]) -> None:
+        """Starts it. What it prints goes to `bot-N.json` and `bot-N.log` of the folder."""
+        self.number = number
+        self.out, self.err = folder / f"bot-{number}.json", folder / f"bot-{number}.log"
+        self.data_dir = folder / "data"
+        self.killed = False
+        command = (*_MAIN, *arguments, "--data-dir", str(self.data_dir), "--json")
+        with self.out.open("wb") as out, self.err.open("wb") as err:
+            # The interpreter and our own package, with arguments that this package made.
+            self._process = subprocess.Popen(command, cwd=folder, env=dict(env), stdout=out, stderr=err)  # noqa: S603
+
+    @property
+    def running(self) -> bool:
+        """Has it not ended?"""
+        return self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        """Ask it to leave and end (SIGTERM), once."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def interrupt(self) -> None:
+        """SIGINT; a second one ends it at once."""
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self.killed = True
+        self._process.kill()
+        self._process.wait()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Its exit code, or None when it still runs after so many seconds of the wall."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The document it printed; empty when it printed none."""
+        try:
+            document = orjson.loads(self.out.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
+
+def run_command(folder: Path, arguments: tuple[str, ...], env: Mapping[str, str]) -> tuple[int, str]:
+    """Another command of the bot on the same data: its exit code, and what it printed."""
+    done = subprocess.run(  # noqa: S603 (as above)
+        (*_MAIN, *arguments, "--data-dir", str(folder / "data")),
+        cwd=folder,
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
