@@ -1,4 +1,4 @@
-"""`trading-bot chaos list|run`: what is known to go wrong at the broker, brought about, and what must hold afterwards."""
+"""`trading-bot chaos list|run`: what is known to go wrong at the broker, brought about; what must hold afterwards."""
 
 from typing import TYPE_CHECKING, Annotated
 
