@@ -27,9 +27,11 @@ from trading_bot.domain.calibration import CalibrationMap
 from trading_bot.domain.config import BotConfig, config_hash
 from trading_bot.domain.errors import ConfigError, UsageError
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
+from trading_bot.domain.latency_model import LatencyModel
 from trading_bot.domain.scheduled import EventCalendar
 from trading_bot.domain.templates import TemplateConfig, VetoConfig
 from trading_bot.event_files import read_events
+from trading_bot.latency_files import read_latency_model
 from trading_bot.map_files import map_files, read_maps
 from trading_bot.strategy_files import read_strategies, read_vetoes
 
@@ -65,11 +67,14 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     strategies_path: Path
     maps: dict[str, CalibrationMap] = {}
     maps_path: Path | None = None
+    latency: LatencyModel | None = None
 
     @property
     def config_hash(self) -> str:
         """Name of all a decision depends on, as logs carry it."""
-        return config_hash(self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events)
+        return config_hash(
+            self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events, latency=self.latency
+        )
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +163,8 @@ def load_config(
     strategy_tables = read_toml(strategies_path)
     templates = read_strategies(strategies_path, strategy_tables, instrument=instrument, config=built)
     events_path = _events_path(built, config_path)
-    maps_path = _maps_path(built.decision.maps, config_path)
+    maps_path = _named_path(built.decision.maps, config_path)
+    latency_path = _named_path(built.simulator.latency_model, config_path)
     maps = {}
     if maps_path is not None:
         maps = read_maps(map_files(maps_path), templates=templates, instrument=instrument)
@@ -174,6 +180,7 @@ def load_config(
         strategies_path=strategies_path,
         maps=maps,
         maps_path=maps_path,
+        latency=None if latency_path is None else read_latency_model(latency_path),
     )
 
 
@@ -214,7 +221,7 @@ def _strategies_path(config: BotConfig, origin: str, config_path: Path | None) -
     return find_file(name, "strategy file", here=len(name.parts) > 1, beside=(config_path.parent,))
 
 
-def _maps_path(name: str, config_path: Path | None) -> Path | None:
+def _named_path(name: str, config_path: Path | None) -> Path | None:
     """Beside the configuration file when something of that name is there, else from the working directory."""
     if not name:
         return None

@@ -95,6 +95,7 @@ def _run_on(
         resolution_ns=source.feed.resolution_ns,
         feed=source.feed.description,
         maps=options.loaded.maps,
+        latency=options.loaded.latency,
         plugins=plugins_of(options.loaded.templates),
         **_at_broker(source),
     )
@@ -250,7 +251,8 @@ def _seen(folder: Path, documents: RunDocuments, recovered: Recovered) -> list[e
 
 def _simulated(row: ModeRow, options: RunOptions, instrument: Instrument) -> tuple[Broker, ExchangeSim | None]:
     """The exchange simulator as a broker; where orders leave this machine it has the shadow trades alone."""
-    exchange = ExchangeSim(exchange_config(options.loaded.config.simulator, instrument, options.seed or 0))
+    loaded = options.loaded
+    exchange = ExchangeSim(exchange_config(loaded.config.simulator, instrument, options.seed or 0, loaded.latency))
     return SimBroker(exchange, suppress=row.suppress, instrument_id=instrument.id), exchange
 
 

@@ -75,11 +75,40 @@ class Reference:
     executions: int = 0
     placed: int = 0
     exits: int = 0
+    ticks: list = field(default_factory=list)  # when each came
+    told: dict = field(default_factory=dict)  # latest delivery: of orders, of each shadow
+
+    # --- how long a message takes (2)
+
+    def drawn(self, way, handle, leaves):
+        """`way` 1 and 3: out, of an order and of a shadow; 2 and 4: back."""
+        model = self.config.latency
+        burst = sum(1 for at in self.ticks if at > self.now - 1_000_000_000)
+        bucket = [row for row in model.buckets if row.burst_min <= burst][-1]
+        table = bucket.entry_ns if way in {1, 3} else bucket.response_ns
+        key = mix(mix(mix(self.config.seed, way), handle & MASK), leaves)
+        chance = mix(key, 0) % 1_000_000
+        spans = zip(model.points, model.points[1:], table, table[1:], strict=False)
+        low, high, first, last = next(span for span in spans if span[0] <= chance < span[1])
+        return first + (last - first) * (chance - low) // (high - low)
+
+    def out(self, handle, way=1, leaves=None):
+        if self.config.latency is None:
+            return self.config.entry_latency_ns
+        return self.drawn(way, handle, self.now if leaves is None else leaves)
+
+    def delivery(self, handle, shadow):
+        if self.config.latency is None:
+            return self.now + self.config.response_latency_ns
+        who = handle if shadow else "orders"
+        due = self.now + self.drawn(4 if shadow else 2, handle, self.now)
+        self.told[who] = max(due, self.told.get(who, 0))
+        return self.told[who]
 
     # --- answers
 
     def tell(self, handle, leg, kind, side, qty, price, remaining, fee=0, number=0, shadow=False):
-        ts = self.now + self.config.response_latency_ns
+        ts = self.delivery(handle, shadow)
         self.heard.append((ts, handle, leg, kind, side, qty, price, remaining, fee, number, shadow))
 
     def about(self, slot, leg, kind, qty=None):
@@ -302,9 +331,10 @@ class Reference:
 
     # --- messages
 
-    def send(self, ts, message):
+    def send(self, handle, ts, message):
         self.advance(ts)
-        self.messages.append((self.now + self.config.entry_latency_ns, message))
+        behind = self.messages[-1][0] if self.messages else 0
+        self.messages.append((max(behind, self.now + self.out(handle)), message))
 
     def place(self, handle, ts, side, kind, qty, limit=0, trigger=0, stop_price=0, target_price=0):
         entry = Order(side, kind, qty, side * limit, side * trigger, "sent")
@@ -316,7 +346,7 @@ class Reference:
         self.advance(ts)
         slot = self.slots.index(None)
         self.slots[slot] = Group(handle, self.config.oca_type or (1 if qty == 1 else 2), legs)
-        self.send(ts, lambda: self.arrives(slot))
+        self.send(handle, ts, lambda: self.arrives(slot))
 
     def arrives(self, slot):
         legs = self.slots[slot].legs
@@ -347,7 +377,7 @@ class Reference:
         self.tell(handle, leg, kind, order.side if order else 0, qty, price, order.remaining if order else 0)
 
     def cancel(self, handle, ts, leg=ENTRY):
-        self.send(ts, lambda: self.cancels(handle, leg))
+        self.send(handle, ts, lambda: self.cancels(handle, leg))
 
     def cancels(self, handle, leg):
         slot = self.find(handle)
@@ -365,7 +395,7 @@ class Reference:
             self.refuse(handle, leg, 0, 0)
 
     def modify(self, handle, ts, leg, price=0, qty=0):
-        self.send(ts, lambda: self.modifies(handle, leg, price, qty))
+        self.send(handle, ts, lambda: self.modifies(handle, leg, price, qty))
 
     def modifies(self, handle, leg, price, qty):
         slot = self.find(handle)
@@ -400,7 +430,7 @@ class Reference:
             self.about(slot, leg, WORKING)
 
     def exit(self, handle, ts, kind, limit, qty):
-        self.send(ts, lambda: self.exits_arrive(handle, kind, limit, qty))
+        self.send(handle, ts, lambda: self.exits_arrive(handle, kind, limit, qty))
 
     def exits_arrive(self, handle, kind, limit, qty):
         slot = self.find(handle)

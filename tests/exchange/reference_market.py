@@ -66,6 +66,7 @@ class Market(Reference):
 
     def on_quote(self, ts, bid, bid_qty, ask, ask_qty):
         self.advance(ts)
+        self.ticks.append(self.now)
         self.quote = (bid, bid_qty, ask, ask_qty)
         for side in (1, -1):
             if self.view(side)[2] != self.taken[side][1]:
@@ -101,6 +102,7 @@ class Market(Reference):
 
     def on_trade(self, ts, price, qty, aggressor):
         self.advance(ts)
+        self.ticks.append(self.now)
         self.last = (price, self.now)
         known = self.arrivals
         if self.config.stop_trigger == "last":
@@ -139,7 +141,7 @@ class Market(Reference):
 
     def place_shadow(self, handle, ts, side, kind, limit, target, stop, hold, life):
         self.advance(ts)
-        due = self.now + self.config.entry_latency_ns
+        due = self.now + self.out(handle, 3)
         self.shadows.append(Shadow(handle, side, kind, side * limit, target, stop, hold, life, due))
 
     def shadow_says(self, shadow, leg, kind, x):
@@ -171,7 +173,8 @@ class Market(Reference):
         price = shadow.side * x
         out = -shadow.side
         shadow.state = "open"
-        shadow.due = self.now + self.config.response_latency_ns + shadow.hold + self.config.entry_latency_ns
+        heard = self.now + self.config.response_latency_ns if self.config.latency is None else self.told[shadow.handle]
+        shadow.due = heard + shadow.hold + self.out(shadow.handle, 3, heard + shadow.hold)
         shadow.queue = Order(out, LIMIT, 1, out * (price + shadow.side * shadow.target))
         shadow.x_stop = out * (price - shadow.side * shadow.stop)
         self.place_in_queue(shadow.queue, "pessimistic")

@@ -2,8 +2,11 @@
 
 import random
 
+import msgspec
+
 from tests.exchange.driver import BUY, LIMIT, MARKET, SELL, STOP, STOP_LIMIT
 from trading_bot.domain.exchange import ExchangeConfig
+from trading_bot.domain.latency_model import LatencyBucket, LatencyModel
 
 MIDDLE = 1_000
 RECORDS = {"on_quote", "on_trade"}
@@ -127,3 +130,46 @@ _MIRROR = {
 def script(seed, steps=300):
     rng = random.Random(seed)
     return configuration(rng), Script(rng, steps).calls
+
+
+# --- with a latency model: the same scripts on a grid of 25 ms, so that the second of a burst begins and ends in them
+
+GRID_NS = 25_000_000
+SLOW_END = 40 * 1_000_000_000_000
+
+
+def latency_model(rng, longest_ns=20 * GRID_NS):
+    """Any model: crooked points, up to eight buckets, tables that touch zero."""
+    points = (0, *sorted(rng.sample(range(1, 1_000_000), rng.randint(0, 30))), 1_000_000)
+    bursts = (0, *sorted(rng.sample(range(1, rng.choice([12, 60])), rng.randint(0, 7))))
+
+    def table():
+        return tuple(sorted(rng.choice([0, rng.randint(0, longest_ns)]) for _ in points))
+
+    return LatencyModel(
+        instrument="MES",
+        fitted_at="2026-11-21T15:00:00Z",
+        points=points,
+        buckets=tuple(
+            LatencyBucket(burst_min=burst, samples=50, entry_ns=table(), response_ns=table()) for burst in bursts
+        ),
+        samples=50,
+    )
+
+
+def slow_script(seed, steps=300):
+    """A script whose latencies are drawn."""
+    rng = random.Random(seed)
+    config = configuration(rng)
+    config = msgspec.structs.replace(
+        config,
+        latency=latency_model(rng),
+        child_latency_ns=config.child_latency_ns * GRID_NS,
+        stop_latency_ns=config.stop_latency_ns * GRID_NS,
+    )
+    return config, [(name, _slowed(name, arguments)) for name, arguments in Script(rng, steps).calls]
+
+
+def _slowed(name, arguments):
+    times = {"on_quote": (0,), "on_trade": (0,), "place_shadow": (1, 7, 8)}.get(name, (1,))
+    return tuple(value * GRID_NS if index in times else value for index, value in enumerate(arguments))

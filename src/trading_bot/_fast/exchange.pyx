@@ -4,17 +4,18 @@ from hashlib import sha256
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 import msgspec
 
 from trading_bot._fast.exchange_book cimport QUEUE_OPTIMISTIC, QUEUE_PESSIMISTIC, QUEUE_PROBABILISTIC
+from trading_bot._fast.exchange_latency cimport read_latency
 from trading_bot._fast.exchange_match cimport look_ahead, match_record, run_due
-from trading_bot._fast.exchange_orders cimport find, is_live, leg_at, slot_of
+from trading_bot._fast.exchange_orders cimport arrival_ns, fill_leg, find, is_live, leg_at, shadow_out_ns, slot_of
 from trading_bot._fast.exchange_state cimport (
-    EXCHANGE_LAYOUT, GROUPS, LEG_ENTRY, LEG_EXIT, LEG_HELD, LEG_RESTING, LEG_SENT, LEG_STOP, LEG_TARGET, LEGS, NOBODY,
+    EXCHANGE_LAYOUT, GROUPS, LEG_ENTRY, LEG_EXIT, LEG_RESTING, LEG_SENT, LEG_STOP, LEG_TARGET, LEGS, NOBODY,
     ORDER_LIMIT, ORDER_MARKET, ORDER_STOP, ORDER_STOP_LIMIT, REPLIES, REQUEST_CANCEL, REQUEST_EXIT, REQUEST_MODIFY,
     REQUEST_PLACE, REQUESTS, SHADOW_SENT, SHADOWS, Group, LegRow, Reply, Request, Settings, Shadow,
 )
@@ -60,6 +61,7 @@ cdef class ExchangeSim:
     def _read_settings(self):
         cdef Settings* to = &self.ex.settings
         config = self.config
+        read_latency(&self.ex.latency, config.latency)
         to.entry_latency_ns = config.entry_latency_ns
         to.response_latency_ns = config.response_latency_ns
         to.child_latency_ns = config.child_latency_ns
@@ -168,11 +170,11 @@ cdef class ExchangeSim:
         memset(group, 0, sizeof(Group))
         group.used, group.handle, group.child_due_ns = True, handle, INT64_MAX
         group.oca = self.ex.settings.oca_type or (1 if qty == 1 else 2)
-        _fill_leg(&group.leg[LEG_ENTRY], side, kind, qty, limit_ticks, trigger_ticks)
+        fill_leg(&group.leg[LEG_ENTRY], side, kind, qty, limit_ticks, trigger_ticks)
         if stop_price_ticks:
-            _fill_leg(&group.leg[LEG_STOP], -side, ORDER_STOP, qty, 0, stop_price_ticks)
+            fill_leg(&group.leg[LEG_STOP], -side, ORDER_STOP, qty, 0, stop_price_ticks)
         if target_price_ticks:
-            _fill_leg(&group.leg[LEG_TARGET], -side, ORDER_LIMIT, qty, target_price_ticks, 0)
+            fill_leg(&group.leg[LEG_TARGET], -side, ORDER_LIMIT, qty, target_price_ticks, 0)
         group.leg[LEG_ENTRY].state = LEG_SENT
         look_ahead(self.ex)
 
@@ -239,7 +241,7 @@ cdef class ExchangeSim:
         shadow.handle, shadow.side, shadow.kind, shadow.state = handle, side, kind, SHADOW_SENT
         shadow.x_limit, shadow.target_ticks, shadow.stop_ticks = side * limit_ticks, target_ticks, stop_ticks
         shadow.life_ns, shadow.hold_ns = life_ns, hold_ns
-        shadow.due_ns = self.ex.now_ns + self.ex.settings.entry_latency_ns
+        shadow.due_ns = self.ex.now_ns + shadow_out_ns(self.ex, handle, self.ex.now_ns)
         self.ex.shadow_count += 1
         look_ahead(self.ex)
 
@@ -372,7 +374,7 @@ cdef Request* _send(ExchangeSim sim, int64_t ts_ns, int64_t handle, int kind, in
         raise names.ExchangeFull(f"{REQUESTS} messages are under way to the exchange: let time pass before sending more")
     request = &ex.requests[(ex.first_request + ex.request_count) & (REQUESTS - 1)]
     memset(request, 0, sizeof(Request))
-    request.ts_ns = ex.now_ns + ex.settings.entry_latency_ns
+    request.ts_ns = arrival_ns(ex, handle)
     request.handle, request.kind, request.leg = handle, kind, leg
     ex.request_count += 1
     return request
@@ -390,10 +392,3 @@ cdef int _check_order(int side, int kind, int64_t qty, int64_t limit_ticks, int6
     if limited and triggered and side * (limit_ticks - trigger_ticks) < 0:
         raise ValueError(f"limit {limit_ticks} lies before trigger {trigger_ticks} for side {side}: such an order never trades at its trigger")
     return 0
-
-
-cdef void _fill_leg(LegRow* leg, int64_t side, int kind, int64_t qty, int64_t limit_ticks, int64_t trigger_ticks) noexcept nogil:
-    """An order that waits; the entry is sent by the caller."""
-    leg.side, leg.kind, leg.qty, leg.state = side, kind, qty, LEG_HELD
-    leg.x_limit, leg.x_trigger = side * limit_ticks, side * trigger_ticks
-    leg.x_worst = INT64_MIN

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from trading_bot._fast.exchange_book cimport show_quote
+from trading_bot._fast.exchange_latency cimport see_tick
 from trading_bot._fast.exchange_shadow cimport shadows_see_quote, shadows_see_trade
 from trading_bot._fast.exchange_state cimport NOBODY, Exchange
 from trading_bot._fast.records cimport KIND_QUOTE, KIND_TRADE, TickRecord
@@ -24,6 +25,8 @@ cdef inline int match_record(Exchange* ex, const TickRecord* rec) noexcept nogil
     if now >= ex.internal_due_ns:
         run_due(ex, now)
     ex.now_ns = now
+    if ex.latency.buckets and (rec.kind == KIND_QUOTE or rec.kind == KIND_TRADE):
+        see_tick(&ex.burst, now)
     if rec.kind == KIND_QUOTE:
         show_quote(&ex.book, rec)
         if ex.head != NOBODY:

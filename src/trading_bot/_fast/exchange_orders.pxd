@@ -34,8 +34,15 @@ cdef inline int find_arrived(Exchange* ex, int64_t handle) noexcept nogil:
     cdef int slot = find(ex, handle)
     return NOBODY if slot != NOBODY and ex.groups[slot].leg[LEG_ENTRY].state == LEG_SENT else slot
 
-# Queues an answer for delivery; x of prices is turned back by the caller.
-cdef void reply(Exchange* ex, const Reply* row) noexcept nogil
+# Queues an answer, not before those about the same (all orders, or one shadow), and returns when it is delivered. A shadow's row
+# brings the delivery of its own latest one as `ts_ns`; x of prices is turned back by the caller.
+cdef int64_t reply(Exchange* ex, const Reply* row) noexcept nogil
+# When a message of an order that is sent now reaches the exchange; not before the one sent last.
+cdef int64_t arrival_ns(Exchange* ex, int64_t handle) noexcept nogil
+# How long a shadow's order takes that is sent at `at_ns`.
+cdef int64_t shadow_out_ns(Exchange* ex, int64_t handle, int64_t at_ns) noexcept nogil
+# An order that waits; the entry is sent by the caller.
+cdef void fill_leg(LegRow* leg, int64_t side, int kind, int64_t qty, int64_t limit_ticks, int64_t trigger_ticks) noexcept nogil
 cdef void execute(Exchange* ex, int slot, int name, int64_t lots, int64_t x) noexcept nogil
 # Marketable part of an order against the displayed market.
 cdef void take(Exchange* ex, int slot, int name, bint limited) noexcept nogil

@@ -5,25 +5,58 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 from trading_bot._fast.exchange_book cimport (
     EXECUTIONS, View, join, ladder_room, ladder_ticks, ladder_within, mix, side_index, take_lots, view_of,
 )
+from trading_bot._fast.exchange_latency cimport WAY_BACK, WAY_OUT, WAY_SHADOW_BACK, WAY_SHADOW_OUT, drawn_ns
 from trading_bot._fast.exchange_state cimport (
     LEG_ARMED, LEG_DONE, LEG_ENTRY, LEG_EXIT, LEG_HELD, LEG_NONE, LEG_RESTING, LEG_ROUTING, LEG_SENT, LEG_STOP,
     LEG_TAKING, LEG_TARGET, LEGS, NOBODY, ORDER_MARKET, ORDER_STOP, ORDER_STOP_LIMIT, REPLIES, REPLY_CANCELLED,
-    REPLY_FILL, REPLY_PARTIAL, REPLY_STOP_TRIGGERED, REPLY_WORKING, Exchange, Group, LegRow, Reply,
+    REPLY_FILL, REPLY_PARTIAL, REPLY_STOP_TRIGGERED, REPLY_WORKING, REQUESTS, Exchange, Group, LegRow, Reply,
 )
 
 
-# Answers
+# Messages and answers
 
-cdef void reply(Exchange* ex, const Reply* row) noexcept nogil:
-    cdef Reply* to
+cdef int64_t arrival_ns(Exchange* ex, int64_t handle) noexcept nogil:
+    cdef int64_t due = ex.now_ns + ex.settings.entry_latency_ns
+    if ex.latency.buckets:
+        due = ex.now_ns + drawn_ns(&ex.latency, &ex.burst, ex.settings.seed, WAY_OUT, handle, ex.now_ns, ex.now_ns)
+        if ex.request_count:
+            due = max(due, ex.requests[(ex.first_request + ex.request_count - 1) & (REQUESTS - 1)].ts_ns)
+    return due
+
+
+cdef int64_t shadow_out_ns(Exchange* ex, int64_t handle, int64_t at_ns) noexcept nogil:
+    if ex.latency.buckets:
+        return drawn_ns(&ex.latency, &ex.burst, ex.settings.seed, WAY_SHADOW_OUT, handle, at_ns, ex.now_ns)
+    return ex.settings.entry_latency_ns
+
+
+cdef int64_t reply(Exchange* ex, const Reply* row) noexcept nogil:
+    cdef int way = WAY_SHADOW_BACK if row.shadow else WAY_BACK
+    cdef int64_t due = ex.now_ns + ex.settings.response_latency_ns
+    cdef int64_t at = ex.first_reply + ex.reply_count
     ex.changes += 1
     if ex.reply_count == REPLIES:
         ex.overflowed = True
-        return
-    to = &ex.replies[(ex.first_reply + ex.reply_count) & (REPLIES - 1)]
-    to[0] = row[0]
-    to.ts_ns = ex.now_ns + ex.settings.response_latency_ns
+        return due
+    if ex.latency.buckets:
+        due = ex.now_ns + drawn_ns(&ex.latency, &ex.burst, ex.settings.seed, way, row.handle, ex.now_ns, ex.now_ns)
+        due = max(due, row.ts_ns if row.shadow else ex.told_ns)
+        # Shadows and orders do not wait for each other; constant latencies never move anything here.
+        while at > ex.first_reply and ex.replies[(at - 1) & (REPLIES - 1)].ts_ns > due:
+            ex.replies[at & (REPLIES - 1)] = ex.replies[(at - 1) & (REPLIES - 1)]
+            at -= 1
+    if not row.shadow:
+        ex.told_ns = due
+    ex.replies[at & (REPLIES - 1)] = row[0]
+    ex.replies[at & (REPLIES - 1)].ts_ns = due
     ex.reply_count += 1
+    return due
+
+
+cdef void fill_leg(LegRow* leg, int64_t side, int kind, int64_t qty, int64_t limit_ticks, int64_t trigger_ticks) noexcept nogil:
+    leg.side, leg.kind, leg.qty, leg.state = side, kind, qty, LEG_HELD
+    leg.x_limit, leg.x_trigger = side * limit_ticks, side * trigger_ticks
+    leg.x_worst = INT64_MIN
 
 
 cdef void tell(Exchange* ex, int slot, int name, int kind, int64_t qty) noexcept nogil:

@@ -4,7 +4,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 from libc.string cimport memmove
 
 from trading_bot._fast.exchange_book cimport QUEUE_PESSIMISTIC, View, hits, join, see_quote, see_trade, view_of
-from trading_bot._fast.exchange_orders cimport reply
+from trading_bot._fast.exchange_orders cimport reply, shadow_out_ns
 from trading_bot._fast.exchange_state cimport (
     LEG_ENTRY, LEG_EXIT, LEG_STOP, LEG_TARGET, ORDER_LIMIT, REPLY_CANCELLED, REPLY_FILL, SHADOW_LEAVING, SHADOW_OPEN,
     SHADOW_RESTING, SHADOW_SENT, SHADOW_TAKING, Exchange, Reply, Shadow,
@@ -12,9 +12,10 @@ from trading_bot._fast.exchange_state cimport (
 from trading_bot._fast.records cimport TickRecord
 
 
-cdef void tell_shadow(Exchange* ex, const Shadow* shadow, int leg, int kind, int64_t x) noexcept nogil:
+cdef void tell_shadow(Exchange* ex, Shadow* shadow, int leg, int kind, int64_t x) noexcept nogil:
     """`x` in the coordinates of the side that trades: the shadow's for its entry, the other one for an exit."""
     cdef Reply row
+    row.ts_ns = shadow.told_ns
     row.handle = shadow.handle
     row.leg = leg
     row.kind = kind
@@ -25,7 +26,7 @@ cdef void tell_shadow(Exchange* ex, const Shadow* shadow, int leg, int kind, int
     row.commission_uusd = ex.settings.fee_uusd if kind == REPLY_FILL else 0
     row.exec_id = 0
     row.shadow = True
-    reply(ex, &row)
+    shadow.told_ns = reply(ex, &row)
 
 
 cdef void drop(Exchange* ex, int at) noexcept nogil:
@@ -53,7 +54,8 @@ cdef bint enter(Exchange* ex, int at, int64_t x) noexcept nogil:
     tell_shadow(ex, shadow, LEG_ENTRY, REPLY_FILL, x)
     shadow.state = SHADOW_OPEN
     # We hear of the entry, wait, and send the exit.
-    shadow.due_ns = ex.now_ns + ex.settings.response_latency_ns + shadow.hold_ns + ex.settings.entry_latency_ns
+    shadow.due_ns = shadow.told_ns + shadow.hold_ns
+    shadow.due_ns += shadow_out_ns(ex, shadow.handle, shadow.due_ns)
     # On the other side the entry stands at -x, the target above it (worse to take), the stop below.
     shadow.queue.x = -x - shadow.target_ticks
     shadow.x_stop = -x + shadow.stop_ticks

@@ -3,9 +3,10 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from trading_bot._fast.exchange_book cimport Book, Queue
+from trading_bot._fast.exchange_latency cimport Burst, LatencyTables
 
 cdef enum:
-    EXCHANGE_LAYOUT = 1       # counted up with every change of meaning
+    EXCHANGE_LAYOUT = 2       # counted up with every change of meaning
     GROUPS = 64
     LEGS = 4
     SHADOWS = 64
@@ -134,6 +135,7 @@ cdef struct Shadow:
     int64_t due_ns            # SENT: arrival; RESTING and TAKING: end of life; OPEN: time stop
     int64_t x_stop            # in the coordinates of the exit's side
     int64_t x_worst
+    int64_t told_ns           # when its latest answer is delivered
     Queue queue               # of the entry, then of the target
     int32_t kind
     int32_t state
@@ -145,6 +147,7 @@ cdef struct Exchange:
     int64_t now_ns
     int64_t internal_due_ns   # next arrival, activation, routing or shadow deadline
     int64_t due_ns            # that, or the next delivery
+    int64_t told_ns           # when the latest answer about an order is delivered
     int64_t changes           # counts everything a caller may have to look at
     int64_t arrivals
     int64_t position
@@ -166,3 +169,5 @@ cdef struct Exchange:
     Reply replies[REPLIES]
     Group groups[GROUPS]
     Shadow shadows[SHADOWS]
+    LatencyTables latency
+    Burst burst               # of the ticks; kept where there are tables

@@ -10,6 +10,7 @@ from trading_bot.domain.calibration import CalibrationMap
 from trading_bot.domain.config import BotConfig, canonical, config_hash
 from trading_bot.domain.errors import LogCorrupt
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
+from trading_bot.domain.latency_model import LatencyModel
 from trading_bot.domain.scheduled import EventCalendar
 from trading_bot.domain.strategy import find_strategy
 from trading_bot.domain.templates import TemplateConfig, VetoConfig
@@ -26,6 +27,7 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     thousandths of wall time: above 1000 only for a gateway simulator that runs fast, where broker deadlines and naked
     time count in wall time. `gates_real`: link, account, position and latency come from an adapter, not modelled.
     `signal_instrument` is the one whose market is seen where it is not the traded one: both have the same prices.
+    `latency` is what the exchange simulator drew its latencies from.
     """
 
     config: BotConfig
@@ -43,6 +45,7 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     wall_speed_e3: int = 1_000
     gates_real: bool = False
     signal_instrument: Instrument | None = None
+    latency: LatencyModel | None = None
 
     @classmethod
     def default(cls) -> "RunDocuments":
@@ -58,7 +61,9 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def config_hash(self) -> str:
         """SHA-256 of all a decision depends on, the code of strategies in Python included."""
-        whole = config_hash(self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events)
+        whole = config_hash(
+            self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events, latency=self.latency
+        )
         return hashlib.sha256(whole.encode() + canonical(self.plugins)).hexdigest() if self.plugins else whole
 
     def plugins_as_installed(self) -> bool:

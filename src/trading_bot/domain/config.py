@@ -332,11 +332,13 @@ def config_hash(
     *,
     vetoes: Mapping[str, Any] | None = None,
     events: Any = None,
+    latency: Any = None,
 ) -> str:
     """SHA-256 (hex) over the canonical form of all a decision depends on; the order of templates breaks ties.
 
-    `events` is the calendar of scheduled events: a row that is added counts from the next start on.
+    `events` is the calendar of scheduled events: a row that is added counts from the next start on. `latency` is the
+    simulator's latency model; without one the hash is that of the others.
     """
     ordered = [[name, msgspec.to_builtins(template)] for name, template in templates.items()]
-    parts = [config, ordered, maps or {}, vetoes or {}, events]
+    parts = [config, ordered, maps or {}, vetoes or {}, events, *([] if latency is None else [latency])]
     return hashlib.sha256(canonical([msgspec.to_builtins(part) for part in parts])).hexdigest()

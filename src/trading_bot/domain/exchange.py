@@ -6,12 +6,12 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from trading_bot.domain.errors import BotError
+from trading_bot.domain.latency_model import LATENCY_NS_MAX, LatencyModel
 from trading_bot.domain.units import NS_PER_MS
 
 GROUPS: Final = 64  # orders with their brackets that can live at once
 SHADOWS: Final = 64  # hypothetical trades that can live at once
 LOTS_MAX: Final = 1_000  # of one order
-LATENCY_NS_MAX: Final = 3_600_000_000_000
 PRICE_TICKS_MAX: Final = 2**31 - 1
 
 QueueModelName = Literal["pessimistic", "probabilistic", "optimistic"]
@@ -72,6 +72,8 @@ class ExchangeFull(BotError):
 class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything the exchange simulator depends on besides its input; docs/simulator.md gives the reasons.
 
+    `latency` is drawn from in the place of `entry_latency_ns` and `response_latency_ns`.
+
     Raises:
         ValueError: a value outside its range, by name.
     """
@@ -90,6 +92,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     reject_per_mille: int = 0
     reject_exit_every: int = 0
     seed: int = 0
+    latency: LatencyModel | None = None
 
     def __post_init__(self) -> None:
         for name, high in _HIGHEST.items():
@@ -101,6 +104,16 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         for name, known in _NAMES.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"exchange simulator: {name} is {getattr(self, name)!r}, expected one of {known}")
+
+    @property
+    def entry_latency_max_ns(self) -> int:
+        """The longest a message takes to the exchange, also one that waits behind an earlier one."""
+        return self.entry_latency_ns if self.latency is None else self.latency.entry_ns_max
+
+    @property
+    def response_latency_max_ns(self) -> int:
+        """The longest an answer takes to us."""
+        return self.response_latency_ns if self.latency is None else self.latency.response_ns_max
 
 
 def _preset(queue_model: QueueModelName, way_ms: int, broker_ms: int, beyond_touch_lots: int) -> ExchangeConfig:

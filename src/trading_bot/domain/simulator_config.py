@@ -42,6 +42,12 @@ class SimulatorConfig(Section, frozen=True):
     reject_every: Annotated[int, within(0, 2**31 - 1), unit("orders", "every n-th entry is rejected; 0 none")] = 0
     reject_per_mille: Annotated[int, within(0, 1_000), unit("1/1000", "share of entries rejected, by seed")] = 0
     reject_exit_every: Annotated[int, within(0, 2**31 - 1), unit("orders", "every n-th exit is rejected; 0 none")] = 0
+    latency_model: Annotated[
+        str, unit("file", "fitted latencies by burst, for the two above (docs/latency-model.md); empty: the numbers")
+    ] = ""
+    latency_scale: Annotated[
+        float, within(0, 100), unit("1", "entry and response latency, or the model's, times this")
+    ] = 1.0
     history_sessions: Annotated[
         int, within(0, 20), unit("sessions", "of generated bars before a simulated market, for the warm-up")
     ] = 20
@@ -53,6 +59,11 @@ class SimulatorConfig(Section, frozen=True):
     def __post_init__(self) -> None:
         if self.preset == "none":
             return
+        if self.latency_model:
+            raise ValueError(
+                f"simulator.latency_model ({self.latency_model}) and simulator.preset ({self.preset}) exclude each "
+                "other: the preset brings its own latencies; take one of them away"
+            )
         defaults = {field.name: field.default for field in msgspec.structs.fields(type(self))}
         for name in PRESET_FIELDS:
             if getattr(self, name) != defaults[name]:
@@ -85,5 +96,7 @@ ASSUMED: Final[dict[str, str]] = {
     "reject_every": "faults are asked for",
     "reject_per_mille": "faults are asked for",
     "reject_exit_every": "faults are asked for",
+    "latency_model": "nothing has been measured yet; a file brings its own evidence",
+    "latency_scale": "as configured or measured; another number asks what if",
     "history_sessions": "what the specification lets history give",
 }

@@ -165,7 +165,7 @@ def naked_time_is_measured_and_bounded(moment: Moment) -> Iterator[str]:
     world, end_ns = moment.world, moment.event.ts_ns
     start_ns = end_ns - moment.naked_ns
     exchange = world.exchange
-    trips_ns = 3 * (exchange.entry_latency_ns + exchange.response_latency_ns)
+    trips_ns = 3 * (exchange.entry_latency_max_ns + exchange.response_latency_max_ns)
     bound_ns = world.config.orders.stop_deadline_ms * NS_PER_MS + trips_ns + _SPARE_NS
     bound_ns += exchange.child_latency_ns + exchange.stop_latency_ns
     bound_ns += excused_ns(world, start_ns, end_ns)

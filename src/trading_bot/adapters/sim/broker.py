@@ -98,7 +98,9 @@ class SimBroker:
                 )
             case effects.AskBroker():
                 config = sim.config
-                self._questions.append(sim.now_ns + config.entry_latency_ns + config.response_latency_ns)
+                # The longest of each, so that nothing executed up to its arrival can be told after it.
+                longest_ns = config.entry_latency_max_ns + config.response_latency_max_ns
+                self._questions.append(sim.now_ns + longest_ns)
 
     def _place(self, effect: effects.PlaceOrder) -> None:
         order = effect.order

@@ -1,0 +1,76 @@
+"""Reads and writes latency models (docs/latency-model.md) as JSON, and refuses what cannot be drawn from."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from trading_bot.config_keys import did_you_mean
+from trading_bot.domain.errors import ConfigError, UsageError
+from trading_bot.domain.latency_model import LatencyModel
+
+SCHEMA: Final = 1
+KIND: Final = "latency-model"
+_FIELDS: Final = LatencyModel.__struct_fields__
+
+
+def read_latency_model(path: Path) -> LatencyModel:
+    """The model of a file.
+
+    Raises:
+        ConfigError: naming file and key: not readable, not JSON, another schema, an unknown key, tables that cannot be
+            drawn from.
+    """
+    document = _document(path)
+    kind, schema = document.pop("kind", None), document.pop("schema", None)
+    if kind != KIND or schema != SCHEMA or isinstance(schema, bool):
+        raise ConfigError(
+            f"{path}: kind is {kind!r} and schema {schema!r}; this version reads kind {KIND!r} of schema {SCHEMA}, as "
+            "`trading-bot latency fit` writes it"
+        )
+    for key in document:
+        if key not in _FIELDS:
+            near = did_you_mean(key, _FIELDS)
+            raise ConfigError(f"{path}: unknown key {key}{near} (known: {', '.join(_FIELDS)})")
+    try:
+        return msgspec.convert(document, LatencyModel)
+    except msgspec.ValidationError as error:
+        text, _, at = str(error).partition(" - at `$")
+        key = at.rstrip("`").lstrip(".")
+        raise ConfigError(f"{path}: {f'{key}: ' if key else ''}{text}") from error
+
+
+def write_latency_model(path: Path, model: LatencyModel) -> None:
+    """Write a model, whole or not at all.
+
+    Raises:
+        UsageError: the file cannot be written there.
+    """
+    document = {"kind": KIND, "schema": SCHEMA, **msgspec.to_builtins(model)}
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        beside.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        beside.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"--out {path}: cannot be written: {error.strerror}; name a file in a folder that is"
+        ) from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: the latency model cannot be read: {error.strerror}; simulator.latency_model names a file of "
+            "`trading-bot latency fit`, or is left out"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: holds {type(document).__name__}; expected the keys of a latency model")
+    return document
