@@ -22,6 +22,7 @@ from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
 from trading_bot.adapters.ibkr.sink import SessionBroker
 from trading_bot.adapters.ibkr.subscriptions import Subscriptions
 from trading_bot.adapters.ibkr.trading_hours import check_hours
+from trading_bot.adapters.ibkr.witness import MarketWitness
 from trading_bot.config_files import RunOptions
 from trading_bot.domain.bars import unpack_bars
 from trading_bot.domain.config import BotConfig
@@ -90,7 +91,11 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     def start(self) -> None:
         """Ask for the streams and the account's values; from here on the connection is watched and repaired."""
         wait_s = self.config.ibkr.resubscribe_wait_s
-        self.link.start(Subscriptions(self.session, self.seen.contract, wait_s, self.feed.set_request_ids))
+        wanted = self.config.ibkr.witness
+        streams = Subscriptions(self.session, self.seen.contract, wait_s, self.feed.set_request_ids, bars=wanted)
+        if wanted:
+            MarketWitness(self.session, self.market, streams)
+        self.link.start(streams)
         self.account.request()
 
     def observing(self, simulated: Broker) -> Broker:

@@ -20,7 +20,7 @@ from trading_bot.core import (
 )
 from trading_bot.core.control import refresh_control
 from trading_bot.core.state import State
-from trading_bot.domain import broker_events, context, effects, events, trade_events
+from trading_bot.domain import broker_events, context, effects, events, trade_events, witness_events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 
@@ -62,6 +62,7 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
     broker_events.OrderUncertain: on_broker.order_uncertain,
     broker_events.CommissionReported: on_broker.commission_reported,
     broker_events.BrokerNotice: on_broker.broker_notice,
+    witness_events.MarketWitnessed: on_broker.market_witnessed,
     trade_events.ShadowFilled: learning_desk.shadow_filled,
     trade_events.ShadowEnded: learning_desk.shadow_ended,
     events.OutcomeReached: on_outcome.outcome_reached,

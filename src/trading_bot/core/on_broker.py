@@ -10,6 +10,7 @@ from trading_bot.domain.effects import Alert, AskBroker, Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import Leg
 from trading_bot.domain.trade_events import CommissionCorrected
+from trading_bot.domain.witness_events import MarketWitnessed
 from trading_bot.engines import budgets
 
 Results = list[Event | Effect]
@@ -64,3 +65,8 @@ def broker_notice(state: State, event: BrokerNotice, _seq: int) -> Results:
     text = f"the broker says {event.code} {event.text}"
     alert = Alert(ts_ns=event.ts_ns, level="warning", code="BROKER_ERROR", text=text)
     return [alert, *breaking.broker_error(state, event.ts_ns)]
+
+
+def market_witnessed(_state: State, _event: MarketWitnessed, _seq: int) -> Results:
+    """For whoever judges the recorded ticks later (docs/parity.md); nothing is decided by it."""
+    return []

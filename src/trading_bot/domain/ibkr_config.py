@@ -24,6 +24,9 @@ class IbkrConfig(Section, frozen=True):
     resubscribe_wait_s: Annotated[
         float, within(15, 600), unit("s", "before a stream is asked for again: the broker's 15 s and the way there")
     ] = 16.0
+    witness: Annotated[
+        bool, unit("bool", "record bars of 5 s and the session's volume, to judge the ticks by (docs/parity.md)")
+    ] = True
     stale_s: Annotated[float, within(1, 600), unit("s", "without a tick in an open session: data do not flow")] = 10.0
     probe_every_s: Annotated[float, within(1, 600), unit("s", "the gateway is asked for its time this often")] = 10.0
     messages_per_s_max: Annotated[int, within(5, 50), unit("1/s", "sent to the gateway, all kinds together")] = 45

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.domain import broker_events, context, effects, events, reconciling, trade_events
+from trading_bot.domain import broker_events, context, effects, events, reconciling, trade_events, witness_events
 from trading_bot.domain.learning import LearningUpdate
 from trading_bot.domain.records import FrameClass
 
@@ -45,6 +45,7 @@ LogRecord = (
     | broker_events.OrderUncertain
     | broker_events.CommissionReported
     | broker_events.BrokerNotice
+    | witness_events.MarketWitnessed
     | events.OutcomeReached
     | events.DecisionMade
     | events.LockoutChanged

@@ -1,7 +1,8 @@
 """What should flow: the streams of one contract, as a wish that is asked for again with new ids after every loss.
 
 Two tick-by-tick streams are what the kernel sees. Beside them a stream of sampled data (reqMktData) is the witness: it
-tells the kind of data, and its ticks tell that a silent tick-by-tick stream has died.
+tells the kind of data, and its ticks tell that a silent tick-by-tick stream has died. Bars of five seconds may be asked
+for, so that the recorded ticks can be judged by them (witness.py); whether they come changes nothing for the others.
 """
 
 from collections.abc import Callable, Collection
@@ -15,12 +16,14 @@ from trading_bot.adapters.ibkr.session import IbkrSession
 BID_ASK: Final = "BidAsk"
 LAST: Final = "Last"
 WITNESS: Final = "sampled"
+BARS: Final = "bars"
 NO_ID: Final = -1
 # Sampled ticks that come when quotes or trades do: bid, ask and last with their sizes; from 66 on the delayed ones.
 _QUOTES: Final = frozenset({0, 1, 2, 3})
 _TRADES: Final = frozenset({4, 5})
 _DELAYED_TYPES: Final = range(66, 77)
 _NEVER_S: Final = float("-inf")
+_BARS_PATIENCE: Final = 4  # they count as requests of history, of which the broker takes 60 in ten minutes
 
 
 class Stream(msgspec.Struct, kw_only=True):
@@ -46,10 +49,18 @@ class Subscriptions:
     stream that is asked for again waits that long, whoever asks, and also over a new connection.
     """
 
-    def __init__(self, session: IbkrSession, contract: Any, wait_s: float, on_ids: Callable[[set[int]], None]) -> None:
+    def __init__(
+        self,
+        session: IbkrSession,
+        contract: Any,
+        wait_s: float,
+        on_ids: Callable[[set[int]], None],
+        *,
+        bars: bool = False,
+    ) -> None:
         """`wait_s` of wall time lie between two requests of a stream; `on_ids` is told whose ticks count from now on.
 
-        Nothing is asked for yet.
+        `bars`: those of five seconds are wanted too. Nothing is asked for yet.
         """
         self.on_data_type: Callable[[int], None] = _ignore
         self._session = session
@@ -58,7 +69,8 @@ class Subscriptions:
         self._on_ids = on_ids
         self._ticks = (Stream(kind=BID_ASK, carries=_QUOTES), Stream(kind=LAST, carries=_TRADES))
         self._witness = Stream(kind=WITNESS)
-        self._streams = (self._witness, *self._ticks)
+        self._bars = Stream(kind=BARS, wanted=bars)
+        self._streams = (self._witness, *self._ticks, *((self._bars,) if bars else ()))
         self._denied = False  # live data were denied to the witness
         session.listen("tickByTickAllLast", self._on_tick)
         session.listen("tickByTickBidAsk", self._on_tick)
@@ -79,12 +91,27 @@ class Subscriptions:
         """When the kind of data was asked for last."""
         return self._witness.asked_s
 
+    @property
+    def sampled_id(self) -> int:
+        """Request id of the sampled stream, NO_ID without one."""
+        return self._witness.request_id
+
+    @property
+    def bars_id(self) -> int:
+        """Request id of the bars of five seconds, NO_ID without any."""
+        return self._bars.request_id
+
+    @property
+    def bars_asked_s(self) -> float:
+        """When bars were asked for last, wall seconds."""
+        return self._bars.asked_s
+
     # --- asking ----------------------------------------------------------------------------------------------------
 
     def ask_due(self) -> None:
         """Ask for what is wanted and may be asked for now, with new ids."""
         now_s = self._session.clock.wall_s()
-        due = [one for one in self._streams if one.wanted and now_s - one.asked_s >= self._wait_s]
+        due = [one for one in self._streams if one.wanted and now_s - one.asked_s >= self._wait_of(one)]
         if not due or not self._session.connected:
             return
         client = self._session.ib.client
@@ -98,10 +125,12 @@ class Subscriptions:
             if stream is self._witness:
                 self._denied = False
                 client.reqMktData(stream.request_id, self._contract, "", False, False, [])
+            elif stream is self._bars:
+                client.reqRealTimeBars(stream.request_id, self._contract, 5, "TRADES", False, [])
             else:
                 client.reqTickByTickData(stream.request_id, self._contract, stream.kind, 0, False)
 
-    def renew(self, kinds: Collection[str] = (WITNESS, BID_ASK, LAST)) -> None:
+    def renew(self, kinds: Collection[str] = (WITNESS, BID_ASK, LAST, BARS)) -> None:
         """Give these streams up and want them again; they are asked for as soon as that is allowed."""
         for stream in self._streams:
             if stream.kind in kinds:
@@ -129,7 +158,13 @@ class Subscriptions:
 
     def _cancel(self, stream: Stream) -> None:
         client = self._session.ib.client
-        (client.cancelMktData if stream is self._witness else client.cancelTickByTickData)(stream.request_id)
+        if stream is self._bars:
+            client.cancelRealTimeBars(stream.request_id)
+        else:
+            (client.cancelMktData if stream is self._witness else client.cancelTickByTickData)(stream.request_id)
+
+    def _wait_of(self, stream: Stream) -> float:
+        return self._wait_s * (_BARS_PATIENCE if stream is self._bars else 1)
 
     def _tell_ids(self) -> None:
         self._on_ids({stream.request_id for stream in self._ticks} - {NO_ID})
