@@ -164,6 +164,7 @@ class HandSession(IbkrSession):
         self._dispatch = None
         super().__init__(IbkrSettings(host="127.0.0.1", port=1, client_id=client_id))
         self.clock = HandClock(bench.clock)
+        self.outbox._pacing._transmit = self._transmit
         self.account = "DUSIM1"
         self.accounts = ("DUSIM1",)
         self.link = LinkState(socket=True, broker=True, farm=True, flowing=True)
@@ -171,11 +172,11 @@ class HandSession(IbkrSession):
     def attach(self, dispatch):
         self._dispatch = dispatch
 
-    def _transmit(self, message):
-        self._dispatch(message)
-
-    def _flush(self):
-        pass
+    def _transmit(self, frames, _messages):
+        while frames:
+            end = 4 + int.from_bytes(frames[:4], "big")
+            self._dispatch(frames[4:end].decode())
+            frames = frames[end:]
 
 
 class IbkrWorld(World):

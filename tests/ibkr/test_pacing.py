@@ -9,6 +9,17 @@ from hypothesis import strategies as st
 from trading_bot.adapters.ibkr.pacing import Lane, Pacing
 
 
+def framed(text):
+    return len(text).to_bytes(4, "big") + text.encode()
+
+
+def texts_of(frames):
+    while frames:
+        end = 4 + int.from_bytes(frames[:4], "big")
+        yield frames[4:end].decode()
+        frames = frames[end:]
+
+
 class World:
     """A clock that is turned by hand, its alarms, and what was transmitted when."""
 
@@ -18,16 +29,16 @@ class World:
         self._alarms = []
         self.pacing = Pacing(per_s, reserved, now_s=lambda: self.now_s, transmit=self._transmit, later=self._later)
 
-    def _transmit(self, message):
-        self.sent.append((self.now_s, message))
+    def _transmit(self, frames, messages):
+        found = list(texts_of(frames))
+        assert len(found) == messages
+        self.sent += [(self.now_s, text) for text in found]
 
     def _later(self, delay_s, call):
         heapq.heappush(self._alarms, (self.now_s + delay_s, len(self._alarms), call))
 
     def send(self, lane, message):
-        self.pacing.lane = lane
-        self.pacing.send(message)
-        self.pacing.lane = Lane.DATA
+        self.pacing.send(lane, framed(message))
 
     def until(self, time_s):
         while self._alarms and self._alarms[0][0] <= time_s:

@@ -1,10 +1,13 @@
-"""The legs of a bracket as orders of the client library (specification 11): every term that matters is set.
+"""The legs of a bracket as the broker is to have them (specification 11): every term that matters is set.
 
 A stop of a future rests with the broker, not at the exchange (docs/ibkr.md): PreSubmitted is where it protects.
 Children and exit are one OCA group of a name used once; the exit joins it, so that the stop goes when the exit fills.
 """
 
+from enum import StrEnum
 from typing import Any, Final
+
+import msgspec
 
 from trading_bot.adapters.ibkr.order_index import Incarnation
 from trading_bot.adapters.ibkr.references import Reference
@@ -18,52 +21,99 @@ _TRIGGER_LAST: Final = 2
 _OPPOSITE: Final = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
 
 
+class Shape(StrEnum):
+    """What does not change from one order of its kind to the next."""
+
+    HELD_LIMIT = "HELD_LIMIT"  # a limit order for the day that waits for the rest of its bracket
+    LIMIT = "LIMIT"  # one that goes at once
+    MARKET = "MARKET"
+    STOP = "STOP"  # good till cancelled; sending it releases what is held
+
+
+_OF_SHAPE: Final[dict[Shape, dict[str, Any]]] = {
+    Shape.HELD_LIMIT: {"orderType": "LMT", "tif": "DAY", "transmit": False},
+    Shape.LIMIT: {"orderType": "LMT", "tif": "DAY"},
+    Shape.MARKET: {"orderType": "MKT", "tif": "DAY"},
+    Shape.STOP: {"orderType": "STP", "tif": "GTC", "triggerMethod": _TRIGGER_LAST},
+}
+PRICE_FIELD: Final[dict[Shape, str | None]] = {
+    Shape.HELD_LIMIT: "lmtPrice",
+    Shape.LIMIT: "lmtPrice",
+    Shape.MARKET: None,
+    Shape.STOP: "auxPrice",
+}
+
+
+class LegTerms(msgspec.Struct, frozen=True, gc=False):
+    """What does change. `price_ticks` is the limit or the trigger, 0 of a market order; no group is ""."""
+
+    shape: Shape
+    side: Side
+    qty: int
+    price_ticks: int
+    reference: str
+    oca_group: str = ""
+    oca_type: int = 0
+    parent_id: int = 0
+
+
 def oca_type(qty: int) -> int:
     """With one lot any execution ends the group; with more it takes its lots off the others."""
     return OCA_CANCEL if qty == 1 else OCA_REDUCE
 
 
+def bracket(order: ApprovedOrder, group: str, entry_id: int) -> tuple[LegTerms, LegTerms, LegTerms]:
+    """Entry, target and stop, in the order they are sent; the first two wait for the third.
+
+    `group` is the bracket's name and its group's, `entry_id` the order id of the entry.
+    """
+    qty, away, kind = order.qty, _OPPOSITE[order.side], oca_type(order.qty)
+    return (
+        LegTerms(Shape.HELD_LIMIT, order.side, qty, order.limit_ticks, f"{group}-E"),
+        LegTerms(Shape.HELD_LIMIT, away, qty, order.target_price_ticks, f"{group}-T", group, kind, entry_id),
+        LegTerms(Shape.STOP, away, qty, order.stop_price_ticks, f"{group}-S", group, kind, entry_id),
+    )
+
+
+def changed(order: Incarnation, reference: Reference, *, price_ticks: int, qty: int) -> LegTerms:
+    """A child at another price or for other lots: everything else as it was sent."""
+    shape = Shape.STOP if reference.leg is Leg.STOP else Shape.LIMIT
+    group, kind = order.oca_group, order.oca_type
+    return LegTerms(shape, order.side, qty, price_ticks, str(reference), group, kind, order.parent_id)
+
+
+def leaving(effect: PlaceExit, reference: Reference, member: Incarnation | None) -> LegTerms:
+    """A limit order, or a market order, in the group of `member`; without one it stands alone."""
+    shape = Shape.MARKET if effect.limit_ticks is None else Shape.LIMIT
+    group, kind = (member.oca_group, member.oca_type) if member is not None and member.oca_group else ("", 0)
+    return LegTerms(shape, effect.side, effect.qty, effect.limit_ticks or 0, str(reference), group, kind)
+
+
 class OrderForm:
-    """Orders of one account and instrument."""
+    """Orders of one account and instrument, as the client library has them."""
 
     def __init__(self, library: Any, account: str, instrument: Instrument) -> None:
         """`library` is the client library's module."""
+        self.instrument = instrument
         self._library = library
         self._account = account
-        self._instrument = instrument
 
-    def entry(self, order: ApprovedOrder, reference: Reference) -> Any:
-        """The parent: a limit order for the day. Held back until its last child is sent."""
-        terms = self._terms(order.side, order.qty, reference, "DAY")
-        return self._limit(terms, order.limit_ticks, transmit=False)
-
-    def target(self, order: ApprovedOrder, reference: Reference, parent_id: int) -> Any:
-        """The limit order that takes the profit."""
-        terms = self._terms(_OPPOSITE[order.side], order.qty, reference, "DAY")
-        terms.update(parentId=parent_id, ocaGroup=reference.group, ocaType=oca_type(order.qty))
-        return self._limit(terms, order.target_price_ticks, transmit=False)
-
-    def stop(self, order: ApprovedOrder, reference: Reference, parent_id: int) -> Any:
-        """The protection; sending it releases the three together."""
-        terms = self._terms(_OPPOSITE[order.side], order.qty, reference, "GTC")
-        terms.update(parentId=parent_id, ocaGroup=reference.group, ocaType=oca_type(order.qty))
-        return self._stop(terms, order.stop_price_ticks)
-
-    def changed(self, order: Incarnation, reference: Reference, *, price_ticks: int, qty: int) -> Any:
-        """A child at another price or for other lots: everything else as it was sent."""
-        stop = reference.leg is Leg.STOP
-        terms = self._terms(order.side, qty, reference, "GTC" if stop else "DAY")
-        terms.update(parentId=order.parent_id, ocaGroup=order.oca_group, ocaType=order.oca_type)
-        return self._stop(terms, price_ticks) if stop else self._limit(terms, price_ticks, transmit=True)
-
-    def exit(self, effect: PlaceExit, reference: Reference, member: Incarnation | None) -> Any:
-        """A limit order, or a market order, in the group of `member`; without one it stands alone."""
-        terms = self._terms(effect.side, effect.qty, reference, "DAY")
-        if member is not None and member.oca_group:
-            terms.update(ocaGroup=member.oca_group, ocaType=member.oca_type)
-        if effect.limit_ticks is None:
-            return self._library.Order(orderType="MKT", **terms)
-        return self._limit(terms, effect.limit_ticks, transmit=True)
+    def order(self, terms: LegTerms) -> Any:
+        """The library's order of these terms."""
+        own = dict(_OF_SHAPE[terms.shape])
+        if (price := PRICE_FIELD[terms.shape]) is not None:
+            own[price] = self.instrument.points(terms.price_ticks)
+        return self._library.Order(
+            action=terms.side.value,
+            totalQuantity=terms.qty,
+            outsideRth=True,
+            account=self._account,
+            orderRef=terms.reference,
+            parentId=terms.parent_id,
+            ocaGroup=terms.oca_group,
+            ocaType=terms.oca_type,
+            **own,
+        )
 
     def what_if(self) -> Any:
         """A question about the margin of one lot; nothing is placed by it."""
@@ -76,21 +126,3 @@ class OrderForm:
             outsideRth=True,
             whatIf=True,
         )
-
-    def _limit(self, terms: dict[str, Any], price_ticks: int, *, transmit: bool) -> Any:
-        points = self._instrument.points(price_ticks)
-        return self._library.Order(orderType="LMT", lmtPrice=points, transmit=transmit, **terms)
-
-    def _stop(self, terms: dict[str, Any], price_ticks: int) -> Any:
-        points = self._instrument.points(price_ticks)
-        return self._library.Order(orderType="STP", auxPrice=points, triggerMethod=_TRIGGER_LAST, **terms)
-
-    def _terms(self, side: Side, qty: int, reference: Reference, time_in_force: str) -> dict[str, Any]:
-        return {
-            "action": side.value,
-            "totalQuantity": qty,
-            "tif": time_in_force,
-            "outsideRth": True,
-            "account": self._account,
-            "orderRef": str(reference),
-        }

@@ -7,21 +7,21 @@ the socket is down is dropped: the core asks what works when it is back, and dec
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable
-from functools import partial
 from typing import Any, Final
 
 from trading_bot.adapters.ibkr import broker_rows
 from trading_bot.adapters.ibkr.answers import Known, Unknown
-from trading_bot.adapters.ibkr.bracket import OrderForm
+from trading_bot.adapters.ibkr.bracket import LegTerms, OrderForm, bracket, changed, leaving
 from trading_bot.adapters.ibkr.child_sizes import Excess
 from trading_bot.adapters.ibkr.contracts import BoundContract
 from trading_bot.adapters.ibkr.fill_ledger import FillLedger
 from trading_bot.adapters.ibkr.order_book import OrderBook
 from trading_bot.adapters.ibkr.order_index import Incarnation, LegState, OrderIndex
 from trading_bot.adapters.ibkr.order_phases import Phase
+from trading_bot.adapters.ibkr.order_sender import OrderSender
 from trading_bot.adapters.ibkr.pacing import Lane
 from trading_bot.adapters.ibkr.questions import Listing, Questions
-from trading_bot.adapters.ibkr.references import Reference
+from trading_bot.adapters.ibkr.references import Reference, bracket_name
 from trading_bot.adapters.ibkr.session import IbkrSession
 from trading_bot.domain import effects, events, trade_events
 from trading_bot.domain.effects import BrokerEffect
@@ -34,6 +34,7 @@ NOT_CONNECTED: Final = 504  # the API's code
 PACED: Final = 100  # the API's code for too many messages, which this prevents
 _LISTINGS_MAX: Final = 3  # while orders move, the list is asked for again
 _GROUP: Final = (Leg.STOP, Leg.TARGET)
+_SENT: Final = (Leg.ENTRY, Leg.TARGET, Leg.STOP)  # the legs of a bracket in the order they leave
 
 
 class IbkrBroker:
@@ -63,6 +64,7 @@ class IbkrBroker:
         self._why_not = why_not
         self._closed_ns: dict[ClientOrderId, int] = {}  # when the last fill of a stop, target or exit was told
         self._form = OrderForm(session.lib, session.account, instrument)
+        self._sender = OrderSender(session, bound.contract, self._form)
         self._index = OrderIndex(session.settings.client_id, lambda: tag_of(session.stamp()))
         ledger = FillLedger(instrument.commission_round_trip_uusd // 2)
         self.book = OrderBook(self._index, ledger, session.settings.request_timeout_s, logged)
@@ -107,30 +109,29 @@ class IbkrBroker:
     # --- effects ---------------------------------------------------------------------------------------------------
 
     def _place(self, effect: effects.PlaceOrder) -> None:
+        """Parent and target are held back until the stop is there: the broker has all three or none."""
         order = effect.order
-        tag = self._tag_of(effect.ts_ns)
-        refusal = self._hindrance(order, tag) or (self._why_not(effect.ts_ns) if self._why_not is not None else "")
+        group = bracket_name(self._tag_of(effect.ts_ns), order.order_id)
+        refusal = self._hindrance(order, group) or (self._why_not(effect.ts_ns) if self._why_not is not None else "")
         if refusal:
             rejected = events.OrderRejected(ts_ns=0, order_id=order.order_id, code=NOT_CONNECTED, text=refusal)
             self._tell([rejected])
             return
-        if not self._session.send(Lane.ENTRY, partial(self._write_bracket, order, tag), messages=3):
+        entry_id = self._next_ids(3)
+        legs = tuple(enumerate(bracket(order, group, entry_id), entry_id))
+        if not self._sender.place(Lane.ENTRY, legs):
             text = "no room for three messages this second beside those that protect; nothing was sent"
             self._tell([events.OrderRejected(ts_ns=0, order_id=order.order_id, code=PACED, text=text)])
+            return
+        for leg, (order_id, terms) in zip(_SENT, legs, strict=True):
+            self._note(Reference(group.partition("-")[0], order.order_id, leg), order_id, terms)
+        self._arm()
 
-    def _write_bracket(self, order: ApprovedOrder, tag: str) -> None:
-        """Parent and target are held back until the stop is there: the broker has all three or none."""
-        entry, target, stop = (Reference(tag, order.order_id, leg) for leg in (Leg.ENTRY, Leg.TARGET, Leg.STOP))
-        entry_id = self._next_id()
-        self._write(entry, entry_id, self._form.entry(order, entry), order.limit_ticks)
-        self._write(target, self._next_id(), self._form.target(order, target, entry_id), order.target_price_ticks)
-        self._write(stop, self._next_id(), self._form.stop(order, stop, entry_id), order.stop_price_ticks)
-
-    def _hindrance(self, order: ApprovedOrder, tag: str) -> str:
+    def _hindrance(self, order: ApprovedOrder, group: str) -> str:
         """Why an entry is not sent; empty when it is."""
         if order.instrument_id != self._instrument.id:
             return f"order {order.order_id} is of instrument {order.instrument_id}: this is {self._instrument.symbol}"
-        if self._index.legs.get(str(Reference(tag, order.order_id, Leg.ENTRY))) is not None:
+        if f"{group}-E" in self._index.legs:
             return f"order {order.order_id} was sent before; an order is never sent twice"
         link = self._session.link
         if not (self._session.connected and link.socket and link.broker):
@@ -142,21 +143,21 @@ class IbkrBroker:
         if state is None or not state.live:
             self._refused(effect.order_id, effect.leg)
             return
-        self._session.send(Lane.PROTECT, partial(self._write_cancel, state))
+        if self._session.connected:
+            self._write_cancel(state)
 
     def _write_cancel(self, state: LegState) -> None:
         """To every incarnation: the leg is gone when all of them are."""
         for order_id in sorted({order.order_id for order in self.book.cancel_asked(state)}):
             if order_id > 0:
-                self._session.ib.client.cancelOrder(order_id)
+                self._sender.cancel(order_id)
             else:
                 self._session.notice(0, f"{state.reference} belongs to another client: it has to cancel it", error=True)
 
     def _exit(self, effect: effects.PlaceExit) -> None:
-        self._session.send(Lane.PROTECT, partial(self._write_exit, effect))
-
-    def _write_exit(self, effect: effects.PlaceExit) -> None:
         """In the group of what protects; one that works is withdrawn, and the group lets only one of them fill."""
+        if not self._session.connected:
+            return
         reference = self._reference(effect.order_id, Leg.EXIT, effect.ts_ns)
         working = self._index.legs.get(str(reference))
         member = self._member(effect.order_id, effect.side)
@@ -167,8 +168,10 @@ class IbkrBroker:
             return
         if working is not None:
             self._write_cancel(working)
-        form = self._form.exit(effect, reference, member)
-        self._write(reference, self._next_id(), form, effect.limit_ticks or 0)
+        order_id, terms = self._next_ids(1), leaving(effect, reference, member)
+        self._sender.place(Lane.PROTECT, ((order_id, terms),))
+        self._note(reference, order_id, terms)
+        self._arm()
 
     def _member(self, order_id: ClientOrderId, side: Side) -> Incarnation | None:
         """A living order of the bracket that closes to this side: its group is the one an exit joins."""
@@ -191,9 +194,8 @@ class IbkrBroker:
         self._change(state, order, price_ticks=effect.price_ticks, qty=order.asked)
 
     def _change(self, state: LegState, order: Incarnation, *, price_ticks: int, qty: int) -> None:
-        form = self._form.changed(order, state.reference, price_ticks=price_ticks, qty=qty)
-        place = self._session.ib.client.placeOrder
-        self._session.send(Lane.PROTECT, partial(place, order.order_id, self._bound.contract, form))
+        terms = changed(order, state.reference, price_ticks=price_ticks, qty=qty)
+        self._sender.place(Lane.PROTECT, ((order.order_id, terms),))
 
     def _reference(self, order_id: ClientOrderId, leg: Leg, ts_ns: int) -> Reference:
         """As its bracket's other legs; of the open log for a bracket of an earlier one, whose name here is its own."""
@@ -203,28 +205,27 @@ class IbkrBroker:
                 return Reference(state.reference.tag, order_id, leg)
         return Reference(self._tag_of(ts_ns), order_id, leg)
 
-    def _write(self, reference: Reference, order_id: int, form: Any, price_ticks: int) -> None:
-        """Into the book first: whatever comes back finds it there."""
+    def _note(self, reference: Reference, order_id: int, terms: LegTerms) -> None:
+        """What was sent, after it was and before anything can come back: that takes a turn of the loop."""
         order = Incarnation(
             order_id=order_id,
-            side=Side(form.action),
-            asked=int(form.totalQuantity),
-            total=int(form.totalQuantity),
-            price_ticks=price_ticks,
-            parent_id=form.parentId,
-            oca_group=form.ocaGroup,
-            oca_type=form.ocaType,
+            side=terms.side,
+            asked=terms.qty,
+            total=terms.qty,
+            price_ticks=terms.price_ticks,
+            parent_id=terms.parent_id,
+            oca_group=terms.oca_group,
+            oca_type=terms.oca_type,
         )
         self.book.sent(reference, order, self._session.clock.wall_s())
-        self._session.ib.client.placeOrder(order_id, self._bound.contract, form)
-        self._arm()
 
-    def _next_id(self) -> int:
-        """Above every order id the broker has ever shown."""
+    def _next_ids(self, count: int) -> int:
+        """The first of so many order ids in a row, above every one that the broker has ever shown."""
         client = self._session.ib.client
         client.updateReqId(self._index.highest_order_id + 1)
-        order_id: int = client.getReqId()
-        return order_id
+        first: int = client.getReqId()
+        client.updateReqId(first + count)
+        return first
 
     def _refused(self, order_id: ClientOrderId, leg: Leg) -> None:
         self._tell([trade_events.RequestRefused(ts_ns=0, order_id=order_id, leg=leg)])
@@ -289,7 +290,7 @@ class IbkrBroker:
             0, f"{state.reference} is open for {open_lots} lots and should be {found.qty} in all: it is changed"
         )
         if found.qty == 0:
-            self._session.send(Lane.PROTECT, partial(self._write_cancel, state))
+            self._write_cancel(state)
         else:
             order.asked = found.qty
             self._change(state, order, price_ticks=order.price_ticks, qty=found.qty)

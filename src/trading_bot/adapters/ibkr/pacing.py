@@ -6,7 +6,7 @@ in one. A part of each second is kept for what protects a position.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import Final
 
@@ -30,17 +30,17 @@ class Pacing:
         reserved: int,
         *,
         now_s: Callable[[], float],
-        transmit: Callable[[str], None],
+        transmit: Callable[[bytes, int], None],
         later: Callable[[float, Callable[[], None]], object],
     ) -> None:
-        """`transmit` writes a message to the socket; `later` calls something after so many seconds."""
-        self.lane = Lane.DATA  # of the messages that come next
+        """`transmit` writes so many messages to the socket; `later` calls something after so many seconds."""
+        self.lane = Lane.DATA  # of what the library sends next
         self._most = {Lane.PROTECT: per_s, Lane.ENTRY: per_s - reserved, Lane.DATA: per_s - reserved}
         self._now_s = now_s
         self._transmit = transmit
         self._later = later
         self._sent_s: deque[float] = deque()
-        self._waiting: dict[Lane, deque[str]] = {lane: deque() for lane in Lane}
+        self._waiting: dict[Lane, deque[bytes]] = {lane: deque() for lane in Lane}
         self._alarm_set = False
 
     @property
@@ -55,10 +55,17 @@ class Pacing:
             self._sent_s.popleft()
         return max(self._most[lane] - len(self._sent_s), 0)
 
-    def send(self, message: str) -> None:
-        """Send a message of the present lane, or let it wait for its turn."""
-        self._waiting[self.lane].append(message)
-        self._drain()
+    def send(self, lane: Lane, frames: bytes, messages: int = 1) -> None:
+        """Send so many messages, each with its length before it; those without room wait for their turn."""
+        waiting = self._waiting[lane]
+        if waiting or self.room(lane) < messages:
+            waiting.extend(_cut(frames))
+            self._drain()
+            return
+        now_s = self._now_s()
+        for _ in range(messages):
+            self._sent_s.append(now_s)
+        self._transmit(frames, messages)
 
     def clear(self) -> None:
         """What waits is for a connection that has ended, and so is what was counted."""
@@ -70,7 +77,7 @@ class Pacing:
         for lane, messages in self._waiting.items():
             while messages and self.room(lane):
                 self._sent_s.append(self._now_s())
-                self._transmit(messages.popleft())
+                self._transmit(messages.popleft(), 1)
         if self.waiting and not self._alarm_set:
             self._alarm_set = True
             self._later(self._wait_s(), self._on_alarm)
@@ -84,3 +91,11 @@ class Pacing:
     def _on_alarm(self) -> None:
         self._alarm_set = False
         self._drain()
+
+
+def _cut(frames: bytes) -> Iterator[bytes]:
+    """Whole messages, each with its four bytes of length."""
+    while frames:
+        end = 4 + int.from_bytes(frames[:4], "big")
+        yield frames[:end]
+        frames = frames[end:]

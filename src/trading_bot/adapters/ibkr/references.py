@@ -33,8 +33,13 @@ class Reference(msgspec.Struct, frozen=True):
     @property
     def group(self) -> str:
         """Name of the bracket and of its OCA group: used once."""
-        seq, index = self.order_id
-        return f"{self.tag}-{seq}-{index}"
+        return bracket_name(self.tag, self.order_id)
+
+
+def bracket_name(tag: str, order_id: ClientOrderId) -> str:
+    """What the references of a bracket's legs have in common, and its OCA group's name."""
+    seq, index = order_id
+    return f"{tag}-{seq}-{index}"
 
 
 def log_tag(run_id: str, trade_date: int) -> str:

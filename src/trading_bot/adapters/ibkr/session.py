@@ -5,7 +5,6 @@ Nothing of ours is called from a callback of the library except what fills those
 """
 
 import asyncio
-import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -17,7 +16,8 @@ from trading_bot.adapters.ibkr.clock import Clock, FeedClock, SystemClock, read_
 from trading_bot.adapters.ibkr.latency import LatencyMeter, LatencyTimer
 from trading_bot.adapters.ibkr.library import library, part
 from trading_bot.adapters.ibkr.link_state import LinkState
-from trading_bot.adapters.ibkr.pacing import Lane, Pacing
+from trading_bot.adapters.ibkr.outbox import Outbox
+from trading_bot.adapters.ibkr.pacing import Lane
 from trading_bot.adapters.ibkr.tap import Complaints, Listener, Tap
 from trading_bot.domain.broker_events import BrokerNotice
 from trading_bot.domain.errors import SourceUnreachable, UsageError
@@ -27,7 +27,6 @@ T = TypeVar("T")
 
 CLIENT_ID_TAKEN: Final = 326
 _NOTICE_AGAIN_S: Final = 60.0
-_LENGTH: Final = struct.Struct(">I")  # before each message
 START: Final = (
     "start TWS or IB Gateway (or `trading-bot gateway-sim`), enable the API (docs/ibkr.md), and name its --port"
 )
@@ -76,15 +75,15 @@ class IbkrSession:
         self._complaints: Complaints | None = None
         self._meter = LatencyMeter(self._wall_s)
         self._timer = LatencyTimer(self.loop, self._meter, self._tell_latency)
-        self._pacing = Pacing(
+        self.on_ready: list[Callable[[], None]] = []  # called when a connection can take requests
+        client = self.ib.client
+        self.outbox = Outbox(
+            client,
             settings.messages_per_s_max,
             settings.messages_reserved,
             now_s=self._wall_s,
-            transmit=self._transmit,
             later=self.loop.call_later,
         )
-        client = self.ib.client
-        client.sendMsg = self._pacing.send  # the library has one queue for everything, in order of arrival
         # The decoder holds bound methods of the wrapper it was made with, so it is made anew with the tap.
         self._tap = Tap(self.ib.wrapper, self.fail)
         client.decoder = part("decoder").Decoder(self._tap, 0)
@@ -229,25 +228,11 @@ class IbkrSession:
             `messages`. Data and what protects a position are sent, or wait for their turn; what still waits when the
             connection ends is never sent.
         """
-        if not self.connected or (lane is Lane.ENTRY and self._pacing.room(lane) < messages):
-            return False
-        self._pacing.lane = lane
-        try:
-            call()
-        finally:
-            self._pacing.lane = Lane.DATA
-        self._flush()
-        return True
+        return self.outbox.send(lane, call, messages)
 
-    def _transmit(self, message: str) -> None:
-        data = message.encode()
-        self.ib.client.conn.sendMsg(_LENGTH.pack(len(data)) + data)
-
-    def _flush(self) -> None:
-        """A transport writes at once, unless the socket is full or its loop is of the kind that waits for a turn."""
-        transport = self.ib.client.conn.transport
-        if transport is not None and transport.get_write_buffer_size() and not self.loop.is_running():
-            self._turn()
+    def send_frames(self, lane: Lane, frames: bytes, *, messages: int = 1) -> bool:
+        """As `send`, of messages that are bytes already: each with its length before it, all in one write."""
+        return self.outbox.send_frames(lane, frames, messages)
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -310,7 +295,7 @@ class IbkrSession:
         self.hang_up()  # what may be left of the connection before
         await asyncio.sleep(0)
         self._refused = self.loop.create_future()
-        self._pacing.clear()
+        self.outbox.clear()
         self.ib.wrapper.clientId = settings.client_id  # as the library's own connecting does
         connecting = self.loop.create_task(
             self.ib.client.connectAsync(settings.host, settings.port, settings.client_id, None)
@@ -337,6 +322,8 @@ class IbkrSession:
                 self.hang_up()
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
+        for callback in self.on_ready:
+            callback()
 
     def _choose_account(self) -> str:
         asked, offered = self.settings.account, ", ".join(self.accounts)

@@ -1,0 +1,136 @@
+"""Orders as bytes, ready but for what differs from one to the next: cut out of what the client library itself sends.
+
+With each connection the library is asked for one order of each shape and side with values that stand nowhere else in
+it; where they stand in its bytes is where ours go. So the protocol's version and the library's ways are the library's
+business. What was cut must then give, for other orders, exactly the bytes that the library gives; else it is not used.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, Final
+
+from trading_bot._fast.orderframe import OrderFrame
+from trading_bot.adapters.ibkr.bracket import PRICE_FIELD, LegTerms, OrderForm, Shape
+from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.orders import Side
+
+_LENGTH: Final = struct.Struct(">I")
+_END: Final = "\0"  # of every field
+_ORDER_ID: Final = 1_918_273_601
+_PRICE: Final = 918_273.603
+# Values that no order has and that differ from each other, by the library's name of the field.
+_MARKS: Final[dict[str, Any]] = {
+    "totalQuantity": 1_918_273_602,
+    "ocaGroup": "gap-group",
+    "orderRef": "gap-reference",
+    "parentId": 1_918_273_604,
+    "ocaType": 1_918_273_605,
+}
+# As they come in the message, which is the order of `OrderFrame`'s gaps.
+_GAPS: Final = ("orderId", "totalQuantity", "price", "ocaGroup", "orderRef", "parentId", "ocaType")
+# Order id, lots, price in ticks, reference, group, its type, parent.
+_SAMPLES: Final = (
+    (1, 1, 24_001, "tb00000000.261125-1-0-S", "tb00000000.261125-1-0", 1, 7),
+    (2_147_483_646, 250, -3, "tbffffffff.991231-999999999999-1-X", "", 0, 0),
+)
+
+
+class TemplateMismatchError(Exception):
+    """The library's bytes are not of the form that templates have."""
+
+
+class OrderTemplates:
+    """Frames of one connection, account and contract."""
+
+    def __init__(
+        self, frames: dict[tuple[Shape, Side], OrderFrame], cancel: tuple[bytes, bytes], instrument: Instrument
+    ) -> None:
+        """`cancel` is what stands before and after the order id of a cancel."""
+        self._frames = frames
+        self._before, self._after = cancel
+        self._points = instrument.points
+
+    def order(self, order_id: int, terms: LegTerms) -> bytes:
+        """The frame that places an order, or changes the one with this id."""
+        return self._frames[terms.shape, terms.side].render(
+            order_id,
+            terms.qty,
+            "" if terms.shape is Shape.MARKET else str(self._points(terms.price_ticks)),
+            terms.oca_group,
+            terms.reference,
+            terms.parent_id,
+            terms.oca_type,
+        )
+
+    def cancel(self, order_id: int) -> bytes:
+        """The frame that withdraws an order."""
+        message = b"%b%d%b" % (self._before, order_id, self._after)
+        return _LENGTH.pack(len(message)) + message
+
+
+def cut_templates(client: Any, contract: Any, form: OrderForm) -> OrderTemplates:
+    """Templates of what this client sends now; nothing is sent.
+
+    Raises:
+        TemplateMismatchError: it sends something that cannot be cut so, or not always the same.
+    """
+    with _recorded(client) as sent:
+        frames = {(shape, side): _frame(client, contract, form, sent, shape, side) for shape in Shape for side in Side}
+        client.cancelOrder(_ORDER_ID)
+        before, found, after = sent.pop().partition(str(_ORDER_ID))
+        if not found:
+            raise TemplateMismatchError("a cancel does not name its order")
+        templates = OrderTemplates(frames, (before.encode(), after.encode()), form.instrument)
+        _verify(client, contract, form, sent, templates)
+    return templates
+
+
+def _frame(client: Any, contract: Any, form: OrderForm, sent: list[str], shape: Shape, side: Side) -> OrderFrame:
+    """Between the values that were put in."""
+    order = form.order(LegTerms(shape, side, 1, 1, ""))
+    for name, mark in _MARKS.items():
+        setattr(order, name, mark)
+    setattr(order, PRICE_FIELD[shape] or "lmtPrice", _PRICE)  # a market order has an empty one
+    client.placeOrder(_ORDER_ID, contract, order)
+    fields = sent.pop().split(_END)
+    marks = [str({**_MARKS, "orderId": _ORDER_ID, "price": _PRICE}[name]) for name in _GAPS]
+    places = [place for place, field in enumerate(fields) if field in marks]
+    if [fields[place] for place in places] != marks:
+        raise TemplateMismatchError(f"a {shape} order has {', '.join(_GAPS)} not once each and in this order")
+    pieces = [_END.join(["", *fields[before + 1 : after], ""]) for before, after in pairwise(places)]
+    head = _END.join([*fields[: places[0]], ""])
+    tail = _END.join(["", *fields[places[-1] + 1 :]])
+    return OrderFrame([piece.encode() for piece in (head, *pieces, tail)])
+
+
+def _verify(client: Any, contract: Any, form: OrderForm, sent: list[str], templates: OrderTemplates) -> None:
+    """Byte for byte, for orders that were not used in cutting."""
+    for order_id, qty, price_ticks, reference, group, kind, parent_id in _SAMPLES:
+        client.cancelOrder(order_id)
+        if templates.cancel(order_id) != _framed(sent.pop()):
+            raise TemplateMismatchError("a cancel comes out different from the library's")
+        for shape in Shape:
+            for side in Side:
+                terms = LegTerms(shape, side, qty, price_ticks, reference, group, kind, parent_id)
+                client.placeOrder(order_id, contract, form.order(terms))
+                if templates.order(order_id, terms) != _framed(sent.pop()):
+                    raise TemplateMismatchError(f"a {shape} order comes out different from the library's")
+
+
+def _framed(text: str) -> bytes:
+    data = text.encode()
+    return _LENGTH.pack(len(data)) + data
+
+
+@contextmanager
+def _recorded(client: Any) -> Iterator[list[str]]:
+    """What the client sends goes into a list instead."""
+    sent: list[str] = []
+    before = client.sendMsg
+    client.sendMsg = sent.append
+    try:
+        yield sent
+    finally:
+        client.sendMsg = before

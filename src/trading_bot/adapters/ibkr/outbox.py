@@ -1,0 +1,76 @@
+"""What leaves the process: paced, in lanes, and at once where there is room (docs/adr/0018)."""
+
+import os
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+from trading_bot.adapters.ibkr.pacing import Lane, Pacing
+
+_LENGTH: Final = struct.Struct(">I")  # before each message
+
+
+class Outbox:
+    """The one way out of a connection. The library's own messages take it as well."""
+
+    def __init__(
+        self,
+        client: Any,
+        per_s: int,
+        reserved: int,
+        *,
+        now_s: Callable[[], float],
+        later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        """`per_s` messages in any second, `reserved` of them for what protects a position; `now_s` is wall time."""
+        self._client = client
+        self._pacing = Pacing(per_s, reserved, now_s=now_s, transmit=self.transmit, later=later)
+        self._written: tuple[object, int] = (None, -1)  # a transport and its socket
+        client.sendMsg = self._send_text  # the library has one queue for everything, in order of arrival
+        self.clear = self._pacing.clear
+
+    def send(self, lane: Lane, call: Callable[[], None], messages: int) -> bool:
+        """Let `call` make the library send; False when there is no connection, or no room for an entry."""
+        if not self._open(lane, messages):
+            return False
+        self._pacing.lane = lane
+        try:
+            call()
+        finally:
+            self._pacing.lane = Lane.DATA
+        return True
+
+    def send_frames(self, lane: Lane, frames: bytes, messages: int) -> bool:
+        """Send whole messages, each with its length before it; False as for `send`."""
+        if not self._open(lane, messages):
+            return False
+        self._pacing.send(lane, frames, messages)
+        return True
+
+    def _open(self, lane: Lane, messages: int) -> bool:
+        if not self._client.isReady():
+            return False
+        return lane is not Lane.ENTRY or self._pacing.room(lane) >= messages
+
+    def _send_text(self, text: str) -> None:
+        data = text.encode()
+        self._pacing.send(self._pacing.lane, _LENGTH.pack(len(data)) + data, 1)
+
+    def transmit(self, frames: bytes, messages: int) -> None:
+        """Past the transport when nothing waits in it: some loops write only after the turn that decided has ended."""
+        connection = self._client.conn
+        transport = connection.transport
+        if transport is None:
+            return
+        sent = 0
+        if not transport.get_write_buffer_size() and not transport.is_closing():
+            if self._written[0] is not transport:
+                self._written = (transport, transport.get_extra_info("socket").fileno())
+            try:
+                sent = os.write(self._written[1], frames)
+            except OSError:
+                sent = 0  # the transport meets the same, and tells the connection
+        if sent < len(frames):
+            transport.write(frames[sent:])
+        connection.numBytesSent += len(frames)
+        connection.numMsgSent += messages
