@@ -281,7 +281,7 @@ def test_an_entry_is_refused_when_the_second_is_full_and_a_cancel_is_not(gateway
         sent = [session.send(Lane.ENTRY, bracket, messages=3) for _ in range(6)]
         assert sent == [True] * 5 + [False]
         assert session.send(Lane.PROTECT, client.reqCurrentTime)
-        assert session._pacing.waiting == 0
+        assert session.outbox.waiting == 0
 
 
 def test_nothing_is_sent_without_a_connection(gateway):

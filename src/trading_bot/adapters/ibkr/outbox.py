@@ -47,6 +47,11 @@ class Outbox:
         self._pacing.send(lane, frames, messages)
         return True
 
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for their second."""
+        return self._pacing.waiting
+
     def _open(self, lane: Lane, messages: int) -> bool:
         if not self._client.isReady():
             return False
