@@ -16,6 +16,7 @@ from trading_bot.domain import (
     exit_config,
     gate_config,
     ibkr_config,
+    latency_config,
     learning_config,
     levels_config,
     simulator_config,
@@ -56,6 +57,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
     | {f"levels.{name}": reason for name, reason in levels_config.ASSUMED.items()}
     | {f"context.{name}": reason for name, reason in context_config.ASSUMED.items()}
     | {f"ibkr.{name}": reason for name, reason in ibkr_config.ASSUMED.items()}
+    | {f"latency.{name}": reason for name, reason in latency_config.ASSUMED.items()}
 )
 
 

@@ -4,8 +4,13 @@
 Durations below 64 ns have a bucket each; every doubling from there on has 64, so that a bucket's width is at most 1/64
 of what it holds. A percentile is the upper edge of its bucket: at most 1.6 % too high, never too low.
 """
+import struct
+
 from libc.stdint cimport int64_t
 from libc.string cimport memset
+
+_HEAD = struct.Struct("<q")     # the longest, ns
+_ROW = struct.Struct("<HI")     # bucket, how many
 
 cdef extern from *:
     int __builtin_clzll(unsigned long long value) nogil
@@ -95,6 +100,29 @@ cdef class Histogram:
         self.taken += other.taken
         if other.largest_ns > self.largest_ns:
             self.largest_ns = other.largest_ns
+
+    def pack(self):
+        """The histogram as bytes, for a log: the longest (i64, ns), then bucket (u16) and count (u32), little-endian."""
+        cdef int bucket
+        rows = [_ROW.pack(bucket, min(self.buckets[bucket], 2**32 - 1))
+                for bucket in range(HISTOGRAM_BUCKETS) if self.buckets[bucket]]
+        return _HEAD.pack(self.largest_ns) + b"".join(rows)
+
+    def merge_packed(self, bytes data not None):
+        """Count what `pack` gave too.
+
+        Raises:
+            ValueError: the bytes are not of `pack`; nothing was counted.
+        """
+        if len(data) < _HEAD.size or (len(data) - _HEAD.size) % _ROW.size:
+            raise ValueError(f"{len(data)} bytes are no histogram: expected {_HEAD.size} and a multiple of {_ROW.size}")
+        rows = list(_ROW.iter_unpack(data[_HEAD.size:]))
+        if any(bucket >= HISTOGRAM_BUCKETS for bucket, _ in rows):
+            raise ValueError(f"a histogram has {HISTOGRAM_BUCKETS} buckets, found bucket {max(rows)[0]}")
+        for bucket, count in rows:
+            self.buckets[bucket] += count
+            self.taken += count
+        self.largest_ns = max(self.largest_ns, _HEAD.unpack_from(data)[0])
 
     def clear(self):
         """Forget everything."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from trading_bot.core import (
     context_desk,
+    latency_desk,
     learning_desk,
     on_abandoned,
     on_broker,
@@ -20,7 +21,7 @@ from trading_bot.core import (
 )
 from trading_bot.core.control import refresh_control
 from trading_bot.core.state import State
-from trading_bot.domain import broker_events, context, effects, events, trade_events, witness_events
+from trading_bot.domain import broker_events, context, effects, events, latency_events, trade_events, witness_events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 
@@ -41,7 +42,9 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
     events.LinkStatus: on_life.link_status,
     events.AccountSnapshot: on_life.account_snapshot,
     events.Reconciled: reconciling.reconciled,
-    events.LatencySampled: on_life.latency_sampled,
+    events.LatencySampled: latency_desk.latency_sampled,
+    latency_events.OrderTimed: latency_desk.order_timed,
+    latency_events.LatencySummary: latency_desk.latency_summary,
     events.KillRequested: on_life.kill_requested,
     events.FlattenRequested: on_life.flatten_requested,
     events.KillCleared: on_life.kill_cleared,

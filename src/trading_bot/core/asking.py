@@ -17,6 +17,7 @@ from trading_bot.domain.effects import Alert, AskBroker, DisarmTimer, Effect
 from trading_bot.domain.events import Event, Reconciled
 from trading_bot.domain.reconciling import Row
 from trading_bot.domain.units import NS_PER_MS
+from trading_bot.engines.latency_budget import NOTHING_MEASURED
 from trading_bot.engines.orders import OrderSignal, next_status
 from trading_bot.engines.reconciliation import RULES
 
@@ -53,6 +54,7 @@ def restarted(state: State, ts_ns: int) -> Results:
         return []
     state.link_up = state.link_connected = False
     state.link = state.latency = None
+    state.measured = NOTHING_MEASURED
     state.unknown_since_ns = ts_ns if state.unknown_since_ns is None else state.unknown_since_ns
     disconnected(state)
     results: Results = [

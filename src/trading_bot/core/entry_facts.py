@@ -6,7 +6,6 @@ from trading_bot.core.state import State
 from trading_bot.engines.breaker_table import days_of
 from trading_bot.engines.context import size_value_e6
 from trading_bot.engines.entry_size import KellyFacts, SizeFacts
-from trading_bot.engines.safety_gate import Latency
 
 NEVER_EXPIRES_DAYS: Final = 99_999
 
@@ -36,15 +35,6 @@ def days_to_expiry(state: State) -> int | None:
     if not state.expiry or state.day is None:
         return None
     return days_of(state.expiry) - days_of(state.day.trade_date)
-
-
-def latency(state: State, ts_ns: int) -> Latency | None:
-    """The newest sample. One that is modelled does not age: nothing measures there."""
-    found = state.latency
-    if found is None:
-        return None
-    age_ns = 0 if found.modelled else state.wall_of(max(ts_ns - found.ts_ns, 0))
-    return Latency(found.decision_us_p99, found.loop_lag_us_max, age_ns)
 
 
 def kelly_rows(state: State) -> tuple[KellyFacts, ...]:

@@ -3,8 +3,8 @@
 from typing import Final
 
 from trading_bot.core.entry_facts import kelly_rows
-from trading_bot.core.state import Shadow, State
-from trading_bot.core.trade import EntryTerms
+from trading_bot.core.state import State
+from trading_bot.core.trade import EntryTerms, Shadow
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, Effect, PlaceShadow, SaveLearningState
 from trading_bot.domain.events import Event

@@ -121,12 +121,6 @@ def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> 
     return breaking.mark(state, event.ts_ns)
 
 
-def latency_sampled(state: State, event: events.LatencySampled, _seq: int) -> Results:
-    """The safety gate looks at the newest one (specification 8.1, check 21)."""
-    state.latency = event
-    return []
-
-
 def kill_requested(state: State, event: events.KillRequested, _seq: int) -> Results:
     """Latch, cancel, flatten, halt."""
     return pull_kill_switch(state, event.ts_ns, event.reason, event.source)

@@ -11,6 +11,7 @@ from trading_bot.core import (
     deadlines,
     entry_facts,
     event_watch,
+    latency_desk,
     learning_desk,
     levels_desk,
     locking,
@@ -331,7 +332,7 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
         margin_used_uusd=state.margin_used_uusd,
         margin_per_contract_uusd=entry_facts.margin_per_contract_uusd(state),
         days_to_expiry=entry_facts.days_to_expiry(state),
-        latency=entry_facts.latency(state, ts_ns),
+        latency=latency_desk.latency(state, ts_ns),
     )
 
 

@@ -10,7 +10,7 @@ from trading_bot.core.carried import Carried, Ledger
 from trading_bot.core.digest import canonical_order_id
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.learning_loop import LearningLoop
-from trading_bot.core.trade import Entry, EntryTerms, Trade
+from trading_bot.core.trade import Entry, Shadow, Trade
 from trading_bot.domain.config import canonical
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event, LatencySampled, LinkStatus
@@ -29,6 +29,7 @@ from trading_bot.engines.entry_size import KellyFacts
 from trading_bot.engines.exits import ExitRules, exit_rules
 from trading_bot.engines.flatten import FlattenState
 from trading_bot.engines.kernel_config import compile_kernel_config
+from trading_bot.engines.latency_budget import NOTHING_MEASURED
 from trading_bot.engines.levels import Level, LevelState, level_rules
 from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.minute_ranges import BarRange, MinuteRanges
@@ -45,17 +46,6 @@ from trading_bot.engines.session import (
 )
 
 CALENDAR_DAYS_MAX = 100_000
-
-
-class Shadow(msgspec.Struct, gc=False, kw_only=True):
-    """A trade that was never sent: what its outcome needs once both of its fills are known."""
-
-    template: str
-    side: Side
-    terms: EntryTerms
-    entry_ticks: int = 0
-    entry_ns: int = 0
-    fees_uusd: int = 0
 
 
 class State:
@@ -102,6 +92,7 @@ class State:
             trade_risk_uusd_max=round(config.sizing.max_risk_usd * UUSD_PER_USD),
             stop_ticks_max=config.sizing.stop_ticks_max,
             breakers=config.breakers,
+            latency=config.latency,
             margin_headroom_pct_min=config.sizing.margin_headroom_pct_min,
         )
         self.exit_rules: tuple[ExitRules, ...] = tuple(
@@ -185,6 +176,7 @@ class State:
         self.link_connected = False  # to the gateway, and from there to the broker
         self.link: LinkStatus | None = None  # as this process was told
         self.latency: LatencySampled | None = None
+        self.measured = NOTHING_MEASURED
         self.outage: Outage | None = None
         self.data_type = 0
         self.equity_uusd: int | None = None
@@ -362,6 +354,7 @@ class State:
             "asking": [self.position_traced, self.asked_ns, self.unknown_since_ns, self.moved_ns, self.settling],
             "told": list(self.told),
             "latency": msgspec.to_builtins(self.latency),
+            **self.measured.facts(),
             "executions": list(self.executions.items()),
             "shadows": len(self.shadows),
             "flatten": msgspec.to_builtins(self.flatten),

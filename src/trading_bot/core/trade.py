@@ -147,3 +147,14 @@ def outcome_of(
 
 def _rounded(total: int, count: int) -> int:
     return (2 * total + count) // (2 * count) if count else 0
+
+
+class Shadow(msgspec.Struct, gc=False, kw_only=True):
+    """A trade that was never sent: what its outcome needs once both of its fills are known."""
+
+    template: str
+    side: Side
+    terms: EntryTerms
+    entry_ticks: int = 0
+    entry_ns: int = 0
+    fees_uusd: int = 0

@@ -16,6 +16,7 @@ from trading_bot.domain.context_config import ContextConfig
 from trading_bot.domain.exit_config import ExitConfig
 from trading_bot.domain.gate_config import EventsConfig, LockoutConfig, ModifierConfig, ReentryConfig
 from trading_bot.domain.ibkr_config import IbkrConfig
+from trading_bot.domain.latency_config import LatencyConfig
 from trading_bot.domain.learning_config import LearningConfig
 from trading_bot.domain.levels_config import LevelsConfig
 from trading_bot.domain.machine_config import MachineConfig
@@ -286,6 +287,7 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     context: ContextConfig = ContextConfig()
     ibkr: IbkrConfig = IbkrConfig()
     machine: MachineConfig = MachineConfig()
+    latency: LatencyConfig = LatencyConfig()
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:

@@ -4,7 +4,16 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.domain import broker_events, context, effects, events, reconciling, trade_events, witness_events
+from trading_bot.domain import (
+    broker_events,
+    context,
+    effects,
+    events,
+    latency_events,
+    reconciling,
+    trade_events,
+    witness_events,
+)
 from trading_bot.domain.learning import LearningUpdate
 from trading_bot.domain.records import FrameClass
 
@@ -23,6 +32,8 @@ LogRecord = (
     | events.AccountSnapshot
     | events.Reconciled
     | events.LatencySampled
+    | latency_events.OrderTimed
+    | latency_events.LatencySummary
     | events.KillRequested
     | events.FlattenRequested
     | events.KillCleared

@@ -12,20 +12,14 @@ import msgspec
 from trading_bot.domain.breaker_config import BreakerConfig
 from trading_bot.domain.config import SafetyConfig
 from trading_bot.domain.instruments import Instrument
+from trading_bot.domain.latency_config import LatencyConfig
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
 from trading_bot.domain.reasons import SafetyCheck
-from trading_bot.domain.units import NS_PER_MS, NS_PER_S, UUSD_PER_USD
+from trading_bot.domain.units import NS_PER_MS, UUSD_PER_USD
 from trading_bot.engines.breaker_table import PPM, PPM_PER_PCT, Breaker, Money
 from trading_bot.engines.breakers import entry_refused_by
+from trading_bot.engines.latency_budget import Latency, exceeded
 from trading_bot.engines.session import SessionState
-
-
-class Latency(msgspec.Struct, frozen=True, gc=False):
-    """The newest sample: p99 of tick to decision and the worst lag of the loop (us), and its age (ns, wall time)."""
-
-    decision_us_p99: float
-    loop_lag_us_max: float
-    age_ns: int = 0
 
 
 class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -87,6 +81,7 @@ class SafetyGate:
         trade_risk_uusd_max: int,
         stop_ticks_max: int,
         breakers: BreakerConfig | None = None,
+        latency: LatencyConfig | None = None,
         margin_headroom_pct_min: float = 20.0,
     ) -> None:
         """`trade_risk_uusd_max` in micro-dollars, `stop_ticks_max` in ticks; sizing has these and the headroom too."""
@@ -96,6 +91,7 @@ class SafetyGate:
         self._trade_risk_uusd_max = trade_risk_uusd_max
         self._stop_ticks_max = stop_ticks_max
         self._breakers = breakers or BreakerConfig()
+        self._latency_limits = latency or LatencyConfig()
         self._margin_headroom_ppm = round(margin_headroom_pct_min * PPM_PER_PCT)
         self.blocked_by_check: Counter[str] = Counter()
 
@@ -223,17 +219,7 @@ class SafetyGate:
         return f"{facts.days_to_expiry} days to expiry, at least {least}" if facts.days_to_expiry < least else None
 
     def _latency(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
-        found, limits = facts.latency, self._limits
-        if found is None:
-            return "the latency is unknown"
-        if found.age_ns > limits.latency_age_s_max * NS_PER_S:
-            return f"latency was measured {found.age_ns / NS_PER_S:.1f} s ago, allowed {limits.latency_age_s_max}"
-        rows = (
-            ("tick to decision p99", found.decision_us_p99, limits.decision_p99_ms_max),
-            ("loop lag", found.loop_lag_us_max, limits.loop_lag_ms_max),
-        )
-        slow = [f"{name} {us / 1_000:.1f} ms, limit {ms}" for name, us, ms in rows if not us <= ms * 1_000]
-        return "; ".join(slow) or None
+        return exceeded(facts.latency, self._limits, self._latency_limits)
 
     def _duplicate(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
         if facts.last_entry is None or facts.last_entry[:2] != (intent.side, intent.limit_ticks):
