@@ -108,13 +108,18 @@ def _bad_text(client: "Client") -> bytes:
     return _head(len(payload), payload)
 
 
+def _unended(client: "Client") -> bytes:
+    payload = encode(*_tick(client))[4:].rstrip(b"\0")
+    return _head(len(payload), payload)
+
+
 # Bytes that are no message, or not one that a client knows.
 GARBAGE: Final[dict[str, Callable[["Client"], bytes]]] = {
     "huge": lambda client: _head(0x7FFF_FFFF, encode(*_tick(client))[4:]),
     "negative": lambda client: _head(0xFFFF_FFFF, encode(*_tick(client))[4:]),
     "empty": lambda _client: _head(0, b""),
     "utf8": _bad_text,
-    "unended": lambda client: _head(len(encode(*_tick(client))) - 5, encode(*_tick(client))[4:-1]),
+    "unended": _unended,
     "short_tick": lambda client: encode(*_tick(client)[:5]),
     "long_tick": lambda client: encode(*_tick(client), "more", "fields"),
     "text_tick": lambda client: encode(*_tick(client, price="six thousand")),
