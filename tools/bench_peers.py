@@ -66,11 +66,19 @@ class Peer:
     `told` is what it says about its data once it is ready.
     """
 
-    def __init__(self, script: str, module: str, *arguments: str, wanted: bool = True) -> None:
+    def __init__(
+        self,
+        script: str,
+        module: str,
+        *arguments: str,
+        wanted: bool = True,
+        find: Callable[[str], str | None] = peer_python,
+    ) -> None:
+        """`find` gives an interpreter that can import `module`."""
         self.script = script
         self.arguments = arguments
         self.told: dict[str, float] = {}
-        self.python = peer_python(module) if wanted else None
+        self.python = find(module) if wanted else None
         self.absent = "" if self.python else f"{module} {WITHOUT_PEER if wanted else 'not asked for'}"
 
     @contextmanager
