@@ -157,9 +157,7 @@ def tight_python(packets: list[bytes]) -> float:
 def _split(packet: bytes, handler: Callable[..., None]) -> None:
     fields = packet[4 : 4 + int.from_bytes(packet[:4], "big")].split(b"\0")
     if fields[0] == b"99" and fields[2] == b"3":
-        handler(
-            int(fields[1]), int(fields[3]), float(fields[4]), float(fields[5]), float(fields[6]), float(fields[7])
-        )
+        handler(int(fields[1]), int(fields[3]), float(fields[4]), float(fields[5]), float(fields[6]), float(fields[7]))
     else:
         handler(int(fields[1]), int(fields[3]), float(fields[4]), float(fields[5]))
 

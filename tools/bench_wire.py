@@ -121,9 +121,9 @@ def stream_rows(sizes: Sizes) -> list[Row]:
     seconds = sizes.stream_ticks / sizes.stream_rate
     named = f"ticks at {sizes.stream_rate} a second for {seconds:g} s"
     told = (
-        f"sent at {ours.rate:.0f} a second, at most {ours.sent.late_ms:.1f} ms late; ib_insync at {sizes.stream_rate} a "
-        f"second for {sizes.library_ticks / sizes.stream_rate:g} s: {fast.at(0.5) / 1e3:.1f} ms p50, "
-        f"{fast.lags_us[-1] / 1e3:.1f} ms behind at the end"
+        f"sent at {ours.rate:.0f} a second, at most {ours.sent.late_ms:.1f} ms late; ib_insync at "
+        f"{sizes.stream_rate} a second for {sizes.library_ticks / sizes.stream_rate:g} s: lag p50 "
+        f"{fast.at(0.5) / 1e3:.1f} ms, {fast.lags_us[-1] / 1e3:.1f} ms behind at the end"
     )
     rows = [
         Row(

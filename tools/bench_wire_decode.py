@@ -31,7 +31,9 @@ def ready_client(lib: Any, request_ids: set[int], handler: Any) -> Any:
     """A client that believes it is connected and has asked for one contract's ticks with these ids."""
     ib = lib.IB()
     client = ib.client
-    client.connState, client._serverVersion, client._apiReady = client.CONNECTED, client.MaxClientVersion, True
+    client.connState = client.CONNECTED
+    client._serverVersion = client.MaxClientVersion  # noqa: SLF001 - as after a handshake
+    client._apiReady = True  # noqa: SLF001
     client.decoder.serverVersion = client.MaxClientVersion
     contract = lib.Future(conId=1001, symbol="MES", exchange="CME", currency="USD")
     for request_id in sorted(request_ids):
