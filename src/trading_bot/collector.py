@@ -8,17 +8,27 @@ What the core makes on the way to an order refers to nothing in circles and need
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from trading_bot.core.event_log import EventLog
 from trading_bot.core.run_logs import FolderLogs, SessionLog
+from trading_bot.machine_setup import ANYWHERE, MachinePlan, keep_off
 
 
 class QuietLogs(FolderLogs):
-    """Logs on disk that hold the collector back while one of them is open."""
+    """Logs on disk that hold the collector back while one of them is open, and sync off the trading thread's core."""
+
+    def __init__(
+        self, path: Path, *, run_id: str, segment_bytes: int, sync_s: float, plan: MachinePlan = ANYWHERE
+    ) -> None:
+        """As `FolderLogs`; `plan` says which cores the threads that sync may have."""
+        super().__init__(path, run_id=run_id, segment_bytes=segment_bytes, sync_s=sync_s)
+        self._plan = plan
 
     def adopt(self, log: EventLog) -> None:
         """Sync a log from now on; no collection until it is released."""
         super().adopt(log)
+        keep_off(self._plan)
         gc.freeze()
         gc.disable()
 

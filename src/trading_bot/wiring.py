@@ -27,6 +27,7 @@ from trading_bot.core.recovery import Recovered, recover_run
 from trading_bot.core.recovery import Sink as SimulatedSink
 from trading_bot.core.runner import BotRunner
 from trading_bot.core.summarize import summarize
+from trading_bot.cores import read_cores
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, Effect
 from trading_bot.domain.errors import Halted, UsageError
@@ -36,6 +37,7 @@ from trading_bot.domain.ports import Broker
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.summary import ReplayReport, RunSummary
 from trading_bot.engines.exchange_config import exchange_config
+from trading_bot.machine_setup import MachinePlan, pinned, plan_machine
 from trading_bot.market_sources import Source, open_source
 from trading_bot.modes import ModeRow, mode_row
 from trading_bot.orderly_end import orderly_signals
@@ -76,13 +78,16 @@ def _run_locked(options: RunOptions) -> RunSummary:
     instrument = instrument_by_symbol(config.run.instrument)
     desk = OperatorDesk(options.data_dir)
     _refuse_halted(desk)
+    plan = plan_machine(config.machine, read_cores())
+    for sentence in plan.warnings:
+        log_setup.get_logger().warning("machine", text=sentence)
     source = open_source(options, instrument)
-    with _disconnected(source):
-        return _run_on(options, row, instrument, desk, source)
+    with _disconnected(source), pinned(plan):
+        return _run_on(options, row, instrument, desk, source, plan)
 
 
 def _run_on(
-    options: RunOptions, row: ModeRow, instrument: Instrument, desk: OperatorDesk, source: Source
+    options: RunOptions, row: ModeRow, instrument: Instrument, desk: OperatorDesk, source: Source, plan: MachinePlan
 ) -> RunSummary:
     config = options.loaded.config
     documents = RunDocuments(
@@ -107,6 +112,7 @@ def _run_on(
         run_id=start.folder.name,
         segment_bytes=config.log.segment_mib * _MIB,
         sync_s=config.log.sync_ms / 1000,
+        plan=plan,
     )
     runner = BotRunner(
         documents,

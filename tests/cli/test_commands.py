@@ -151,7 +151,7 @@ def test_every_command_takes_the_data_directory_and_the_configuration(run_main, 
 def test_later_commands_are_not_there_yet(run_main):
     """A name that does nothing would promise something: the table of specification 13 is filled issue by issue."""
     _, out, _ = run_main("--help")
-    for name in ("backtest", "doctor", "monitor", "explain LOG"):
+    for name in ("backtest", "monitor", "explain LOG"):
         assert f" {name} " not in out
 
 
