@@ -1,7 +1,9 @@
 # cython: language_level=3
-"""Counting in runs of market records."""
-from libc.stdint cimport uint8_t
-from trading_bot._fast.records cimport TickRecord
+"""Counting and choosing in runs of market records."""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy
+from trading_bot._fast.records cimport KIND_TIME, TickRecord
 
 
 def count_kind(const uint8_t[::1] records not None, int kind) -> int:
@@ -22,3 +24,35 @@ def count_kind(const uint8_t[::1] records not None, int kind) -> int:
             found += (<const TickRecord*>(start + offset)).kind == kind
             offset += <Py_ssize_t>sizeof(TickRecord)
     return found
+
+
+def market_only(const uint8_t[::1] records not None, int instrument, const int64_t[::1] without not None) -> bytes:
+    """The market records of one instrument, without those that only tell the time.
+
+    `without` are receive times in pairs, begin and end, ascending: what was received from a begin up to before its end is
+    left out.
+
+    Raises:
+        ValueError: the buffer is not a whole number of records, or a begin has no end.
+    """
+    cdef Py_ssize_t size = records.shape[0], offset = 0, kept = 0, at = 0, ends = without.shape[0]
+    if size % sizeof(TickRecord) != 0:
+        raise ValueError(f"{size} bytes are not a whole number of {sizeof(TickRecord)}-byte records")
+    if ends % 2 != 0:
+        raise ValueError(f"{ends} times: expected pairs of begin and end")
+    chosen = PyBytes_FromStringAndSize(NULL, size)
+    cdef char* target = PyBytes_AS_STRING(chosen)
+    cdef const TickRecord* rec
+    if size == 0:
+        return b""
+    with nogil:
+        while offset < size:
+            rec = <const TickRecord*>(&records[offset])
+            offset += <Py_ssize_t>sizeof(TickRecord)
+            while at < ends and without[at + 1] <= rec.ts_ns:
+                at += 2
+            if rec.kind == KIND_TIME or rec.instrument != instrument or (at < ends and without[at] <= rec.ts_ns):
+                continue
+            memcpy(target + kept, rec, sizeof(TickRecord))
+            kept += <Py_ssize_t>sizeof(TickRecord)
+    return chosen[:kept]
