@@ -147,6 +147,22 @@ def explain(
     raise typer.Exit(cli_explain.explain(asked, log, wanted))
 
 
+@app.command()
+def parity(
+    ctx: typer.Context,
+    log: options.Log,
+    *,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Replay a log, score its fills against the simulator, and judge its data minute by minute."""
+    from trading_bot import cli_parity
+
+    asked = common(ctx, data_dir, config, as_json=as_json)
+    raise typer.Exit(cli_parity.parity(asked, log))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code (specification, section 13).
 

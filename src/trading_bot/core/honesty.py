@@ -4,16 +4,15 @@ Bars and prints carry the exchange's second, so a bar is compared with the print
 was stamped into the neighbouring bar is no error of the data: lots missing in one bar and too many in the next cancel.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from trading_bot._fast.prints import PrintTally
 from trading_bot.core.documents import RunDocuments
-from trading_bot.core.log_reader import LogReader, MessageFrame, TickSpan
+from trading_bot.core.log_reader import MessageFrame, TickSpan
 from trading_bot.domain import log_records
 from trading_bot.domain.events import RunStarted
 from trading_bot.domain.honesty import FLAG_BELOW, MINUTE_NS, MinuteHonesty, score_of
@@ -109,16 +108,11 @@ class HonestyJudge:
         return [bar for begin_ns, bar in sorted(self._bars.items()) if first_ns <= begin_ns <= last_ns]
 
 
-def honesty_of(log: Path) -> list[MinuteHonesty]:
-    """The minutes of one session's log.
-
-    Raises:
-        LogCorrupt: a damaged record; nothing is said of what is before it.
-    """
+def honesty_of(items: Iterable[TickSpan | MessageFrame]) -> list[MinuteHonesty]:
+    """The minutes of one session's log, from its first record on. Raises what reading the log raises."""
     judge = HonestyJudge()
-    with LogReader(log) as reader:
-        for item in reader.spans():
-            judge.take(item)
+    for item in items:
+        judge.take(item)
     return judge.minutes()
 
 

@@ -14,7 +14,7 @@ class MinuteHonesty(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `score` 0 to 100; None where the broker told nothing to judge the prints by: unknown is not honest. `lots_told` is
     what the broker says was traded where that is known, `lots_missing` of it are in no print, `lots_extra` are prints
     beyond it. `ticks_unseen`: by how much the bars' range and the prints' differ, the sum of both ends, worst bar.
-    `volume_missing` is what the session's volume alone says is missing. `lots_refused` came and were refused at the door.
+    `volume_missing` is what the session's volume alone says is missing; `lots_refused` were refused at the door.
     """
 
     begin_ns: int
