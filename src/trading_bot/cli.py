@@ -16,7 +16,17 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from trading_bot import cli_chaos, cli_config, cli_doctor, cli_gateway, cli_log, cli_operate, cli_reconcile, cli_record
+from trading_bot import (
+    cli_chaos,
+    cli_config,
+    cli_doctor,
+    cli_gateway,
+    cli_latency,
+    cli_log,
+    cli_operate,
+    cli_reconcile,
+    cli_record,
+)
 from trading_bot import cli_options as options
 from trading_bot.cli_options import DATA_DIR_DEFAULT, Common, common
 from trading_bot.cli_output import write_error
@@ -39,6 +49,7 @@ app.add_typer(cli_operate.app)
 app.add_typer(cli_reconcile.app)
 app.add_typer(cli_gateway.app)
 app.add_typer(cli_record.app)
+app.add_typer(cli_latency.app, name="latency")
 app.add_typer(cli_chaos.app, name="chaos")
 app.add_typer(cli_doctor.app)
 

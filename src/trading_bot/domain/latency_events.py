@@ -11,8 +11,9 @@ class OrderTimed(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_TIMED"):
 
     `decode_ns`: from the packet at the socket to tick records. `decide_ns`: to the kernel's outcome. `gate_ns`: to the
     order approved and in the log. `write_ns`: to its bytes given to the socket. From there `ack_ns` to the broker's
-    first word about this leg and `fill_ns` to its first execution. None: not heard or not measured: a timer's order has
-    no tick, stop and target have the way of their entry. `waited_ns` is how long was waited for answer and fill.
+    first word about this leg and `fill_ns` to its first execution. None: not heard or not measured. A timer's order has
+    no tick; without a stamp of the outcome `gate_ns` holds the decision too; stop and target left with their entry.
+    `waited_ns` is how long was waited for answer and fill.
     """
 
     order_id: ClientOrderId
@@ -28,8 +29,9 @@ class OrderTimed(Input, frozen=True, gc=False, kw_only=True, tag="ORDER_TIMED"):
     @property
     def tick_to_write_ns(self) -> int | None:
         """From the packet at the socket to the bytes of the order; None without a tick."""
-        parts = (self.decode_ns, self.decide_ns, self.gate_ns, self.write_ns)
-        return None if None in parts else sum(part or 0 for part in parts)
+        if self.decode_ns is None or self.gate_ns is None or self.write_ns is None:
+            return None
+        return self.decode_ns + (self.decide_ns or 0) + self.gate_ns + self.write_ns
 
 
 class StageTimes(msgspec.Struct, frozen=True, gc=False, kw_only=True):
