@@ -40,11 +40,17 @@ STYLES: Final[Mapping[str, str]] = {
     "rest": _TEMPLATE.format(entry="passive", target=60, stop=12, hold=3600),
 }
 # What of the shipped configuration would keep a bot from trading again and again within minutes, or from keeping a
-# position. No limit of a fault's handling is among them.
+# position. Ages of data count in market time, which runs many times faster than the machine that may be busy for a
+# moment: they are ten times longer, and the time below the kill gate as much longer as the market is faster.
 _CONFIG: Final[Mapping[str, Any]] = {
     "session.open_delay_min": 0,
     "decision.stability_max": 10.0,
     "quality.data_down_clear_s": 2,
+    "quality.kill_after_s": 300,
+    "quality.age_warn_ms": 20_000,
+    "quality.age_stale_ms": 50_000,
+    "quality.age_dead_ms": 100_000,
+    "breakers.stale_data_s": 100,
     "reentry.cooldown_s": 1,
     "reentry.cooldown_loss_s": 1,
     "safety.entries_per_minute_max": 60,

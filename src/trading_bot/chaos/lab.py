@@ -25,7 +25,8 @@ START_NS: Final = 1_795_617_300_000_000_000  # 2026-11-25T14:35:00Z, five minute
 SEED: Final = 7
 WAIT_S: Final = 60.0  # patience with anything that has to come; a busy machine needs some of it
 END_S: Final = 60.0
-_POLL_S: Final = 0.02
+_POLL_S: Final = 0.05
+_LOOK_S: Final = 0.25  # how often it is looked whether a bot still runs
 _DURATION_S: Final = 600.0  # a bot ends because it is told to
 
 
@@ -36,10 +37,10 @@ class NotReached(Exception):
 class Moment:
     """A moment that was asked for, and what was to be done at it."""
 
-    def __init__(self, what: str, done: "Future[Scene]", last: Callable[[], Scene]) -> None:
+    def __init__(self, what: str, done: "Future[Scene]", lab: "Lab") -> None:
         self.what = what
         self._done = done
-        self._last = last
+        self._lab = lab
 
     @property
     def came(self) -> bool:
@@ -52,10 +53,14 @@ class Moment:
         Raises:
             NotReached: it did not come in so many seconds of the wall.
         """
-        try:
-            return self._done.result(timeout_s)
-        except FutureTimeout:
-            raise NotReached(f"{self.what}: not in {timeout_s:g} s; the desk: {self._last().told()}") from None
+        end_s = time.monotonic() + timeout_s
+        while True:
+            over = time.monotonic() > end_s or self._lab.deserted
+            try:
+                return self._done.result(0 if over else _LOOK_S)
+            except FutureTimeout:
+                if over:
+                    raise NotReached(f"{self.what}: {self._lab.why_not(timeout_s)}") from None
 
 
 class Lab:
@@ -107,6 +112,16 @@ class Lab:
             raise NotReached(f"bot {bot.number} still runs {timeout_s:g} s later; the desk: {self.scene().told()}")
         return code
 
+    @property
+    def deserted(self) -> bool:
+        """Has every bot ended? Nothing more will come then."""
+        return bool(self.bots) and not any(bot.running for bot in self.bots)
+
+    def why_not(self, timeout_s: float) -> str:
+        """Why waiting was given up."""
+        ended = ", ".join(f"bot {bot.number} ended with {bot.exit_code}" for bot in self.bots if not bot.running)
+        return f"{ended or f'not in {timeout_s:g} s'}; the desk: {self.scene().told()}"
+
     # The gateway
 
     def call(self, work: "Callable[[Gateway], _T]") -> _T:
@@ -127,7 +142,7 @@ class Lab:
         A moment that never comes makes the incident a failure, waited for or not.
         """
         done = self.call(lambda _gateway: self.witness.when(predicate, work))
-        moment = Moment(what, done, self.scene)
+        moment = Moment(what, done, self)
         self.moments.append(moment)
         return moment
 
@@ -153,8 +168,8 @@ class Lab:
         """
         end_s = time.monotonic() + timeout_s
         while not any(wanted(record) for record in self._tail.records()):
-            if time.monotonic() > end_s:
-                raise NotReached(f"{what}: no such record in {timeout_s:g} s; the desk: {self.scene().told()}")
+            if time.monotonic() > end_s or self.deserted:
+                raise NotReached(f"{what}: no such record: {self.why_not(timeout_s)}")
             time.sleep(_POLL_S)
 
     def check(self, holds: object, text: str) -> None:

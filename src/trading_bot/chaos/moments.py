@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _OURS: Final = "tb"  # how every order reference of the bot begins (adapters/ibkr/references.py)
 _LEGS: Final = frozenset("ESTX")
+BOT_CLIENT: Final = 1  # the client id a bot has unless it is told otherwise
 
 
 class Scene(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +108,7 @@ def scene_of(gateway: "Gateway", round_trips: int) -> Scene:
         executions=len(desk.executions.rows),
         round_trips=round_trips,
         clients=clients,
-        reachable=bool(clients) and not faults.broker_down and not faults.stalled,
+        reachable=BOT_CLIENT in gateway.clients and not faults.broker_down and not faults.stalled,
     )
 
 
@@ -137,3 +138,9 @@ def flat(scene: Scene) -> bool:
 def traded(count: int) -> Predicate:
     """The bot has made `count` round trips and is flat."""
     return lambda scene: scene.round_trips >= count and scene.own == 0
+
+
+def one_more(count: Callable[[], int]) -> Predicate:
+    """`count()` is higher than it is now."""
+    before = count()
+    return lambda _scene: count() > before
