@@ -49,8 +49,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 def run(common: Common, asked: Asked) -> int:
     """Run the bot and print its summary; the exit code is the summary's."""
-    loaded = _load(common, asked)
-    _check(loaded, asked)
+    loaded = loaded_for(common, asked)
     run_id = log_setup.new_run_id()
     log_setup.start_logging(common.data_dir, run_id=run_id)
     log = log_setup.get_logger()
@@ -60,7 +59,7 @@ def run(common: Common, asked: Asked) -> int:
         with progress_bar(wanted=not common.as_json) as progress:
             from trading_bot.wiring import run as run_bot
 
-            summary = run_bot(_options(common, asked, loaded, run_id, progress))
+            summary = run_bot(options_for(common, asked, loaded, run_id, progress))
     except BotError:
         # On the console the error is the command's answer, so the line goes to the file alone.
         log.exception("run_failed", on_console=False)
@@ -74,7 +73,13 @@ def run(common: Common, asked: Asked) -> int:
     return summary.exit_code
 
 
-def _load(common: Common, asked: Asked) -> LoadedConfig:
+def loaded_for(common: Common, asked: Asked) -> LoadedConfig:
+    """The configuration of a run, checked together with what was asked for.
+
+    Raises:
+        UsageError: options that exclude each other, or belong to another mode or adapter.
+        SourceUnreachable: an input that is not there.
+    """
     given = {"run.mode": asked.mode, "run.adapter": asked.adapter, "run.instrument": asked.instrument}
     loaded = load_config(
         common.config,
@@ -83,6 +88,7 @@ def _load(common: Common, asked: Asked) -> LoadedConfig:
         environment=process_environment(),
         overrides={key: value for key, value in given.items() if value is not None},
     )
+    _check(loaded, asked)
     return loaded if asked.decides else msgspec.structs.replace(loaded, templates={}, vetoes={}, maps={})
 
 
@@ -160,7 +166,8 @@ def _port(*, live: bool) -> int:
     return probe.PORT_LIVE if live else probe.PORT_PAPER
 
 
-def _options(common: Common, asked: Asked, loaded: LoadedConfig, run_id: str, progress: object) -> RunOptions:
+def options_for(common: Common, asked: Asked, loaded: LoadedConfig, run_id: str, progress: object) -> RunOptions:
+    """What `wiring.run` is given; what was not asked for has its default."""
     return RunOptions(
         loaded=loaded,
         data_dir=common.data_dir,

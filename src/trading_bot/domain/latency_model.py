@@ -46,6 +46,7 @@ class LatencyModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """A fitted model. `points` are chances in millionths, from 0 to a million; every table has one value for each.
 
     `measured` of the samples come with the bot's own part measured; `simulated`: a simulator answered some of them.
+    Orders that were `rejected`, never answered, or `interrupted` by a lost link are counted and not used.
     `fitted_at` is UTC as ISO 8601.
 
     Raises:
@@ -60,6 +61,7 @@ class LatencyModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     measured: Annotated[int, Meta(ge=0)] = 0
     unanswered: Annotated[int, Meta(ge=0)] = 0
     rejected: Annotated[int, Meta(ge=0)] = 0
+    interrupted: Annotated[int, Meta(ge=0)] = 0
     simulated: bool = False
     logs: tuple[LatencySource, ...] = ()
 
