@@ -22,6 +22,7 @@ from trading_bot import (
     cli_doctor,
     cli_gateway,
     cli_latency,
+    cli_latency_model,
     cli_log,
     cli_operate,
     cli_reconcile,
@@ -49,6 +50,7 @@ app.add_typer(cli_operate.app)
 app.add_typer(cli_reconcile.app)
 app.add_typer(cli_gateway.app)
 app.add_typer(cli_record.app)
+cli_latency.app.add_typer(cli_latency_model.app)
 app.add_typer(cli_latency.app, name="latency")
 app.add_typer(cli_chaos.app, name="chaos")
 app.add_typer(cli_doctor.app)

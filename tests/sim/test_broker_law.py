@@ -5,6 +5,7 @@ import random
 import msgspec
 import pytest
 
+from tests.exchange.scripts import latency_model
 from tests.kernel.kit import market
 from tests.sim.broker_kit import START, Desk, ask, cancel, leave, ms, place, shadow
 from trading_bot.adapters.sim.link import FaultyLink, Outage
@@ -19,6 +20,7 @@ SEEDS = range(6)
 SETTINGS = [
     *PRESETS.items(),
     ("instant", dict.fromkeys(["entry_latency_ns", "response_latency_ns", "child_latency_ns", "stop_latency_ns"], 0)),
+    ("drawn", {"latency": latency_model(random.Random(7))}),
     ("hostile", {"reject_per_mille": 200, "reject_exit_every": 3, "oca_type": 2, "partial_fills": False}),
 ]
 

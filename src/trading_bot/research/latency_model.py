@@ -18,6 +18,7 @@ from trading_bot.domain import effects, events, log_records, trade_events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.events import Event
+from trading_bot.domain.latency_events import OrderTimed
 from trading_bot.domain.latency_model import (
     BUCKETS_MAX,
     BURST_TICKS_MAX,
@@ -121,6 +122,8 @@ class _Reading:
             case events.LinkStatus() if not record.up:
                 for sent in self._pending.values():
                     sent.interrupted = True
+            case OrderTimed():
+                self._timed(record)
             case answer if isinstance(answer, _ANSWERS):
                 self._answered((answer.order_id, getattr(answer, "leg", Leg.ENTRY)), answer.ts_ns)
             case _:
@@ -142,6 +145,21 @@ class _Reading:
             return
         round_ns = min((ts_ns - sent.ts_ns) * 1_000 // self._speed_e3, LATENCY_NS_MAX)
         self.samples[key] = Sample(burst=sent.burst, entry_ns=round_ns - round_ns // 2, response_ns=round_ns // 2)
+
+    def _timed(self, times: OrderTimed) -> None:
+        """The bot's own stamps of the order, wall time, in the place of what the times of records say."""
+        key = (times.order_id, times.leg)
+        before = self.samples.get(key)
+        if before is None or times.ack_ns is None:
+            return
+        own_ns = times.tick_to_write_ns or 0
+        back_ns = min(times.ack_ns, LATENCY_NS_MAX) // 2
+        self.samples[key] = Sample(
+            burst=before.burst,
+            entry_ns=min(own_ns + times.ack_ns - back_ns, LATENCY_NS_MAX),
+            response_ns=back_ns,
+            measured=times.tick_to_write_ns is not None,
+        )
 
     @property
     def _speed_e3(self) -> int:
