@@ -10,15 +10,46 @@ from trading_bot.cli import main
 from trading_bot.domain.errors import UsageError
 from trading_bot.research.latency_curve import entries_of, latency_curve
 
-SHORT = "[simulator]\nhistory_sessions = 1\n"
-COMMAND = ["latency", "curve", "--adapter", "sim", "--seed", "3", "--duration", "1800"]
+# Enters often and without bars of earlier days, so that a quarter of an hour is enough.
+EAGER = """schema = 1
+[template.E1]
+on = true
+title = "with the queue"
+cadence = "grid"
+entry = "marketable"
+target_ticks = 12
+stop_ticks = 8
+hold_s = 300
+gain = 8.0
+belief_enter = 0.6
+belief_hold = 0.55
+rearm_s = 1.0
+weights = { queue_imbalance = 1.0 }
+triggers = [{ signal = "queue_imbalance", min = 0.2 }]
+"""
+SHORT = """schema = 1
+[run]
+strategies = "eager.toml"
+[simulator]
+history_sessions = 0
+[decision]
+stability_max = 9.0
+[costs]
+cost_share_max = 1.0
+"""
+COMMAND = ["latency", "curve", "--adapter", "sim", "--seed", "3", "--duration", "1200"]
+
+
+def write_config(folder):
+    (folder / "short.toml").write_text(SHORT)
+    (folder / "eager.toml").write_text(EAGER)
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """The curve as JSON, with its runs kept, and the data directory."""
     folder = tmp_path_factory.mktemp("curve")
-    (folder / "short.toml").write_text(SHORT)
+    write_config(folder)
     command = [sys.executable, "-m", "trading_bot.cli", *COMMAND, "--scales", "0,1,40", "--json"]
     command += ["--data-dir", str(folder / "data"), "--keep", str(folder / "runs")]
     command += ["--config", str(folder / "short.toml")]
@@ -44,8 +75,8 @@ def test_every_entry_of_a_point_is_filled_missed_or_rejected(drawn):
 
 def test_the_middle_point_is_the_run_without_a_curve(drawn, tmp_path, monkeypatch, capfdbinary):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "short.toml").write_text(SHORT)
-    command = ["--mode", "SIM", "--adapter", "sim", "--seed", "3", "--duration", "1800", "--json"]
+    write_config(tmp_path)
+    command = ["--mode", "SIM", "--adapter", "sim", "--seed", "3", "--duration", "1200", "--json"]
     assert main([*command, "--config", "short.toml"]) == 0
     summary = json.loads(capfdbinary.readouterr().out)
     point = drawn["points"][1]
