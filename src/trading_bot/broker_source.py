@@ -154,6 +154,9 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         request_timeout_s=config.ibkr.request_timeout_s,
         messages_per_s_max=config.ibkr.messages_per_s_max,
         messages_reserved=config.ibkr.messages_reserved,
+        loop=config.machine.loop,
+        fast_path=config.machine.fast_path,
+        spin=config.machine.spin,
     )
     fast = (options.speed or 1.0) if options.clock == "feed" else None
     if options.account is not None:

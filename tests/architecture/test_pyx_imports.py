@@ -7,6 +7,7 @@ memory, and nothing that reads a clock, a file, a socket, a random source or a l
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -80,6 +81,8 @@ FORBIDDEN_NAMES: Final = {
     "libc.stdlib": frozenset(["rand", "srand", "random", "srandom", "getenv", "system"]),
 }
 HEADERS_ALLOWED: Final = frozenset({"stdint.h", "stddef.h", "string.h", "stdlib.h", "math.h", "limits.h", "Python.h"})
+# The broker's socket: it gives out receive stamps (docs/adr/0018), and nothing that decides may reach into it.
+CLOCK_READERS: Final = {"tws": frozenset({"time.h"})}
 LAYERS_WITHOUT_KERNELS: Final = ("domain",)
 
 
@@ -127,7 +130,8 @@ def kernel_import_violations(path: str, text: str, siblings: frozenset[str]) -> 
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.search(r'cdef\s+extern\s+from\s+["<]([^">]+)[">]', line)
         own = header and (PACKAGE / "_fast" / header.group(1)).is_file()
-        if header and header.group(1) not in HEADERS_ALLOWED and not own:
+        allowed = HEADERS_ALLOWED | CLOCK_READERS.get(Path(path).stem, frozenset())
+        if header and header.group(1) not in allowed and not own:
             yield Violation(path, number, f"{header.group(1)}: a C header that may read clocks or files")
 
 
@@ -156,6 +160,13 @@ def test_kernels_import_only_what_lies_below_them():
         for violation in kernel_import_violations(relative(path), path.read_text(), SIBLINGS)
     ]
     assert not found, report(found)
+
+
+def test_no_kernel_uses_one_that_reads_a_clock():
+    modules = {f"trading_bot._fast.{name}" for name in CLOCK_READERS}
+    for path in KERNEL_FILES:
+        if path.stem not in CLOCK_READERS:
+            assert not modules & {module for _, module, _ in imported(path.read_text())}, relative(path)
 
 
 def test_kernels_live_in_one_package():

@@ -172,6 +172,10 @@ class HandSession(IbkrSession):
     def attach(self, dispatch):
         self._dispatch = dispatch
 
+    def stamp(self):
+        self.intake.set_clock(self.clock.now_ns(), 0, 0.0)  # a clock that stands until the bench moves it
+        return super().stamp()
+
     def _transmit(self, frames, _messages):
         while frames:
             end = 4 + int.from_bytes(frames[:4], "big")

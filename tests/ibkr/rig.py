@@ -46,7 +46,7 @@ class Rig:
         self.link = Link(self.session, IbkrConfig(**config), lambda _ts_ns: self.patience)
         self.session.connect()
         self.contract = self.qualified("MESZ6")
-        self.subscriptions = Subscriptions(self.session, self.contract, WAIT_S, self.ids.append)
+        self.subscriptions = Subscriptions(self.session, self.contract, WAIT_S, lambda ids: self.ids.append(set(ids)))
         for callback in ("tickByTickAllLast", "tickByTickBidAsk"):
             self.session.listen(callback, lambda request_id, *_: self.ticks.append(request_id))
 

@@ -147,7 +147,7 @@ def test_a_batch_ends_with_the_time_when_an_input_waits(line):
 
 def test_nothing_is_lost_when_one_turn_of_the_loop_brings_more_than_the_door_holds(line):
     line.read()
-    line.feed.set_request_ids({5, 6})
+    line.feed.set_request_ids({5: "BidAsk", 6: "Last"})
     for n in range(10_000):
         line.feed._on_last(5, 1, 1_795_617_000, 7000.0 + n % 4 / 4, n + 1, None)
     found = [row for row in line.read() if row[KIND] == FrameKind.TRADE]
@@ -156,7 +156,7 @@ def test_nothing_is_lost_when_one_turn_of_the_loop_brings_more_than_the_door_hol
 
 def test_ticks_of_a_stream_that_was_given_up_are_not_taken(line):
     line.read()
-    line.feed.set_request_ids({6})
+    line.feed.set_request_ids({6: "Last"})
     line.feed._on_last(5, 1, 1_795_617_000, 7000.0, 1, None)
     assert ticks(line.rows(0.1)) == []
 
@@ -164,7 +164,7 @@ def test_ticks_of_a_stream_that_was_given_up_are_not_taken(line):
 @pytest.mark.parametrize("size", [float("nan"), float("inf"), -1.0, 2.0**40])
 def test_a_size_that_is_none_is_refused_at_the_door_and_counted(line, size):
     line.read()
-    line.feed.set_request_ids({5})
+    line.feed.set_request_ids({5: "BidAsk"})
     line.feed._on_bid_ask(5, 1_795_617_000, 7000.0, 7000.25, size, 3.0, None)
     (row,) = ticks(line.rows(0.1))
     assert row[KIND] == FrameKind.REJECTED
@@ -173,7 +173,7 @@ def test_a_size_that_is_none_is_refused_at_the_door_and_counted(line, size):
 
 def test_the_first_price_is_measured_from_the_prior_close(line):
     line.read()
-    line.feed.set_request_ids({5})
+    line.feed.set_request_ids({5: "BidAsk"})
     line.feed.set_anchor(28_000)  # 7000.00
     hear = line.feed._on_last
     hear(5, 1, 1_795_617_000, 6000.0, 1, None)  # 14 % away: outside the band of 10 %
@@ -183,7 +183,7 @@ def test_the_first_price_is_measured_from_the_prior_close(line):
 
 def test_delayed_data_are_flagged(line):
     line.read()
-    line.feed.set_request_ids({5})
+    line.feed.set_request_ids({5: "BidAsk"})
     line.feed.set_delayed(delayed=True)
     hear = line.feed._on_last
     hear(5, 1, 1_795_617_000, 7000.0, 1, None)

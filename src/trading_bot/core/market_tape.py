@@ -1,8 +1,11 @@
 """The feed as the runner reads it: batches of records, a place in the batch, and how it ended."""
 
+from collections.abc import Callable
+from typing import cast
+
 from trading_bot._fast import HotPath
 from trading_bot.domain.errors import BotError
-from trading_bot.domain.ports import Feed
+from trading_bot.domain.ports import Feed, LiveFeed
 from trading_bot.domain.records import FRAME_ALIGN, FRAME_HEADER
 from trading_bot.domain.units import TS_NEVER_NS
 
@@ -19,6 +22,9 @@ class MarketTape:
         self._batch = memoryview(b"")
         self._position = 0
         self._count = 0
+        self._live = cast("LiveFeed", feed) if hasattr(feed, "arm") else None
+        self._on_outcome: Callable[[int], int] = _nobody
+        self._failure: BaseException | None = None
 
     @property
     def held(self) -> bool:
@@ -50,6 +56,29 @@ class MarketTape:
         self._batch, self._position = batch, 0
         self._count = len(batch) // FRAME_ALIGN
 
+    def read_live(self, kernel: HotPath, deadline_ns: int, on_outcome: Callable[[int], int]) -> None:
+        """As `read`; where the source can, the kernel takes records below the deadline while it waits.
+
+        `on_outcome` decides at once and answers the next deadline, 0 for none. What it raises is raised from here.
+        """
+        if self._live is None:
+            self.read()
+            return
+        self._on_outcome = on_outcome
+        self._live.arm(kernel, deadline_ns, self._outcome)
+        self.read()
+        self.taken += self._live.take_stepped()
+        if self._failure is not None:
+            raise self._failure
+
+    def _outcome(self, code: int) -> int:
+        """The source is in the middle of something, and would take what is raised for its own trouble."""
+        try:
+            return self._on_outcome(code)
+        except BaseException as error:  # noqa: BLE001 (raised when the source has returned)
+            self._failure = error
+            return 0
+
     def skip(self, count: int) -> None:
         """Pass over the records that a log already holds."""
         self.taken = count
@@ -61,3 +90,8 @@ class MarketTape:
         self._position, code = kernel.run(self._batch, before, deadline_ns)
         self.taken += self._position - before
         return code
+
+
+def _nobody(_code: int) -> int:
+    """Nothing is armed yet."""
+    return 0

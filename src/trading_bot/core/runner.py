@@ -97,8 +97,7 @@ class BotRunner:
         self._pending: deque[Input] = deque()
         self._walked_ns = 0
         self._feed_end_ns = 0
-        self._roll_ns = TS_NEVER_NS
-        self._stop_ns = TS_NEVER_NS
+        self._roll_ns = self._stop_ns = TS_NEVER_NS
         self._decided: dict[str, Any] = IDLE
 
     @property
@@ -144,8 +143,7 @@ class BotRunner:
             self._start()
         elif self._pending:
             self._input(self._pending.popleft())
-        elif machine.end is not None:
-            end = machine.end
+        elif (end := machine.end) is not None:
             if end.reason == SESSION_ROLL:
                 self._roll()
             else:
@@ -206,8 +204,8 @@ class BotRunner:
         self.book.open(machine, log)
         # The log's own session, not the one of its last record: at the very close that is the next one already.
         assert player.run_started is not None
-        sessions = machine.state.sessions
-        self._set_bounds(sessions.day(player.run_started.trade_date) if sessions else None, ts_ns)
+        trade_date, sessions = player.run_started.trade_date, machine.state.sessions
+        self._set_bounds(sessions.day(trade_date) if sessions else None, ts_ns)
         if recovered.tail is not None:
             self._settle_tail(recovered.tail, player.owed_outcome, ts_ns)
         self._input(
@@ -252,8 +250,7 @@ class BotRunner:
 
     def _finish(self, reason: str, exit_code: int) -> None:
         self.exit_reason, self.exit_code = reason, exit_code
-        if self.tape.error is not None:
-            self.message = str(self.tape.error)
+        self.message = self.message if self.tape.error is None else str(self.tape.error)
         self._desk.publish(bot_status(self.book, self.identity), final=True)
         self.book.end(reason)
         self.ended = True
@@ -262,7 +259,7 @@ class BotRunner:
     def _market(self) -> None:
         tape = self.tape
         if not tape.held:
-            tape.read()
+            tape.read_live(self.book.live.state.kernel, self._due_ns(), self._at_once)
             self._look_after_log()
         if (command := self._desk.poll(self.book.now_ns) or self._inlet.poll(self.book.now_ns)) is not None:
             self._input(command)
@@ -272,6 +269,11 @@ class BotRunner:
             self._answer(self.broker.next_due_ns)
         elif tape.done:
             self._after_feed(self._due_ns())
+
+    def _at_once(self, code: int) -> int:
+        """An outcome while the tape is read is decided here and now; how far the kernel may go on, 0: no further."""
+        self._outcome(code)
+        return 0 if self._pending or self.stop_asked or self.book.live.end else self._due_ns()
 
     def _walk(self) -> None:
         """Market data up to an outcome, or to whatever is due before the next record."""
@@ -310,10 +312,9 @@ class BotRunner:
             self._finish("FEED_ENDED", max(self.book.live.state.exit_code, LOG_FULL_EXIT_CODE))
 
     def _feed_ended(self) -> None:
-        self._feed_end_ns = self.book.now_ns
-        ended = opening.feed_ended(
-            self.book.now_ns, self.tape.error, self.feed.rejected_by_reason, self.book.live.state.kernel.counters()
-        )
+        self._feed_end_ns = now_ns = self.book.now_ns
+        counters = self.book.live.state.kernel.counters()
+        ended = opening.feed_ended(now_ns, self.tape.error, self.feed.rejected_by_reason, counters)
         self.message = "" if ended.reason == "END" else ended.reason
         self._input(ended)
 
@@ -332,8 +333,7 @@ class BotRunner:
             self._input(events.StopRequested(ts_ns=due_ns, reason="DURATION"))
         elif machine.state.stopping is None:
             self._input(events.StopRequested(ts_ns=due_ns, reason=SESSION_ROLL))
-        else:
-            # The close has come while a stop was under way: what is open is flattened after it, or the next log.
+        else:  # the close has come while a stop was under way: what is open is flattened after it, or the next log
             self._roll_ns = TS_NEVER_NS
 
     def _look_after_log(self) -> None:

@@ -1,5 +1,6 @@
 """What the core needs from outside, as shapes. Adapters fit them; nothing inherits from them."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from trading_bot.domain.effects import BrokerEffect
@@ -34,6 +35,19 @@ class Feed(Protocol):
         Raises:
             DataCorrupt: the source has fewer records than the log.
         """
+
+
+class LiveFeed(Feed, Protocol):
+    """A source whose records the kernel can take while `read` waits, at the moment they come."""
+
+    def arm(self, kernel: Any, deadline_ns: int, on_outcome: Callable[[int], int]) -> None:
+        """Until the next `read` returns, `kernel` (a HotPath) takes records below `deadline_ns`.
+
+        `on_outcome` is called with the bits of an outcome and answers the next deadline, 0 to stop. It raises nothing.
+        """
+
+    def take_stepped(self) -> int:
+        """Records that the kernel took so, since this was asked last."""
 
 
 class Inlet(Protocol):

@@ -24,6 +24,10 @@ class Clock(Protocol):
     def wall_s(self) -> float:
         """Wall time in seconds from an arbitrary beginning, for deadlines, pacing and back-off."""
 
+    @property
+    def line(self) -> tuple[int, int, float]:
+        """Market time as a line over the monotonic clock: (ns at its beginning, that beginning in ns, speed)."""
+
 
 class SystemClock:
     """One reading of the wall clock, then the monotonic clock: steps of the system's time do not reach the run."""
@@ -33,6 +37,11 @@ class SystemClock:
     def __init__(self) -> None:
         """Anchored now."""
         self._offset_ns = time.time_ns() - time.monotonic_ns()
+
+    @property
+    def line(self) -> tuple[int, int, float]:
+        """As the protocol says."""
+        return self._offset_ns, 0, _SYSTEM_SPEED
 
     def now_ns(self) -> int:
         """Market time, ns."""
@@ -53,6 +62,11 @@ class FeedClock:
         self.speed = speed
         self._at_ns = at_ns
         self._begin_ns = time.monotonic_ns() if monotonic_ns is None else monotonic_ns
+
+    @property
+    def line(self) -> tuple[int, int, float]:
+        """As the protocol says."""
+        return self._at_ns, self._begin_ns, self.speed
 
     def now_ns(self) -> int:
         """Market time, ns."""

@@ -35,6 +35,11 @@ class LatencyMeter:
             self._taken.append((now_s, now_s - self._heard_s))
             self._heard_s = None
 
+    def took(self, heard_s: float) -> None:
+        """The core has decided, at once, on what came at `heard_s`."""
+        now_s = self._now_s()
+        self._taken.append((now_s, now_s - heard_s))
+
     def late(self, late_s: float) -> None:
         """A timer of the loop came that much after its time."""
         self._late_s = max(self._late_s, late_s)

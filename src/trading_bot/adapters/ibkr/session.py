@@ -11,8 +11,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from trading_bot._fast.tws import TickIntake
 from trading_bot.adapters.ibkr.answers import Known, Unknown
 from trading_bot.adapters.ibkr.clock import Clock, FeedClock, SystemClock, read_gateway_clock
+from trading_bot.adapters.ibkr.connection import new_loop, take_over
+from trading_bot.adapters.ibkr.handshake import Handshake, choose_account
 from trading_bot.adapters.ibkr.latency import LatencyMeter, LatencyTimer
 from trading_bot.adapters.ibkr.library import library, part
 from trading_bot.adapters.ibkr.link_state import LinkState
@@ -20,16 +23,13 @@ from trading_bot.adapters.ibkr.outbox import Outbox
 from trading_bot.adapters.ibkr.pacing import Lane
 from trading_bot.adapters.ibkr.tap import Complaints, Listener, Tap
 from trading_bot.domain.broker_events import BrokerNotice
-from trading_bot.domain.errors import SourceUnreachable, UsageError
+from trading_bot.domain.errors import DataCorrupt, SourceUnreachable, UsageError
 from trading_bot.domain.events import Input, LatencySampled
+from trading_bot.domain.units import NS_PER_S
 
 T = TypeVar("T")
 
-CLIENT_ID_TAKEN: Final = 326
 _NOTICE_AGAIN_S: Final = 60.0
-START: Final = (
-    "start TWS or IB Gateway (or `trading-bot gateway-sim`), enable the API (docs/ibkr.md), and name its --port"
-)
 
 
 class IbkrSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,9 @@ class IbkrSettings(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout_s: float = 4.0
     messages_per_s_max: int = 45
     messages_reserved: int = 15
+    loop: str = "uvloop"
+    fast_path: bool = True
+    spin: bool = False
 
 
 class IbkrSession:
@@ -54,8 +57,7 @@ class IbkrSession:
     def __init__(self, settings: IbkrSettings, *, speed: float | None = None) -> None:
         """`speed` None: the system's clock; else the gateway's, which runs that fast (a gateway simulator)."""
         self.settings = settings
-        # Not uvloop: entering its run_forever costs six times as much, and the pump enters it for each packet.
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_loop(settings.loop)
         asyncio.set_event_loop(self.loop)
         self.lib = library()  # which asks for the current loop when it is first imported
         self.ib: Any = self.lib.IB()
@@ -64,19 +66,20 @@ class IbkrSession:
         self.inputs: deque[Input] = deque()
         self.account = ""
         self.accounts: tuple[str, ...] = ()
-        self.clock: Clock = SystemClock()
+        self.intake = TickIntake(self._on_messages, self.wake, self._on_intake_failure)
+        self.set_clock(SystemClock())
         self.link = LinkState()  # kept by the one who watches it
         self._speed = speed
-        self._stamp_ns = 0
         self._told_s: dict[tuple[int, str], float] = {}
         self._woken = False
-        self._refused: asyncio.Future[str] = self.loop.create_future()
-        self._failure: Exception | None = None
+        self._spinning = False
+        self._failure: BaseException | None = None
         self._complaints: Complaints | None = None
         self._meter = LatencyMeter(self._wall_s)
         self._timer = LatencyTimer(self.loop, self._meter, self._tell_latency)
         self.on_ready: list[Callable[[], None]] = []  # called when a connection can take requests
         client = self.ib.client
+        take_over(client, self.intake)
         self.outbox = Outbox(
             client,
             settings.messages_per_s_max,
@@ -87,9 +90,7 @@ class IbkrSession:
         # The decoder holds bound methods of the wrapper it was made with, so it is made anew with the tap.
         self._tap = Tap(self.ib.wrapper, self.fail)
         client.decoder = part("decoder").Decoder(self._tap, 0)
-        client.apiError += self._on_refusal
-        client.conn.disconnected += self._on_hung_up
-        self.listen("error", self._on_error)
+        self._handshake = Handshake(self)
 
     @property
     def server_version(self) -> int:
@@ -105,9 +106,8 @@ class IbkrSession:
 
     @property
     def messages_heard(self) -> int:
-        """Messages that came over this connection so far, 0 without one."""
-        count: int = self.ib.client.connectionStats().numMsgRecv if self.connected else 0
-        return count
+        """Messages that have come so far."""
+        return self.intake.frames
 
     def listen(self, callback: str, listener: Listener) -> None:
         """Hear a callback of the library's wrapper, by its name, before the library acts on it."""
@@ -128,14 +128,18 @@ class IbkrSession:
     def _wall_s(self) -> float:
         return self.clock.wall_s()
 
+    def set_clock(self, clock: Clock) -> None:
+        """What tells the time from here on."""
+        self.clock = clock
+        self.intake.set_clock(*clock.line)
+
     def stamp(self) -> int:
-        """The receive time of this moment, ns; never below the one before."""
-        self._stamp_ns = max(self._stamp_ns, self.clock.now_ns())
-        return self._stamp_ns
+        """The receive time of this moment, ns; all that one packet brings has one. Never below the one before."""
+        return self.intake.stamp()
 
     def not_before(self, ts_ns: int) -> None:
         """No stamp from here on is below `ts_ns`."""
-        self._stamp_ns = max(self._stamp_ns, ts_ns)
+        self.intake.not_before(ts_ns)
 
     def tell(self, event: Input) -> None:
         """Queue an input for the core, stamped with now, and end the pump."""
@@ -163,7 +167,8 @@ class IbkrSession:
             self.notice(code, text, error=error)
 
     def wake(self) -> None:
-        """End the pump after this turn of the loop: something is there for the core."""
+        """End the pump after this turn of the loop: something is there for the core, which comes first."""
+        self.intake.disarm()
         if not self._woken:
             self._woken = True
             if self._timer.started:  # what connecting told waits for the run to begin, not for a decision
@@ -179,6 +184,9 @@ class IbkrSession:
         self._meter.decided()
         asyncio.set_event_loop(self.loop)  # one of the libraries asks for it by that name
         self._timer.start()
+        if self.settings.spin and not self._spinning:
+            self._spinning = True
+            self.loop.call_soon(self._spin)
         if self._woken or timeout_s <= 0:
             self._turn()
         else:
@@ -186,8 +194,17 @@ class IbkrSession:
             self.loop.run_forever()
             timer.cancel()
         self._woken = False
+        self.intake.disarm()
         if self._failure is not None:
             raise self._failure
+
+    def _spin(self) -> None:
+        """With something to do at every turn the loop never sleeps, and is there when a packet comes."""
+        self.loop.call_soon(self._spin)
+
+    def decided(self) -> None:
+        """The core has decided on a tick of the packet at hand, inside the loop."""
+        self._meter.took(self.intake.socket_ns / NS_PER_S)
 
     def _turn(self) -> None:
         self.loop.call_soon(self.loop.stop)
@@ -254,11 +271,11 @@ class IbkrSession:
             raise
 
     async def _connect(self) -> None:
-        await self._handshake()
+        await self._handshake.make()
         self.accounts = tuple(self.ib.client.getAccounts())
-        self.account = self._choose_account()
+        self.account = choose_account(self.settings.account, self.accounts)
         if self._speed is not None:
-            self.clock = await self._gateway_clock(self._speed)
+            self.set_clock(await self._gateway_clock(self._speed))
 
     async def _gateway_clock(self, speed: float) -> FeedClock:
         async def current_time() -> int:
@@ -276,7 +293,7 @@ class IbkrSession:
             SourceUnreachable: as `connect`.
             UsageError: the login has another account now.
         """
-        await self._handshake()
+        await self._handshake.make()
         if self.account not in self.ib.client.getAccounts():
             offered = ", ".join(self.ib.client.getAccounts())
             self.ib.client.disconnect()
@@ -289,51 +306,6 @@ class IbkrSession:
         transport = self.ib.client.conn.transport
         if transport is not None:
             transport.abort()
-
-    async def _handshake(self) -> None:
-        settings, place = self.settings, f"{self.settings.host}:{self.settings.port}"
-        self.hang_up()  # what may be left of the connection before
-        await asyncio.sleep(0)
-        self._refused = self.loop.create_future()
-        self.outbox.clear()
-        self.ib.wrapper.clientId = settings.client_id  # as the library's own connecting does
-        connecting = self.loop.create_task(
-            self.ib.client.connectAsync(settings.host, settings.port, settings.client_id, None)
-        )
-        try:
-            await asyncio.wait(
-                {connecting, self._refused}, timeout=settings.connect_timeout_s, return_when="FIRST_COMPLETED"
-            )
-            if connecting.done():
-                connecting.result()
-                if not self.connected:
-                    raise SourceUnreachable(f"{place} closed the connection at once; try again")
-            elif self._refused.done():
-                raise SourceUnreachable(self._refused.result())
-            else:
-                raise SourceUnreachable(
-                    f"{place} does not complete the API handshake within {settings.connect_timeout_s:g} s: the gateway "
-                    "hangs or is not logged in; restart it, or name another --port"
-                )
-        except OSError as error:
-            raise SourceUnreachable(f"no gateway answers at {place} ({error.strerror or error}): {START}") from error
-        finally:
-            if not self.connected:
-                self.hang_up()
-            connecting.cancel()
-            await asyncio.gather(connecting, return_exceptions=True)
-        for callback in self.on_ready:
-            callback()
-
-    def _choose_account(self) -> str:
-        asked, offered = self.settings.account, ", ".join(self.accounts)
-        if asked is None and len(self.accounts) == 1:
-            return self.accounts[0]
-        if asked is None:
-            raise UsageError(f"the login has several accounts ({offered}): choose one with --account")
-        if asked not in self.accounts:
-            raise UsageError(f"--account {asked}: the login has {offered}; name one of them, or log in as its user")
-        return asked
 
     async def current_time(self) -> int:
         """The gateway's time in whole seconds since the Unix epoch."""
@@ -354,30 +326,36 @@ class IbkrSession:
         if self._complaints is not None:
             self._complaints.close()
 
-    def fail(self, error: Exception) -> None:
+    def begin_anew(self) -> None:
+        """What is left of the connection before is void."""
+        self.intake.reset()
+        self.outbox.clear()
+
+    def _on_messages(self, frames: bytes) -> None:
+        """Whole messages that are the library's; one that it cannot even begin to read ends the connection."""
+        try:
+            self.ib.client._onSocketHasData(frames)  # noqa: SLF001 (what its own connection calls)
+        except Exception as error:  # noqa: BLE001 (what listens of ours has raised in the tap already)
+            self.notice_once(
+                0, f"the library cannot read what the gateway sends: {error!r}; connecting again", error=True
+            )
+            self.hang_up()
+
+    def _on_intake_failure(self, error: BaseException) -> None:
+        """Bytes that are no messages end the connection; anything else is ours."""
+        if isinstance(error, DataCorrupt):
+            self.notice(0, f"the gateway sends what is no message: {error}; connecting again", error=True)
+            self.hang_up()
+        else:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
         """An error in our own callback: kept for `pump`, which raises it into the run."""
         self._failure = self._failure or error
         self.wake()
 
     def _tell_latency(self, decision_us: float, lag_us: float) -> None:
         self.tell(LatencySampled(ts_ns=0, decision_us_p99=decision_us, loop_lag_us_max=lag_us))
-
-    def _on_error(self, _req_id: int, code: int, text: str, *_more: Any) -> None:
-        if code == CLIENT_ID_TAKEN:
-            self._on_refusal(
-                f"the gateway at {self.settings.host}:{self.settings.port} says that client id "
-                f"{self.settings.client_id} is taken ({text}): end the other program, or give --client-id"
-            )
-
-    def _on_hung_up(self, reason: str) -> None:
-        self._on_refusal(
-            f"{self.settings.host}:{self.settings.port} closed the connection before the handshake was over "
-            f"({reason or 'without a word'}): is the API enabled there, and this address trusted (docs/ibkr.md)?"
-        )
-
-    def _on_refusal(self, reason: str) -> None:
-        if not self._refused.done():
-            self._refused.set_result(reason)
 
 
 async def _end_tasks() -> None:

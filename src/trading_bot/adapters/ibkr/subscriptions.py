@@ -12,6 +12,7 @@ import msgspec
 
 from trading_bot.adapters.ibkr.link_state import DELAYED, LIVE
 from trading_bot.adapters.ibkr.session import IbkrSession
+from trading_bot.domain.units import NS_PER_S
 
 BID_ASK: Final = "BidAsk"
 LAST: Final = "Last"
@@ -38,6 +39,7 @@ class Stream(msgspec.Struct, kw_only=True):
     wanted: bool = True
     asked_s: float = _NEVER_S
     ticked: bool = False
+    counted: int = 0  # ticks of it that the intake has read
     tick_s: float = _NEVER_S
     seen_s: float = _NEVER_S
 
@@ -54,11 +56,11 @@ class Subscriptions:
         session: IbkrSession,
         contract: Any,
         wait_s: float,
-        on_ids: Callable[[set[int]], None],
+        on_ids: Callable[[dict[int, str]], None],
         *,
         bars: bool = False,
     ) -> None:
-        """`wait_s` of wall time lie between two requests of a stream; `on_ids` is told whose ticks count from now on.
+        """`wait_s` of wall time lie between two requests of a stream; `on_ids` is told whose ticks count, with kinds.
 
         `bars`: those of five seconds are wanted too. Nothing is asked for yet.
         """
@@ -81,6 +83,7 @@ class Subscriptions:
     @property
     def flowing(self) -> bool:
         """Whether each tick-by-tick stream has given a tick since it was asked for, or since ticks were forgotten."""
+        self._look()
         return all(stream.ticked for stream in self._ticks)
 
     def stream(self, request_id: int) -> Stream | None:
@@ -119,7 +122,7 @@ class Subscriptions:
             if stream.request_id != NO_ID:
                 self._cancel(stream)
             stream.request_id, stream.wanted, stream.ticked = client.getReqId(), False, False
-            stream.asked_s, stream.seen_s = now_s, _NEVER_S
+            stream.asked_s, stream.seen_s, stream.counted = now_s, _NEVER_S, 0
         self._tell_ids()  # before the first answer can come
         for stream in due:
             if stream is self._witness:
@@ -132,6 +135,7 @@ class Subscriptions:
 
     def renew(self, kinds: Collection[str] = (WITNESS, BID_ASK, LAST, BARS)) -> None:
         """Give these streams up and want them again; they are asked for as soon as that is allowed."""
+        self._look()
         for stream in self._streams:
             if stream.kind in kinds:
                 stream.wanted, stream.ticked = True, False
@@ -153,6 +157,7 @@ class Subscriptions:
 
     def forget_ticks(self) -> None:
         """Only ticks from here on prove that data flow."""
+        self._look()
         for stream in self._ticks:
             stream.ticked = False
 
@@ -167,7 +172,7 @@ class Subscriptions:
         return self._wait_s * (_BARS_PATIENCE if stream is self._bars else 1)
 
     def _tell_ids(self) -> None:
-        self._on_ids({stream.request_id for stream in self._ticks} - {NO_ID})
+        self._on_ids({stream.request_id: stream.kind for stream in self._ticks if stream.request_id != NO_ID})
 
     # --- silence ---------------------------------------------------------------------------------------------------
 
@@ -177,10 +182,20 @@ class Subscriptions:
         Quotes come all the time; trades may pause, so that their stream is silent when the witness has seen a trade
         `limit_s` after its last tick. Where quotes are silent everything is.
         """
+        self._look()
         now_s = self._session.clock.wall_s()
         if any(now_s - max(one.tick_s, one.asked_s, open_s) > limit_s for one in self._ticks if one.kind == BID_ASK):
             return (WITNESS, BID_ASK, LAST)
         return tuple(one.kind for one in self._ticks if one.seen_s - max(one.tick_s, one.asked_s, open_s) > limit_s)
+
+    def _look(self) -> None:
+        """Ticks that the intake has read itself."""
+        for stream in self._ticks:
+            count, last_ns = self._session.intake.seen(stream.request_id)
+            if count > stream.counted:
+                stream.counted = count
+                stream.ticked = stream.ticked or not stream.wanted
+                stream.tick_s = max(stream.tick_s, last_ns / NS_PER_S)
 
     # --- callbacks of the library ----------------------------------------------------------------------------------
 
