@@ -197,13 +197,15 @@ def export(
         return
     write_table(
         "Exported",
-        ("log", "ticks", "rejected", "messages", "last seq", "files"),
+        ("log", "ticks", "rejected", "messages", "minutes", "flagged", "last seq", "files"),
         [
             (
                 path.name,
                 f"{rep.ticks:,}",
                 f"{rep.rejected:,}",
                 f"{rep.messages:,}",
+                f"{rep.minutes:,}",
+                f"{rep.flagged:,}",
                 f"{rep.last_seq:,}",
                 ", ".join(rep.files),
             )

@@ -72,6 +72,14 @@ Date = Annotated[
         "--date", metavar="YYYY-MM-DD", help="Day of a folder given as --input.", rich_help_panel=SOURCE_PANEL
     ),
 ]
+ExcludeFlagged = Annotated[
+    bool,
+    typer.Option(
+        "--exclude-flagged",
+        help="Of a log as --input, leave out the minutes whose data are flagged (docs/parity.md).",
+        rich_help_panel=SOURCE_PANEL,
+    ),
+]
 Columns = Annotated[
     Path | None,
     typer.Option("--columns", help="Meaning of the columns of a CSV file (TOML).", rich_help_panel=SOURCE_PANEL),

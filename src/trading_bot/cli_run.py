@@ -45,6 +45,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     clock: str | None
     speed: float | None
     decides: bool = True
+    exclude_flagged: bool = False
 
 
 def run(common: Common, asked: Asked) -> int:
@@ -101,8 +102,11 @@ def _check(loaded: LoadedConfig, asked: Asked) -> None:
         raise UsageError(f"--arm lets real orders leave and belongs to --mode LIVE; {settings.mode} never sends any")
     if settings.adapter == "files":
         _check_files(asked)
-    elif asked.inputs or asked.date or asked.columns:
-        raise UsageError(f"--input, --date and --columns belong to --adapter files, found --adapter {settings.adapter}")
+    elif asked.inputs or asked.date or asked.columns or asked.exclude_flagged:
+        raise UsageError(
+            "--input, --date, --columns and --exclude-flagged belong to --adapter files, "
+            f"found --adapter {settings.adapter}"
+        )
     if asked.history and settings.adapter != "files":
         raise UsageError(
             f"--history names the files and logs before the --input of --adapter files; --adapter {settings.adapter} "
@@ -188,6 +192,7 @@ def options_for(common: Common, asked: Asked, loaded: LoadedConfig, run_id: str,
         speed=asked.speed,
         progress=progress if callable(progress) else None,
         decides=asked.decides,
+        exclude_flagged=asked.exclude_flagged,
     )
 
 

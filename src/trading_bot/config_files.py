@@ -83,7 +83,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     `inputs` are files or folders, `history` what came before them, `date` (YYYY-MM-DD) chooses a day of a folder,
     `columns` declares the columns of CSV files. `speed` None is as fast as it goes. `duration_s` is market time for
     sim and files, wall time for ibkr. `progress` is called with (done, total) in bytes or records, and only when
-    somebody is looking. `decides` False: the feed is recorded, no strategy runs.
+    somebody is looking. `decides` False: the feed is recorded, no strategy runs. `exclude_flagged`: of a log as input,
+    the minutes that are not to be trusted are withheld.
     """
 
     loaded: LoadedConfig
@@ -105,6 +106,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     speed: float | None = None
     progress: Callable[[int, int], None] | None = None
     decides: bool = True
+    exclude_flagged: bool = False
 
 
 class _Layer(msgspec.Struct, frozen=True, kw_only=True):

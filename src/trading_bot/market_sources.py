@@ -9,6 +9,8 @@ import msgspec
 
 from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.adapters.files import CsvColumns, open_files, read_columns
+from trading_bot.adapters.files.log_feed import open_logs
+from trading_bot.adapters.history import holds_logs
 from trading_bot.config_files import RunOptions
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import ConfigError, UsageError
@@ -85,9 +87,18 @@ def open_source(options: RunOptions, instrument: Instrument) -> Source:
         return _simulated(options, config, instrument, table)
     if config.run.adapter == "ibkr":
         return _at_broker(options, instrument, table)
-    feed = open_files(list(options.inputs), instrument, date=options.date, columns=_columns(options.columns))
-    first_ns = feed.first_ts_ns()
+    feed: OpenFeed
     history: Sequence[HistoryLoaded] = ()
+    if any(holds_logs(path) for path in options.inputs if path.is_dir()):
+        logs = open_logs(options.inputs, instrument, date=options.date, exclude_flagged=options.exclude_flagged)
+        feed, history = logs, logs.history
+    elif options.exclude_flagged:
+        raise UsageError(
+            "--exclude-flagged needs a log as --input: only a log says what the broker told of its minutes"
+        )
+    else:
+        feed = open_files(list(options.inputs), instrument, date=options.date, columns=_columns(options.columns))
+    first_ns = feed.first_ts_ns()
     if options.history and first_ns is not None:
         from trading_bot.adapters.history import history_events, history_from_paths
 

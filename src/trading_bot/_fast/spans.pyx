@@ -1,9 +1,9 @@
 # cython: language_level=3
 """Counting and choosing in runs of market records."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t
 from libc.string cimport memcpy
-from trading_bot._fast.records cimport KIND_TIME, TickRecord
+from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_TIME, TickRecord
 
 
 def count_kind(const uint8_t[::1] records not None, int kind) -> int:
@@ -26,11 +26,13 @@ def count_kind(const uint8_t[::1] records not None, int kind) -> int:
     return found
 
 
-def market_only(const uint8_t[::1] records not None, int instrument, const int64_t[::1] without not None) -> bytes:
+def market_only(
+    const uint8_t[::1] records not None, int instrument, const int64_t[::1] without not None, int label=-1
+) -> bytes:
     """The market records of one instrument, without those that only tell the time.
 
     `without` are receive times in pairs, begin and end, ascending: what was received from a begin up to before its end is
-    left out.
+    left out. A price gap stays: what follows stands on its other side. `label`: the instrument written into the copies.
 
     Raises:
         ValueError: the buffer is not a whole number of records, or a begin has no end.
@@ -51,8 +53,12 @@ def market_only(const uint8_t[::1] records not None, int instrument, const int64
             offset += <Py_ssize_t>sizeof(TickRecord)
             while at < ends and without[at + 1] <= rec.ts_ns:
                 at += 2
-            if rec.kind == KIND_TIME or rec.instrument != instrument or (at < ends and without[at] <= rec.ts_ns):
+            if rec.kind == KIND_TIME or rec.instrument != instrument:
+                continue
+            if at < ends and without[at] <= rec.ts_ns and rec.kind != KIND_PRICE_GAP:
                 continue
             memcpy(target + kept, rec, sizeof(TickRecord))
+            if label >= 0:
+                (<TickRecord*>(target + kept)).instrument = <uint16_t>label
             kept += <Py_ssize_t>sizeof(TickRecord)
     return chosen[:kept]

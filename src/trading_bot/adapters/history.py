@@ -234,7 +234,7 @@ def _parts(path: Path, instrument: Instrument, calendar: SessionTable, columns: 
         raise SourceUnreachable("there is no such file or folder; name files, folders or logs that exist")
     if not path.is_dir():
         yield _Part(path.name, None, partial(_open_files, [path], instrument, columns=columns))
-    elif _holds_logs(path):
+    elif holds_logs(path):
         yield from _log_parts(path, instrument)
     else:
         yield from _folder_parts(path, instrument, calendar)
@@ -276,7 +276,8 @@ def _open_files(
     return _Stream(contracts[0] if contracts else "", iter(feed.read, None))
 
 
-def _holds_logs(folder: Path) -> bool:
+def holds_logs(folder: Path) -> bool:
+    """Whether a folder is a log, or a run's folder of logs."""
     return any(segment_paths(entry) for entry in (folder, *folder.iterdir()) if entry.is_dir())
 
 

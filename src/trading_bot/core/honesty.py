@@ -4,6 +4,7 @@ Bars and prints carry the exchange's second, so a bar is compared with the print
 was stamped into the neighbouring bar is no error of the data: lots missing in one bar and too many in the next cancel.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
@@ -14,6 +15,7 @@ from trading_bot._fast.prints import PrintTally
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.log_reader import MessageFrame, TickSpan
 from trading_bot.domain import log_records
+from trading_bot.domain.errors import LogCorrupt
 from trading_bot.domain.events import RunStarted
 from trading_bot.domain.honesty import FLAG_BELOW, MINUTE_NS, MinuteHonesty, score_of
 from trading_bot.domain.units import NS_PER_S
@@ -24,7 +26,8 @@ _FORGIVEN: Final = 60  # a sample of the volume may be a second old: that part o
 _NOTHING: Final = (0, 0, 0, 0, 0)
 _LOOK_BACK: Final = 12  # samples of the volume, a minute of them: how far it may lag behind the prints
 Row = tuple[int, int, int, int, int]  # lots, prints, lowest, highest, refused lots
-_TAG: Final = b"MARKET_WITNESSED"
+_TAG: Final = b"MARKET_WITNESSED"  # what is none of these need not be decoded
+_START_TAG: Final = b"RUN_STARTED"
 
 
 class _Bar(msgspec.Struct):
@@ -55,7 +58,7 @@ class HonestyJudge:
             return
         self._last_ns = max(self._last_ns, item.ts_ns)
         payload = bytes(item.payload)
-        if self._tally is None or _TAG in payload:
+        if _TAG in payload or (self._tally is None and _START_TAG in payload):
             record = log_records.decode(payload)
             if isinstance(record, RunStarted):
                 documents = RunDocuments.unpack(record.documents, where=f"record {item.seq}")
@@ -109,10 +112,11 @@ class HonestyJudge:
 
 
 def honesty_of(items: Iterable[TickSpan | MessageFrame]) -> list[MinuteHonesty]:
-    """The minutes of one session's log, from its first record on. Raises what reading the log raises."""
+    """The minutes of one session's log, from its first record on, up to a damaged one: whoever reads it is told."""
     judge = HonestyJudge()
-    for item in items:
-        judge.take(item)
+    with contextlib.suppress(LogCorrupt):
+        for item in items:
+            judge.take(item)
     return judge.minutes()
 
 

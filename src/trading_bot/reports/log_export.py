@@ -1,11 +1,13 @@
 """The log for people and tools: rows for `log show`, Parquet columns for `log export`."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from trading_bot.core.honesty import honesty_of
 from trading_bot.core.log_reader import Frame, LogReader, MessageFrame
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.records import (
@@ -16,6 +18,7 @@ from trading_bot.domain.records import (
     FrameKind,
     RejectReason,
 )
+from trading_bot.reports.honesty_columns import TickMarks, write_minutes, write_sums
 
 Row = dict[str, Any]
 
@@ -52,12 +55,17 @@ _REJECTED: Final = [
 
 
 class ExportReport(msgspec.Struct, frozen=True):
-    """What `export_parquet` wrote: the files and how many rows each kind of record became."""
+    """What `export_parquet` wrote: the files and how many rows each kind of record became.
+
+    `minutes` were judged (docs/parity.md), `flagged` of them are not to be trusted.
+    """
 
     files: list[str]
     ticks: int
     rejected: int
     messages: int
+    minutes: int
+    flagged: int
     last_seq: int
     torn_bytes: int
 
@@ -80,10 +88,11 @@ def show(
 
 
 def export_parquet(path: Path | str, folder: Path | str) -> ExportReport:
-    """Writes `ticks.parquet`, `rejected.parquet` and `messages.parquet` into `folder`, in constant memory.
+    """Writes `ticks.parquet`, `rejected.parquet`, `messages.parquet` and `minutes.parquet`, in constant memory.
 
-    Columns of a kind that has no such value are null there: a quote has no price, a trade no bid. Raises UsageError
-    without pyarrow, LogCorrupt at damage (the files then hold everything before it).
+    Columns of a kind that has no such value are null there: a quote has no price, a trade no bid. `SHA256SUMS` beside
+    them holds their checksums. Raises UsageError without pyarrow, LogCorrupt at damage (the files then hold everything
+    before it).
     """
     try:
         import numpy as np
@@ -93,7 +102,10 @@ def export_parquet(path: Path | str, folder: Path | str) -> ExportReport:
         raise UsageError("Parquet export needs pyarrow; install trading-bot[research]") from error
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    ticks = _RecordTable(target / "ticks.parquet", pa, pq, _tick_schema(pa), _tick_columns)
+    with LogReader(path) as reader:
+        minutes = honesty_of(reader.spans())
+    marked = partial(_tick_columns, TickMarks(minutes))
+    ticks = _RecordTable(target / "ticks.parquet", pa, pq, _tick_schema(pa), marked)
     rejected = _RecordTable(target / "rejected.parquet", pa, pq, _rejected_schema(pa), _rejected_columns)
     messages = _MessageTable(target / "messages.parquet", pa, pq)
     tables = (ticks, rejected, messages)
@@ -113,8 +125,18 @@ def export_parquet(path: Path | str, folder: Path | str) -> ExportReport:
     finally:
         for table in tables:
             table.close()
+        files = [*(table.path for table in tables), target / "minutes.parquet"]
+        write_minutes(files[-1], minutes, pa, pq)
+        files.append(write_sums(target, files))
     return ExportReport(
-        [str(table.path) for table in tables], ticks.rows, rejected.rows, messages.rows, last_seq, torn_bytes
+        files=[str(file) for file in files],
+        ticks=ticks.rows,
+        rejected=rejected.rows,
+        messages=messages.rows,
+        minutes=len(minutes),
+        flagged=sum(minute.flagged for minute in minutes),
+        last_seq=last_seq,
+        torn_bytes=torn_bytes,
     )
 
 
@@ -197,7 +219,7 @@ def _message_values(item: MessageFrame) -> Row:
     }
 
 
-def _tick_columns(records: Any) -> dict[str, tuple[Any, Any]]:
+def _tick_columns(marks: TickMarks, records: Any) -> dict[str, tuple[Any, Any]]:
     """Column name -> (values, mask of nulls or None)."""
     kind = records["kind"]
     quote, trade, gap = kind == FrameKind.QUOTE, kind == FrameKind.TRADE, kind == FrameKind.PRICE_GAP
@@ -205,6 +227,7 @@ def _tick_columns(records: Any) -> dict[str, tuple[Any, Any]]:
     columns |= {name: (records[name], ~quote) for name in ("bid_ticks", "ask_ticks", "bid_qty", "ask_qty")}
     columns |= {"price_ticks": (records["bid_ticks"], ~trade), "qty": (records["bid_qty"], ~trade)}
     columns |= {"aggressor": (records["aggressor"], ~trade)}
+    columns |= marks.columns(records["ts_ns"])
     columns |= {"old_anchor_ticks": (records["bid_ticks"], ~gap), "new_anchor_ticks": (records["ask_ticks"], ~gap)}
     return columns
 
@@ -307,6 +330,8 @@ def _tick_schema(pa: Any) -> Any:
             ("aggressor", pa.uint8()),
             ("old_anchor_ticks", pa.int32()),
             ("new_anchor_ticks", pa.int32()),
+            ("honesty", pa.uint8()),
+            ("flagged", pa.bool_()),
         ]
     )
 
