@@ -11,16 +11,17 @@ a packet at once; else they wait in arrival order for `take`.
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.math cimport llrint
-from libc.stdint cimport int64_t, uint32_t, uint8_t
-from libc.string cimport memchr, memcpy, memmove, memset
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy, memmove, memset
 
 from trading_bot._fast.histogram cimport Histogram
 from trading_bot._fast.raw_batch cimport RawTick
 from trading_bot._fast.records cimport KIND_QUOTE, KIND_TRADE
 from trading_bot._fast.refusals cimport raise_answers_lost, raise_bad_record
+from trading_bot._fast.twsfields cimport lots, price, text, whole
 from trading_bot.domain.errors import DataCorrupt
 
-cdef extern from "<time.h>" nogil:
+cdef extern from "time.h" nogil:
     cdef struct timespec:
         long tv_sec
         long tv_nsec
@@ -33,9 +34,6 @@ cdef enum:
     RECORD_BYTES = 64
     ROOM = 1024                   # records at first; grows
     ANSWERS_LOST = -2
-    PRICE_DIGITS = 6              # before the point; with 9 behind it every value is exact in a double, too
-    FRACTION_DIGITS = 9
-    SIZE_DIGITS = 15
     SAMPLE_EVERY = 16             # packets to a measurement; outcomes are all measured
     TYPE_LAST = 1
     TYPE_ALL_LAST = 2
@@ -43,7 +41,6 @@ cdef enum:
 
 cdef int64_t SECOND_NS = 1_000_000_000
 cdef int64_t TIME_S_MAX = 9_000_000_000
-cdef int64_t INT32_TOP = 2_147_483_647
 
 _KINDS = {"BidAsk": KIND_QUOTE, "Last": KIND_TRADE, "AllLast": KIND_TRADE}
 
@@ -52,77 +49,6 @@ cdef inline int64_t monotonic_ns() noexcept nogil:
     cdef timespec at
     clock_gettime(CLOCK_MONOTONIC, &at)
     return at.tv_sec * SECOND_NS + at.tv_nsec
-
-
-cdef inline const char* whole(const char* at, const char* end, int most, int64_t* value) noexcept nogil:
-    """1 to `most` digits and the zero byte; what follows it, NULL for anything else."""
-    cdef int64_t found = 0
-    cdef const char* begin = at
-    while at < end and c'0' <= at[0] <= c'9':
-        found = found * 10 + (at[0] - c'0')
-        at += 1
-        if at - begin > most:
-            return NULL
-    if at == begin or at >= end or at[0] != 0:
-        return NULL
-    value[0] = found
-    return at + 1
-
-
-cdef inline const char* decimal(const char* at, const char* end, int most, int64_t* value, int64_t* parts_e9) noexcept nogil:
-    """Digits with or without a fraction, and the zero byte; with one there are at most PRICE_DIGITS before the point."""
-    cdef int64_t found = 0, parts = 0
-    cdef const char* begin = at
-    cdef int digits = 0
-    while at < end and c'0' <= at[0] <= c'9':
-        found = found * 10 + (at[0] - c'0')
-        at += 1
-        if at - begin > most:
-            return NULL
-    if at == begin or at >= end:
-        return NULL
-    if at[0] == c'.':
-        if at - begin > PRICE_DIGITS:
-            return NULL
-        at += 1
-        while at < end and c'0' <= at[0] <= c'9':
-            parts = parts * 10 + (at[0] - c'0')
-            at += 1
-            digits += 1
-            if digits > FRACTION_DIGITS:
-                return NULL
-        while digits < FRACTION_DIGITS:
-            parts *= 10
-            digits += 1
-        if at >= end:
-            return NULL
-    if at[0] != 0:
-        return NULL
-    value[0] = found
-    parts_e9[0] = parts
-    return at + 1
-
-
-cdef inline const char* price(const char* at, const char* end, int64_t* e9) noexcept nogil:
-    cdef int64_t units = 0, parts = 0
-    at = decimal(at, end, PRICE_DIGITS, &units, &parts)
-    e9[0] = units * SECOND_NS + parts
-    return at
-
-
-cdef inline const char* lots(const char* at, const char* end, int64_t* qty) noexcept nogil:
-    """Whole lots, as the library's path counts them: a fraction is cut off; more than the door takes becomes -1."""
-    cdef int64_t parts = 0
-    at = decimal(at, end, SIZE_DIGITS, qty, &parts)
-    if at != NULL and qty[0] > INT32_TOP:
-        qty[0] = -1
-    return at
-
-
-cdef inline const char* text(const char* at, const char* end) noexcept nogil:
-    """What follows a field of any text."""
-    cdef const char* zero = <const char*>memchr(at, 0, end - at) if at < end else NULL
-    return zero + 1 if zero != NULL else NULL
 
 
 cdef class TickIntake:
