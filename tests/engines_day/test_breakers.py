@@ -13,7 +13,18 @@ from trading_bot.domain.breaker_config import ASSUMED, BreakerConfig
 from trading_bot.domain.errors import DataCorrupt, UsageError
 from trading_bot.domain.units import TS_NEVER_NS
 from trading_bot.engines import breakers
-from trading_bot.engines.breaker_table import RULES, Breaker, DayBounds, Money, Reset, Response, day_bounds, week_of
+from trading_bot.engines.breaker_table import (
+    RULES,
+    Breaker,
+    DayBounds,
+    Money,
+    Reset,
+    Response,
+    day_bounds,
+    entry_limits,
+    reaches,
+    week_of,
+)
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.position import Account, next_day, open_account
 from trading_bot.engines.session_table import SessionDay
@@ -301,7 +312,10 @@ def test_stale_data_pause_until_they_flow():
 
 def test_an_order_whose_worst_case_reaches_a_halt_is_refused():
     """Safety gate, checks 11 to 13: 3 % of the day is 300, 10 % of the week 1000, 15 % below the peak 1500."""
-    refused = breakers.entry_refused_by
+
+    def refused(config, lost, risk_uusd):
+        return tuple(rule.breaker for rule, ppm in entry_limits(config) if reaches(rule, ppm, lost, risk_uusd))
+
     assert refused(CONFIG, money(-285.01), 15 * USD) == (Breaker.DAILY_HALT,)
     assert refused(CONFIG, money(-284.99), 15 * USD) == ()
     assert refused(CONFIG, money(-270, 0, -15), 15 * USD) == (Breaker.DAILY_HALT,)

@@ -325,7 +325,9 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
         breakers=inputs.breakers,
         budgets=_budgets_used_up(
             state,
-            budgets.limits_of(state.config.safety, entries_hour_max=inputs.entries_per_hour_max),
+            state.budget_limits
+            if inputs.entries_per_hour_max is None
+            else budgets.limits_of(state.config.safety, entries_hour_max=inputs.entries_per_hour_max),
             ts_ns,
         ),
         equity_uusd=state.equity_uusd,
@@ -345,7 +347,7 @@ def _journal(state: State, ts_ns: int, candidate: Candidate, decision: Decision)
     return [
         events.DecisionMade(
             ts_ns=ts_ns,
-            action=decision.action.value,
+            action=decision.action._value_,  # `value` of a member takes longer than an append to the log
             reason=decision.reason,
             mask=decision.mask,
             template=state.template_names[candidate.template],

@@ -387,14 +387,14 @@ class BotRunner:
         self._carry_out(results, seq)
 
     def _carry_out(self, results: Results, seq: int) -> None:
-        """Into the log first, all of them; then out."""
-        machine = self.book.live
-        for result in results:
-            number = self.book.append(log_records.frame_class(result), result, seq)
+        """Into the log first, all of them; then out; what only counts them waits until the orders have left."""
+        machine, book = self.book.live, self.book
+        numbers = [book.append(log_records.frame_class(result), result, seq) for result in results]
+        name = str(self.logs.path or "")
+        self._pending.extend(carry_out(results, machine.state, self.broker, self._desk, log=name, seq=seq))
+        for number, result in zip(numbers, results, strict=True):
             machine.recorded(result)
             if self._on_record is not None:
                 self._on_record(number, result)
             if isinstance(result, events.DecisionMade):
                 self._decided = {name: getattr(result, name) for name in _ANSWER}
-        name = str(self.logs.path or "")
-        self._pending.extend(carry_out(results, machine.state, self.broker, self._desk, log=name, seq=seq))

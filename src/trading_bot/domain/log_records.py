@@ -1,6 +1,6 @@
 """Every message a log can hold, and the codec between them and bytes."""
 
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
@@ -115,8 +115,13 @@ def decode(payload: bytes | memoryview) -> events.Event | effects.Effect:
 
 def frame_class(record: events.Event | effects.Effect) -> FrameClass:
     """How replay treats a record."""
-    if isinstance(record, events.Input):
+    return _CLASSES[type(record)]
+
+
+def _class_of(kind: type[events.Event | effects.Effect]) -> FrameClass:
+    if issubclass(kind, events.Input):
         return FrameClass.INPUT
-    if isinstance(record, events.Derived):
-        return FrameClass.DERIVED
-    return FrameClass.EFFECT
+    return FrameClass.DERIVED if issubclass(kind, events.Derived) else FrameClass.EFFECT
+
+
+_CLASSES: Final = {kind: _class_of(kind) for kind in get_args(LogRecord)}

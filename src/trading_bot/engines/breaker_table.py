@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -77,6 +78,9 @@ RULES: Final[tuple[Rule, ...]] = (
 RULE: Final[dict[Breaker, Rule]] = {rule.breaker: rule for rule in RULES}
 ORDER: Final[dict[Breaker, int]] = {rule.breaker: index for index, rule in enumerate(RULES)}
 LADDERS: Final = tuple(rule for rule in RULES if rule.limit_key and rule.breaker is not Breaker.RAPID_LOSS)
+_WEEKLY: Final = RULE[Breaker.WEEKLY_HALT]
+_DRAWDOWN_ALERT: Final = RULE[Breaker.DRAWDOWN_ALERT]
+_DRAWDOWN_HALT: Final = RULE[Breaker.DRAWDOWN_HALT]
 # Halts that the worst case of a new order may not reach (safety gate, checks 11 to 13).
 ENTRY_LIMITS: Final = (Breaker.DAILY_HALT, Breaker.WEEKLY_HALT, Breaker.DRAWDOWN_HALT)
 
@@ -108,11 +112,26 @@ class Money(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def limit_reached(config: BreakerConfig, rule: Rule, money: Money, *, risk_uusd: int = 0) -> str | None:
     """What is found when the loss is at the limit of a row, after losing `risk_uusd` more; None below it."""
-    loss_uusd, base_uusd = _loss_and_base(rule, money, risk_uusd)
     limit_pct = getattr(config, rule.limit_key)
-    if loss_uusd <= 0 or loss_uusd * PPM < base_uusd * round(limit_pct * PPM_PER_PCT):
+    if not reaches(rule, round(limit_pct * PPM_PER_PCT), money, risk_uusd):
         return None
+    loss_uusd, base_uusd = _loss_and_base(rule, money, risk_uusd)
     return f"loss {loss_uusd / UUSD_PER_USD:.2f} of {base_uusd / UUSD_PER_USD:.2f} USD, limit {limit_pct:g} %"
+
+
+def reaches(rule: Rule, limit_ppm: int, money: Money, risk_uusd: int) -> bool:
+    """Whether the loss is at the limit of a row, after losing `risk_uusd` more."""
+    loss_uusd, base_uusd = _loss_and_base(rule, money, risk_uusd)
+    return loss_uusd > 0 and loss_uusd * PPM >= base_uusd * limit_ppm
+
+
+def entry_limits(config: BreakerConfig) -> tuple[tuple[Rule, int], ...]:
+    """Halts that losing the stop of a new order on top of the open worst case must not reach, with their limits (ppm).
+
+    Daily, weekly, drawdown: checks 11 to 13 of the safety gate.
+    """
+    rules = [RULE[name] for name in ENTRY_LIMITS]
+    return tuple((rule, round(getattr(config, rule.limit_key) * PPM_PER_PCT)) for rule in rules)
 
 
 def recovered(config: BreakerConfig, rule: Rule, money: Money) -> bool:
@@ -124,9 +143,9 @@ def recovered(config: BreakerConfig, rule: Rule, money: Money) -> bool:
 
 def _loss_and_base(rule: Rule, money: Money, risk_uusd: int) -> tuple[int, int]:
     account = money.account
-    if rule.breaker is Breaker.WEEKLY_HALT:
+    if rule is _WEEKLY:
         return risk_uusd - account.week_uusd(money.open_uusd), account.week_start_uusd
-    if rule.breaker in (Breaker.DRAWDOWN_ALERT, Breaker.DRAWDOWN_HALT):
+    if rule is _DRAWDOWN_ALERT or rule is _DRAWDOWN_HALT:
         # From peak to mark: a stop that is not hit is no drawdown. For an order that is still to come it may be hit.
         open_uusd = money.open_uusd if risk_uusd else money.unrealised_uusd
         return risk_uusd + account.peak_uusd - account.equity_uusd(open_uusd), account.peak_uusd
@@ -146,6 +165,7 @@ def week_of(trade_date: int) -> int:
     return (days_of(trade_date) + 3) // 7
 
 
+@lru_cache(maxsize=64)
 def days_of(trade_date: int) -> int:
     """Days since 1970-01-01 of a date yyyymmdd, by Howard Hinnant's algorithm, as in `units.iso_from_ns`."""
     year, month, day = trade_date // 10_000, trade_date // 100 % 100, trade_date % 100

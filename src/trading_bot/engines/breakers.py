@@ -14,7 +14,6 @@ from trading_bot.domain.breaker_config import BreakerConfig
 from trading_bot.domain.errors import DataCorrupt, UsageError
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_S, TS_NEVER_NS, UUSD_PER_USD
 from trading_bot.engines.breaker_table import (
-    ENTRY_LIMITS,
     LADDERS,
     ORDER,
     PPM,
@@ -188,11 +187,6 @@ def entry_terms(config: BreakerConfig, current: Verdict, qty: int) -> EntryTerms
     if qty >= 2:
         return EntryTerms(qty // 2, None, PPM)
     return EntryTerms(qty, config.reduced_entries_per_hour, round(config.reduced_euc_factor * PPM))
-
-
-def entry_refused_by(config: BreakerConfig, money: Money, risk_uusd: int) -> tuple[Breaker, ...]:
-    """Halts that losing `risk_uusd` on top of the open worst case would reach: such an order must not be sent."""
-    return tuple(name for name in ENTRY_LIMITS if limit_reached(config, RULE[name], money, risk_uusd=risk_uusd))
 
 
 def next_resume_ns(state: BreakerState) -> int | None:

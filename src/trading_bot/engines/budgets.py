@@ -70,6 +70,9 @@ class BudgetVerdict(msgspec.Struct, frozen=True, gc=False):
     free_at_ns: int | None
 
 
+_FREE: Final = BudgetVerdict((), None)
+
+
 @lru_cache(maxsize=16)
 def limits_of(safety: SafetyConfig, *, entries_hour_max: int | None = None) -> BudgetLimits:
     """The configured limits; `entries_hour_max` is what a breaker left of the hourly budget."""
@@ -152,18 +155,24 @@ def verdict(
     minute_ns = _free_at_ns(budgets, limits.entries_minute, NS_PER_MIN, ts_ns)
     hour_ns = _free_at_ns(budgets, limits.entries_hour, NS_PER_HOUR, ts_ns)
     fees_uusd = budgets.fees_day_uusd + round_trip_uusd
-    rows = (
-        (Budget.FREQUENCY_MINUTE, minute_ns is not None),
-        (Budget.FREQUENCY_HOUR, hour_ns is not None),
-        (Budget.FREQUENCY_DAY, budgets.entries_day >= limits.entries_day),
-        (Budget.ATTEMPTS_DAY, budgets.attempts_day >= limits.attempts_day),
-        (Budget.ORDER_EFFICIENCY, inefficient(budgets, limits)),
-        (Budget.FEES_DAY, fees_uusd > fee_budget_uusd(limits, equity_uusd)),
-    )
-    blocked = tuple(budget for budget, used_up in rows if used_up)
+    blocked: list[Budget] = []
+    if minute_ns is not None:
+        blocked.append(Budget.FREQUENCY_MINUTE)
+    if hour_ns is not None:
+        blocked.append(Budget.FREQUENCY_HOUR)
+    if budgets.entries_day >= limits.entries_day:
+        blocked.append(Budget.FREQUENCY_DAY)
+    if budgets.attempts_day >= limits.attempts_day:
+        blocked.append(Budget.ATTEMPTS_DAY)
+    if inefficient(budgets, limits):
+        blocked.append(Budget.ORDER_EFFICIENCY)
+    if fees_uusd > fee_budget_uusd(limits, equity_uusd):
+        blocked.append(Budget.FEES_DAY)
+    if not blocked:  # nearly always, and on the way of every order
+        return _FREE
     timed = tuple(at_ns for at_ns in (minute_ns, hour_ns) if at_ns is not None)
     by_time = len(blocked) == len(timed) and 0 not in (limits.entries_minute, limits.entries_hour)
-    return BudgetVerdict(blocked, max(timed) if timed and by_time else None)
+    return BudgetVerdict(tuple(blocked), max(timed) if timed and by_time else None)
 
 
 def _free_at_ns(budgets: Budgets, allowed: int, window_ns: int, ts_ns: int) -> int | None:

@@ -16,8 +16,7 @@ from trading_bot.domain.latency_config import LatencyConfig
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
 from trading_bot.domain.reasons import SafetyCheck
 from trading_bot.domain.units import NS_PER_MS, UUSD_PER_USD
-from trading_bot.engines.breaker_table import PPM, PPM_PER_PCT, Breaker, Money
-from trading_bot.engines.breakers import entry_refused_by
+from trading_bot.engines.breaker_table import PPM, PPM_PER_PCT, Money, entry_limits, reaches
 from trading_bot.engines.latency_budget import Latency, exceeded
 from trading_bot.engines.session import SessionState
 
@@ -90,8 +89,9 @@ class SafetyGate:
         self._order_qty_max = order_qty_max
         self._trade_risk_uusd_max = trade_risk_uusd_max
         self._stop_ticks_max = stop_ticks_max
-        self._breakers = breakers or BreakerConfig()
         self._latency_limits = latency or LatencyConfig()
+        self._halts = entry_limits(breakers or BreakerConfig())
+        self._open_risk_uusd_max = round(limits.open_risk_usd_max * UUSD_PER_USD)
         self._margin_headroom_ppm = round(margin_headroom_pct_min * PPM_PER_PCT)
         self.blocked_by_check: Counter[str] = Counter()
 
@@ -163,7 +163,7 @@ class SafetyGate:
         if facts.open_risk_uusd is None:
             return "the open risk is unknown"
         after = facts.open_risk_uusd + risk_uusd(intent, self._instrument)
-        limit = round(self._limits.open_risk_usd_max * UUSD_PER_USD)
+        limit = self._open_risk_uusd_max
         return f"open risk {after / UUSD_PER_USD:.2f} USD, limit {limit / UUSD_PER_USD:.2f}" if after > limit else None
 
     def _margin(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
@@ -177,13 +177,14 @@ class SafetyGate:
             return None
         return f"margin of {after / UUSD_PER_USD:.2f} USD, usable {usable / UUSD_PER_USD:.2f}"
 
-    def _loss(self, intent: EntryIntent, facts: SafetyFacts, breaker: Breaker) -> str | None:
+    def _loss(self, intent: EntryIntent, facts: SafetyFacts, row: int) -> str | None:
         # The worst case of this order on top of the open one: what would be halted afterwards is not sent.
         if facts.money is None:
             return "the account is unknown, so are its losses"
-        if breaker not in entry_refused_by(self._breakers, facts.money, risk_uusd(intent, self._instrument)):
+        rule, limit_ppm = self._halts[row]
+        if not reaches(rule, limit_ppm, facts.money, risk_uusd(intent, self._instrument)):
             return None
-        return f"its stop would reach {breaker.value}"
+        return f"its stop would reach {rule.breaker.value}"
 
     def _breaker(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
         if facts.breakers is None:
@@ -242,9 +243,9 @@ _CHECKS: Final[tuple[tuple[SafetyCheck, _Check], ...]] = (
     (SafetyCheck.TRADE_RISK, SafetyGate._trade_risk),  # noqa: SLF001
     (SafetyCheck.OPEN_RISK, SafetyGate._open_risk),  # noqa: SLF001
     (SafetyCheck.MARGIN, SafetyGate._margin),  # noqa: SLF001
-    (SafetyCheck.DAILY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, Breaker.DAILY_HALT)),  # noqa: SLF001
-    (SafetyCheck.WEEKLY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, Breaker.WEEKLY_HALT)),  # noqa: SLF001
-    (SafetyCheck.DRAWDOWN, lambda gate, intent, facts: gate._loss(intent, facts, Breaker.DRAWDOWN_HALT)),  # noqa: SLF001
+    (SafetyCheck.DAILY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, 0)),  # noqa: SLF001
+    (SafetyCheck.WEEKLY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, 1)),  # noqa: SLF001
+    (SafetyCheck.DRAWDOWN, lambda gate, intent, facts: gate._loss(intent, facts, 2)),  # noqa: SLF001
     (SafetyCheck.BREAKER, SafetyGate._breaker),  # noqa: SLF001
     (SafetyCheck.BUDGET, SafetyGate._budget),  # noqa: SLF001
     (SafetyCheck.PRICE, SafetyGate._price),  # noqa: SLF001

@@ -4,7 +4,7 @@ A stop of a future rests with the broker, not at the exchange (docs/ibkr.md): Pr
 Children and exit are one OCA group of a name used once; the exit joins it, so that the stop goes when the exit fills.
 """
 
-from enum import StrEnum
+from enum import IntEnum
 from typing import Any, Final
 
 import msgspec
@@ -18,18 +18,19 @@ from trading_bot.domain.orders import ApprovedOrder, Leg, Side
 OCA_CANCEL: Final = 1  # an execution cancels the rest, with block
 OCA_REDUCE: Final = 2  # an execution reduces the rest, with block
 _TRIGGER_LAST: Final = 2
-_OPPOSITE: Final = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
+_BUY, _SELL = Side.BUY, Side.SELL  # looking a member up in its class takes longer than what is done with it
 
 
-class Shape(StrEnum):
-    """What does not change from one order of its kind to the next."""
+class Shape(IntEnum):
+    """What does not change from one order of its kind to the next. Numbers, because those are cheap to look up by."""
 
-    HELD_LIMIT = "HELD_LIMIT"  # a limit order for the day that waits for the rest of its bracket
-    LIMIT = "LIMIT"  # one that goes at once
-    MARKET = "MARKET"
-    STOP = "STOP"  # good till cancelled; sending it releases what is held
+    HELD_LIMIT = 0  # a limit order for the day that waits for the rest of its bracket
+    LIMIT = 1  # one that goes at once
+    MARKET = 2
+    STOP = 3  # good till cancelled; sending it releases what is held
 
 
+_HELD, _STOP = Shape.HELD_LIMIT, Shape.STOP
 _OF_SHAPE: Final[dict[Shape, dict[str, Any]]] = {
     Shape.HELD_LIMIT: {"orderType": "LMT", "tif": "DAY", "transmit": False},
     Shape.LIMIT: {"orderType": "LMT", "tif": "DAY"},
@@ -67,11 +68,12 @@ def bracket(order: ApprovedOrder, group: str, entry_id: int) -> tuple[LegTerms, 
 
     `group` is the bracket's name and its group's, `entry_id` the order id of the entry.
     """
-    qty, away, kind = order.qty, _OPPOSITE[order.side], oca_type(order.qty)
+    side, qty = order.side, order.qty
+    away, kind = _SELL if side is _BUY else _BUY, oca_type(qty)
     return (
-        LegTerms(Shape.HELD_LIMIT, order.side, qty, order.limit_ticks, f"{group}-E"),
-        LegTerms(Shape.HELD_LIMIT, away, qty, order.target_price_ticks, f"{group}-T", group, kind, entry_id),
-        LegTerms(Shape.STOP, away, qty, order.stop_price_ticks, f"{group}-S", group, kind, entry_id),
+        LegTerms(_HELD, side, qty, order.limit_ticks, f"{group}-E"),
+        LegTerms(_HELD, away, qty, order.target_price_ticks, f"{group}-T", group, kind, entry_id),
+        LegTerms(_STOP, away, qty, order.stop_price_ticks, f"{group}-S", group, kind, entry_id),
     )
 
 

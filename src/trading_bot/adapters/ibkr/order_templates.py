@@ -17,6 +17,7 @@ from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.orders import Side
 
 _LENGTH: Final = struct.Struct(">I")
+_BUY, _MARKET = Side.BUY, Shape.MARKET
 _END: Final = "\0"  # of every field
 _ORDER_ID: Final = 1_918_273_601
 _PRICE: Final = 918_273.603
@@ -45,19 +46,20 @@ class OrderTemplates:
     """Frames of one connection, account and contract."""
 
     def __init__(
-        self, frames: dict[tuple[Shape, Side], OrderFrame], cancel: tuple[bytes, bytes], instrument: Instrument
+        self, buys: list[OrderFrame], sells: list[OrderFrame], cancel: tuple[bytes, bytes], instrument: Instrument
     ) -> None:
-        """`cancel` is what stands before and after the order id of a cancel."""
-        self._frames = frames
+        """Frames by the number of their shape; `cancel` is what stands before and after the order id of a cancel."""
+        self._buys, self._sells = buys, sells
         self._before, self._after = cancel
         self._points = instrument.points
 
     def order(self, order_id: int, terms: LegTerms) -> bytes:
         """The frame that places an order, or changes the one with this id."""
-        return self._frames[terms.shape, terms.side].render(
+        shape = terms.shape
+        return (self._buys if terms.side is _BUY else self._sells)[shape].render(
             order_id,
             terms.qty,
-            "" if terms.shape is Shape.MARKET else str(self._points(terms.price_ticks)),
+            "" if shape is _MARKET else str(self._points(terms.price_ticks)),
             terms.oca_group,
             terms.reference,
             terms.parent_id,
@@ -77,12 +79,12 @@ def cut_templates(client: Any, contract: Any, form: OrderForm) -> OrderTemplates
         TemplateMismatchError: it sends something that cannot be cut so, or not always the same.
     """
     with _recorded(client) as sent:
-        frames = {(shape, side): _frame(client, contract, form, sent, shape, side) for shape in Shape for side in Side}
+        buys, sells = ([_frame(client, contract, form, sent, shape, side) for shape in Shape] for side in Side)
         client.cancelOrder(_ORDER_ID)
         before, found, after = sent.pop().partition(str(_ORDER_ID))
         if not found:
             raise TemplateMismatchError("a cancel does not name its order")
-        templates = OrderTemplates(frames, (before.encode(), after.encode()), form.instrument)
+        templates = OrderTemplates(buys, sells, (before.encode(), after.encode()), form.instrument)
         _verify(client, contract, form, sent, templates)
     return templates
 
@@ -98,7 +100,7 @@ def _frame(client: Any, contract: Any, form: OrderForm, sent: list[str], shape: 
     marks = [str({**_MARKS, "orderId": _ORDER_ID, "price": _PRICE}[name]) for name in _GAPS]
     places = [place for place, field in enumerate(fields) if field in marks]
     if [fields[place] for place in places] != marks:
-        raise TemplateMismatchError(f"a {shape} order has {', '.join(_GAPS)} not once each and in this order")
+        raise TemplateMismatchError(f"a {shape.name} order has {', '.join(_GAPS)} not once each and in this order")
     pieces = [_END.join(["", *fields[before + 1 : after], ""]) for before, after in pairwise(places)]
     head = _END.join([*fields[: places[0]], ""])
     tail = _END.join(["", *fields[places[-1] + 1 :]])
@@ -116,7 +118,7 @@ def _verify(client: Any, contract: Any, form: OrderForm, sent: list[str], templa
                 terms = LegTerms(shape, side, qty, price_ticks, reference, group, kind, parent_id)
                 client.placeOrder(order_id, contract, form.order(terms))
                 if templates.order(order_id, terms) != _framed(sent.pop()):
-                    raise TemplateMismatchError(f"a {shape} order comes out different from the library's")
+                    raise TemplateMismatchError(f"a {shape.name} order comes out different from the library's")
 
 
 def _framed(text: str) -> bytes:

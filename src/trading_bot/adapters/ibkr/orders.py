@@ -93,12 +93,12 @@ class IbkrBroker:
     def dispatch(self, effect: BrokerEffect) -> None:
         """Carry an effect out."""
         match effect:
+            case effects.PlaceOrder():
+                self._place(effect)
             case effects.PlaceShadow():
                 self._shadows.dispatch(effect)
             case effects.AskBroker():
                 self._ask(effect.reason)
-            case effects.PlaceOrder():
-                self._place(effect)
             case effects.CancelOrder():
                 self._cancel(effect)
             case effects.PlaceExit():

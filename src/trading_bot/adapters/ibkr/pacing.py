@@ -35,18 +35,18 @@ class Pacing:
     ) -> None:
         """`transmit` writes so many messages to the socket; `later` calls something after so many seconds."""
         self.lane = Lane.DATA  # of what the library sends next
-        self._most = {Lane.PROTECT: per_s, Lane.ENTRY: per_s - reserved, Lane.DATA: per_s - reserved}
+        self._most = (per_s, per_s - reserved, per_s - reserved)  # by lane
         self._now_s = now_s
         self._transmit = transmit
         self._later = later
         self._sent_s: deque[float] = deque()
-        self._waiting: dict[Lane, deque[bytes]] = {lane: deque() for lane in Lane}
+        self._waiting: tuple[deque[bytes], ...] = tuple(deque() for _ in Lane)
         self._alarm_set = False
 
     @property
     def waiting(self) -> int:
         """Messages that wait for their second."""
-        return sum(map(len, self._waiting.values()))
+        return sum(map(len, self._waiting))
 
     def room(self, lane: Lane) -> int:
         """Messages that this lane may send at once."""
@@ -70,11 +70,11 @@ class Pacing:
     def clear(self) -> None:
         """What waits is for a connection that has ended, and so is what was counted."""
         self._sent_s.clear()
-        for messages in self._waiting.values():
+        for messages in self._waiting:
             messages.clear()
 
     def _drain(self) -> None:
-        for lane, messages in self._waiting.items():
+        for lane, messages in zip(Lane, self._waiting, strict=True):
             while messages and self.room(lane):
                 self._sent_s.append(self._now_s())
                 self._transmit(messages.popleft(), 1)
@@ -84,7 +84,7 @@ class Pacing:
 
     def _wait_s(self) -> float:
         """Until the first lane that waits may send."""
-        lane = next(lane for lane, messages in self._waiting.items() if messages)
+        lane = next(lane for lane, messages in zip(Lane, self._waiting, strict=True) if messages)
         blocking = len(self._sent_s) - self._most[lane]  # this one has to leave the window
         return max(self._sent_s[blocking] + _WINDOW_S - self._now_s(), 0.0)
 
