@@ -110,6 +110,7 @@ _TYPE_TEXT: Final[Mapping[Any, str]] = types.MappingProxyType(
         float: "a number",
         str: "a text",
         tuple[str, ...]: "a list of texts",
+        tuple[float, ...]: "a list of numbers",
     }
 )
 _UNITS_UNSAID: Final = frozenset({"1", "bool", "name", "names", "texts"})
@@ -221,7 +222,7 @@ def checked(where: str, spec: KeySpec, value: Any, *, from_text: bool) -> Any:
     """
     given = value
     if from_text and isinstance(value, str):
-        if _plain(spec.type) == tuple[str, ...]:
+        if get_origin(_plain(spec.type)) is tuple:
             given = [part.strip() for part in value.split(",") if part.strip()]
         elif spec.choices:
             given = next((choice for choice in spec.choices if choice.lower() == value.strip().lower()), value)

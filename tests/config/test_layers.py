@@ -159,6 +159,17 @@ def test_a_wrong_variable_is_named(environment, said):
     assert not [part for part in said if part not in message], message
 
 
+@pytest.mark.parametrize(("text", "waits_s"), [("0.5, 1,2.5", (0.5, 1.0, 2.5)), ("7", (7.0,)), (" 3 ,", (3.0,))])
+def test_a_list_of_numbers_can_come_from_the_environment(text, waits_s):
+    loaded = load_config(None, environment={"TRADING_BOT__IBKR__RECONNECT_WAITS_S": text})
+    assert loaded.config.ibkr.reconnect_waits_s == waits_s
+
+
+def test_a_list_that_is_none_is_refused_with_what_is_expected():
+    with pytest.raises(ConfigError, match=r"RECONNECT_WAITS_S.*'soon'; expected a list of numbers"):
+        load_config(None, environment={"TRADING_BOT__IBKR__RECONNECT_WAITS_S": "soon"})
+
+
 def test_command_line_values_are_checked_like_all_others():
     assert "run.mode is 'LIEV'; expected one of OBSERVE, PAPER, LIVE" in refusal(overrides={"run.mode": "LIEV"})
     assert load_config(overrides={"run.mode": "paper"}).config.run.mode == "PAPER"

@@ -82,61 +82,59 @@ async def _listen_again(gateway: "Gateway", wall_s: float) -> None:
     await gateway.listen()
 
 
-def _tick(client: "Client", *, price: str = "6800.25") -> tuple[object, ...]:
-    """The fields of a tick of one of the client's own streams (of request 1 when it has none)."""
+def _tick(gateway: "Gateway", client: "Client", *, price: str = "", off_points: float = 0.0) -> tuple[object, ...]:
+    """The fields of a tick of one of the client's own streams, at the touch (of request 1 when it has none)."""
     streams = [one for one in client.subscriptions.values() if isinstance(one, TickByTick)]
-    req_id = streams[0].req_id if streams else 1
-    if streams and streams[0].name == "BidAsk":
-        return (_TICK, req_id, KINDS["BidAsk"], 1_795_616_400, price, "6800.5", 3, 4, 0)
-    return (_TICK, req_id, KINDS["AllLast"], 1_795_616_400, price, 1, 0, "CME", "")
+    if not streams:
+        return (_TICK, 1, KINDS["AllLast"], gateway.told_s(), price or "6800.25", 1, 0, "CME", "")
+    stream = streams[0]
+    points = stream.row.instrument.points
+    bid, bid_qty, ask, ask_qty = gateway.market.touch(stream.row.con_id)
+    head = (_TICK, stream.req_id, KINDS[stream.name], gateway.told_s())
+    if stream.name == "BidAsk":
+        return (*head, price or points(bid) - off_points, points(ask), bid_qty, ask_qty, 0)
+    return (*head, price or points(bid) - off_points, 1, 0, "CME", "")
 
 
 def _cut_frame(gateway: "Gateway", step: Step) -> None:
     for client in list(gateway.clients.values()):
-        frame = encode(*_tick(client))
+        frame = encode(*_tick(gateway, client))
         client.send_frame(frame[: step.qty or len(frame) // 2])
         client.close()
 
 
-def _head(length: int, payload: bytes) -> bytes:
-    return length.to_bytes(4, "big") + payload
+def _payload(gateway: "Gateway", client: "Client") -> bytes:
+    return encode(*_tick(gateway, client))[4:]
 
 
-def _bad_text(client: "Client") -> bytes:
-    payload = encode(*_tick(client))[4:]
-    payload = payload[:-4] + b"\xff\xfe\xfd\0"
-    return _head(len(payload), payload)
-
-
-def _unended(client: "Client") -> bytes:
-    payload = encode(*_tick(client))[4:].rstrip(b"\0")
-    return _head(len(payload), payload)
+def _framed(payload: bytes, length: int | None = None) -> bytes:
+    return (len(payload) if length is None else length).to_bytes(4, "big") + payload
 
 
 # Bytes that are no message, or not one that a client knows.
-GARBAGE: Final[dict[str, Callable[["Client"], bytes]]] = {
-    "huge": lambda client: _head(0x7FFF_FFFF, encode(*_tick(client))[4:]),
-    "negative": lambda client: _head(0xFFFF_FFFF, encode(*_tick(client))[4:]),
-    "empty": lambda _client: _head(0, b""),
-    "utf8": _bad_text,
-    "unended": _unended,
-    "short_tick": lambda client: encode(*_tick(client)[:5]),
-    "long_tick": lambda client: encode(*_tick(client), "more", "fields"),
-    "text_tick": lambda client: encode(*_tick(client, price="six thousand")),
-    "off_grid_tick": lambda client: encode(*_tick(client, price="6800.13")),
-    "nan_tick": lambda client: encode(*_tick(client, price="nan")),
-    "exponent_tick": lambda client: encode(*_tick(client, price="6.80025E3")),
-    "unknown": lambda _client: encode(9_999, 1, "what is this"),
-    "no_number": lambda _client: encode("HTTP/1.1 400 Bad Request"),
-    "short_order": lambda _client: encode(5, 1, "600"),
-    "short_execution": lambda _client: encode(11, -1, 1),
-    "text_status": lambda _client: encode(3, "one", "Filled", "x", "y", 0, 0, 0, 0, 1, "", 0),
+GARBAGE: Final[dict[str, Callable[["Gateway", "Client"], bytes]]] = {
+    "huge": lambda gateway, client: _framed(_payload(gateway, client), 0x7FFF_FFFF),
+    "negative": lambda gateway, client: _framed(_payload(gateway, client), 0xFFFF_FFFF),
+    "empty": lambda _gateway, _client: _framed(b""),
+    "utf8": lambda gateway, client: _framed(_payload(gateway, client)[:-2] + b"\xff\xfe\xfd\0"),
+    "unended": lambda gateway, client: _framed(_payload(gateway, client).rstrip(b"\0")),
+    "short_tick": lambda gateway, client: encode(*_tick(gateway, client)[:5]),
+    "long_tick": lambda gateway, client: encode(*_tick(gateway, client), "more", "fields"),
+    "text_tick": lambda gateway, client: encode(*_tick(gateway, client, price="six thousand")),
+    "off_grid_tick": lambda gateway, client: encode(*_tick(gateway, client, off_points=0.13)),
+    "nan_tick": lambda gateway, client: encode(*_tick(gateway, client, price="nan")),
+    "exponent_tick": lambda gateway, client: encode(*_tick(gateway, client, price="6.80025E3")),
+    "unknown": lambda _gateway, _client: encode(9_999, 1, "what is this"),
+    "no_number": lambda _gateway, _client: encode("HTTP/1.1 400 Bad Request"),
+    "short_order": lambda _gateway, _client: encode(5, 1, "600"),
+    "short_execution": lambda _gateway, _client: encode(11, -1, 1),
+    "text_status": lambda _gateway, _client: encode(3, "one", "Filled", "x", "y", 0, 0, 0, 0, 1, "", 0),
 }
 
 
 def _garbage(gateway: "Gateway", step: Step) -> None:
     for client in list(gateway.clients.values()):
-        client.send_frame(GARBAGE[step.value](client))
+        client.send_frame(GARBAGE[step.value](gateway, client))
 
 
 def _reset_order_ids(gateway: "Gateway", _step: Step) -> None:
