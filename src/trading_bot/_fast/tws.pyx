@@ -232,6 +232,7 @@ cdef class TickIntake:
         cdef const char* at = begin
         cdef const char* end = begin + size
         cdef const char* other = begin        # frames from here to `at` are the library's
+        cdef const char* next
         cdef Py_ssize_t length
         while end - at >= LENGTH_BYTES:
             length = (<Py_ssize_t><uint8_t>at[0] << 24) | (<Py_ssize_t><uint8_t>at[1] << 16) | (
@@ -244,12 +245,11 @@ cdef class TickIntake:
             if end - at - LENGTH_BYTES < length:
                 break
             self.frames += 1
-            if self._row_count and self._tick(at + LENGTH_BYTES, at + LENGTH_BYTES + length):
-                self._hand_over(other, at)
-                at += LENGTH_BYTES + length
-                other = at
-            else:
-                at += LENGTH_BYTES + length
+            next = at + LENGTH_BYTES + length
+            if self._row_count and length > 3 and at[4] == c'9' and at[5] == c'9' and at[6] == 0:
+                self._hand_over(other, at)    # what came before it first: it may be about this stream
+                other = next if self._tick(at + LENGTH_BYTES + 3, next) else at
+            at = next
         self._hand_over(other, at)
         return at - begin
 
@@ -259,14 +259,12 @@ cdef class TickIntake:
         return 0
 
     cdef bint _tick(self, const char* at, const char* end) except -1:
-        """Whether that was a tick of ours; then its record waits behind those before it."""
+        """Whether the fields of a tickByTick message are a tick of ours; then its record waits behind those before it."""
         cdef RawTick raw
         cdef int64_t request_id = 0, tick_type = 0, time_s = 0, mask = 0
         cdef Row* row = NULL
         cdef int n
-        if end - at < 8 or at[0] != c'9' or at[1] != c'9' or at[2] != 0:
-            return False
-        at = whole(at + 3, end, 9, &request_id)
+        at = whole(at, end, 9, &request_id)
         if at == NULL:
             self.declined += 1
             return False
