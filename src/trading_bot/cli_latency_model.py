@@ -1,8 +1,9 @@
 """`trading-bot latency fit` and `latency curve`: how long messages take, and what that costs."""
 
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
@@ -10,11 +11,14 @@ import typer
 from trading_bot import cli_options as options
 from trading_bot import cli_run, log_setup
 from trading_bot.cli_log import log_folder
-from trading_bot.cli_options import common
+from trading_bot.cli_options import Common, common
 from trading_bot.cli_output import write_json, write_pairs, write_table
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.latency_model import LatencyModel
-from trading_bot.domain.units import NS_PER_MS
+from trading_bot.domain.units import NS_PER_MS, iso_from_ns
+
+if TYPE_CHECKING:
+    from trading_bot.research.latency_curve import LatencyCurve
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -41,12 +45,19 @@ def fit(
     from trading_bot.research.latency_model import read_samples
 
     folders = dict.fromkeys(log_folder(asked, log).resolve() for log in logs)
-    model = fit_model([read_samples(folder) for folder in folders], simulated=simulated, buckets_max=buckets)
+    model = fit_model(
+        [read_samples(folder) for folder in folders], simulated=simulated, buckets_max=buckets, fitted_at=_now()
+    )
     write_latency_model(out, model)
     if asked.as_json:
         write_json({"file": str(out), "model": model})
         return
     _show_model(out, model)
+
+
+def _now() -> str:
+    """UTC to the second."""
+    return f"{iso_from_ns(time.time_ns())[:19]}Z"
 
 
 def _show_model(out: Path, model: LatencyModel) -> None:
@@ -132,7 +143,14 @@ def curve(
         clock=None,
         speed=None,
     )
-    factors = _factors(scales)
+    found = _drawn(asked, run_asked, _factors(scales), keep)
+    if asked.as_json:
+        write_json(found)
+        return
+    _show_curve(found)
+
+
+def _drawn(asked: Common, run_asked: cli_run.Asked, factors: list[float], keep: Path | None) -> "LatencyCurve":
     loaded = cli_run.loaded_for(asked, run_asked)
     run_id = log_setup.new_run_id()
     log_setup.start_logging(asked.data_dir, run_id=run_id)
@@ -141,12 +159,13 @@ def curve(
     run_options = cli_run.options_for(asked, run_asked, loaded, run_id, None)
     with TemporaryDirectory(prefix="latency-curve-") as temporary:
         found = latency_curve(run_options, factors, keep or Path(temporary))
-    if keep is None:
-        points = tuple(msgspec.structs.replace(point, log_path="") for point in found.points)
-        found = msgspec.structs.replace(found, points=points)
-    if asked.as_json:
-        write_json(found)
-        return
+    if keep is not None:
+        return found
+    points = tuple(msgspec.structs.replace(point, log_path="") for point in found.points)
+    return msgspec.structs.replace(found, points=points)
+
+
+def _show_curve(found: "LatencyCurve") -> None:
     write_table(
         f"{found.instrument}, {found.mode}, latencies {found.latency_model or 'as configured'}",
         ("latency", "order to answer p50 ms", "p99 ms", "net USD", "entries", "filled", "missed", "fills", "trades"),

@@ -2,7 +2,6 @@
 
 import json
 import random
-from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
@@ -21,7 +20,7 @@ from trading_bot.research.latency_model import LogSamples, Sample, fit, read_sam
 
 S, MS = 1_000_000_000, 1_000_000
 T0 = 1_795_617_600 * S
-NOW = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
+NOW = "2026-11-21T15:00:00Z"
 
 
 class Tape:
@@ -126,6 +125,15 @@ def test_what_is_no_latency_is_counted_and_not_used(tmp_path):
     assert (found.unanswered, found.rejected, found.interrupted, found.source.orders) == (1, 1, 1, 5)
 
 
+@pytest.mark.parametrize(
+    ("hypothetical", "account", "simulated"),
+    [(True, "", True), (False, "DUSIM1", True), (False, "DU1234567", False), (False, "U1234567", False)],
+)
+def test_who_answered_is_known(tmp_path, hypothetical, account, simulated):
+    tape = Tape(tmp_path / "run", hypothetical=hypothetical, feed={"account": account} if account else {})
+    assert tape.read().simulated is simulated
+
+
 # --- the fit
 
 
@@ -146,7 +154,7 @@ def drawn(seed, count):
 @pytest.mark.parametrize(("seed", "count"), [(1, 50), (2, 51), (3, 777)])
 def test_tables_are_the_sample_quantiles_of_numpy(seed, count):
     samples = drawn(seed, count)
-    model = fit([log_of(samples)], buckets_max=1, now=NOW)
+    model = fit([log_of(samples)], buckets_max=1, fitted_at=NOW)
     chances = np.array(model.points) / 1e6
     for name in ("entry_ns", "response_ns"):
         expected = np.quantile([getattr(sample, name) for sample in samples], chances)
@@ -173,7 +181,7 @@ def test_buckets_part_the_orders_and_each_has_enough(seed):
 
 def test_four_even_bursts_give_four_buckets():
     samples = [Sample(burst=burst, entry_ns=burst, response_ns=0) for burst in (0, 10, 20, 30) for _ in range(50)]
-    assert [(b.burst_min, b.samples, set(b.entry_ns)) for b in fit([log_of(samples)], now=NOW).buckets] == [
+    assert [(b.burst_min, b.samples, set(b.entry_ns)) for b in fit([log_of(samples)], fitted_at=NOW).buckets] == [
         (0, 50, {0}),
         (10, 50, {10}),
         (20, 50, {20}),
@@ -183,24 +191,24 @@ def test_four_even_bursts_give_four_buckets():
 
 def test_too_few_orders_are_refused_with_the_number_that_is_needed():
     with pytest.raises(UsageError, match=r"2 runs with 49 answered orders.*needs 50.*1 more"):
-        fit([log_of(drawn(1, 40)), log_of(drawn(2, 9))])
+        fit([log_of(drawn(1, 40)), log_of(drawn(2, 9))], fitted_at=NOW)
 
 
 def test_a_simulators_answers_are_refused_unless_asked_for():
     logs = [log_of(drawn(1, 60), simulated=True)]
     with pytest.raises(UsageError, match=r"r: a simulator answered.*--simulated"):
-        fit(logs)
-    assert fit(logs, simulated=True, now=NOW).simulated
+        fit(logs, fitted_at=NOW)
+    assert fit(logs, simulated=True, fitted_at=NOW).simulated
 
 
 def test_logs_of_two_markets_are_refused():
     with pytest.raises(UsageError, match="ES and MES"):
-        fit([log_of(drawn(1, 60)), log_of(drawn(2, 60), instrument="ES")])
+        fit([log_of(drawn(1, 60)), log_of(drawn(2, 60), instrument="ES")], fitted_at=NOW)
 
 
 def test_the_buckets_asked_for_are_in_range():
     with pytest.raises(UsageError, match="--buckets is 9"):
-        fit([log_of(drawn(1, 60))], buckets_max=9)
+        fit([log_of(drawn(1, 60))], buckets_max=9, fitted_at=NOW)
 
 
 # --- a run that knows its model

@@ -5,12 +5,12 @@ docs/latency-model.md says what is assumed. Integers only; the same logs give th
 
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from trading_bot.broker_source import SIMULATED
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.event_log import LogReader, MessageFrame, TickSpan
 from trading_bot.core.replay import session_logs
@@ -212,6 +212,7 @@ def read_samples(path: Path) -> LogSamples:
         raise UsageError(
             f"{path}: the log does not begin with a run: it was cut before anything was in it; leave it out"
         )
+    account = str(first.documents.feed.get("account", ""))
     samples = [sample for reading in readings for sample in reading.samples.values()]
     return LogSamples(
         source=LatencySource(
@@ -223,7 +224,7 @@ def read_samples(path: Path) -> LogSamples:
             wall_speed_e3=first.documents.wall_speed_e3,
         ),
         instrument=first.documents.market_instrument.symbol,
-        simulated=first.started.hypothetical,
+        simulated=first.started.hypothetical or account.startswith(SIMULATED),
         samples=tuple(samples),
         unanswered=sum(reading.unanswered for reading in readings),
         rejected=sum(reading.rejected for reading in readings),
@@ -232,15 +233,12 @@ def read_samples(path: Path) -> LogSamples:
 
 
 def fit(
-    logs: Sequence[LogSamples],
-    *,
-    simulated: bool = False,
-    buckets_max: int = BUCKETS_DEFAULT,
-    now: datetime | None = None,
+    logs: Sequence[LogSamples], *, fitted_at: str, simulated: bool = False, buckets_max: int = BUCKETS_DEFAULT
 ) -> LatencyModel:
     """The model of these logs: buckets between quantiles of the burst, each with `SAMPLES_MIN` orders or more.
 
-    `simulated` lets in orders that a simulator answered, whose latency was somebody's choice. `now` is for `fitted_at`.
+    `simulated` lets in orders that a simulator answered, whose latency was somebody's choice. `fitted_at` is UTC as
+    ISO 8601.
 
     Raises:
         UsageError: too few orders (it says how many are needed), logs of different markets, or of a simulator.
@@ -265,10 +263,9 @@ def fit(
             f"{SAMPLES_MIN}, and {SAMPLES_MIN} more for each further bucket; name more logs, or trade on paper until "
             f"there are {SAMPLES_MIN - len(samples)} more"
         )
-    stamp = datetime.now(UTC) if now is None else now
     return LatencyModel(
         instrument=markets[0],
-        fitted_at=stamp.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        fitted_at=fitted_at,
         points=POINTS,
         buckets=tuple(_bucket(least, rows) for least, rows in split(samples, buckets_max)),
         samples=len(samples),
