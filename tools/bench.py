@@ -21,7 +21,10 @@ sys.path.insert(0, str(ROOT))
 if TYPE_CHECKING:
     from tools.bench_harness import Row, Sizes
 
-SECTIONS: Final = ("kernel", "call", "append", "replay", "orders", "bot", "cold", "memory", "garbage")
+SECTIONS: Final = (
+    *("kernel", "call", "append", "replay", "orders", "bot", "cold", "memory", "garbage"),
+    *("decode", "wire", "live", "stream"),
+)
 
 
 def main() -> int:
@@ -56,7 +59,7 @@ def main() -> int:
 
 def measure(wanted: list[str], sizes: "Sizes") -> "list[Row]":
     """The rows of the sections `wanted`, one section after the other."""
-    from tools import bench_bot, bench_kernel, bench_log, bench_orders
+    from tools import bench_bot, bench_decode, bench_kernel, bench_log, bench_orders, bench_wire, bench_wire_bot
     from tools.bench_peers import Peer
 
     hft = Peer("bench_peer_hft.py", "hftbacktest", wanted=sizes.peers)
@@ -73,6 +76,10 @@ def measure(wanted: list[str], sizes: "Sizes") -> "list[Row]":
         "cold": lambda: bench_bot.cold_rows(sizes),
         "memory": lambda: bench_bot.memory_rows(sizes),
         "garbage": lambda: bench_orders.collection_rows(sizes),
+        "decode": lambda: bench_decode.decode_rows(sizes),
+        "wire": lambda: bench_wire.wire_rows(sizes),
+        "live": lambda: bench_wire_bot.bot_wire_rows(sizes),
+        "stream": lambda: bench_wire.stream_rows(sizes),
     }
     rows: list[Row] = []
     for name in wanted:

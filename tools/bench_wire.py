@@ -4,6 +4,7 @@ Gateway and clients are processes of their own, all on this machine; nothing is 
 time while the others sleep, in turns, so that each round of one path stands beside a round of every other.
 """
 
+import sys
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ STOCK_GOAL: Final = 1 / 5
 LAG_GOAL_US: Final = 50.0
 LIBRARIES: Final = ("ib_insync", "ib_async")
 APART_US: Final = 1_000
+_STREAMED: Final = LIBRARIES[0]
 _QUANTILES: Final = {"p50": 0.5, "p99": 0.99}
 _NS_PER_US: Final = 1e3
 
@@ -45,9 +47,9 @@ def wire_rows(sizes: Sizes) -> list[Row]:
 
 def _lines(wire: Wire, sizes: Sizes) -> dict[str, int]:
     """The paths that are there to be measured, by name."""
-    lines = {"blocking": wire.client("bench_wire_bare.py", "PORT", "blocking")}
+    lines = {"blocking": wire.client("bench_wire_bare.py", "PORT", "blocking", "1")}
     for loop in ("uvloop", "asyncio"):
-        lines[f"bare {loop}"] = wire.client("bench_wire_bare.py", "PORT", loop)
+        lines[f"bare {loop}"] = wire.client("bench_wire_bare.py", "PORT", loop, "1")
         lines[f"ours {loop}"] = wire.client("bench_wire_ours.py", "order", "PORT", loop, "1")
         for library in LIBRARIES if sizes.peers else ():
             python = library_python(library)
@@ -115,16 +117,16 @@ class Lag(msgspec.Struct, frozen=True):
 def stream_rows(sizes: Sizes) -> list[Row]:
     """The whole bot under a steady stream, log on, and the library at a rate that it can take and at ours."""
     ours = _stream("bench_wire_ours.py", ("stream", "PORT", "uvloop"), sizes.stream_rate, sizes.stream_ticks)
-    arguments = ("ib_insync", "PORT", "uvloop", "0")
-    slow = _stream("bench_wire_stock.py", arguments, sizes.library_rate, sizes.library_ticks)
-    fast = _stream("bench_wire_stock.py", arguments, sizes.stream_rate, sizes.library_ticks)
-    seconds = sizes.stream_ticks / sizes.stream_rate
-    named = f"ticks at {sizes.stream_rate} a second for {seconds:g} s"
-    told = (
-        f"sent at {ours.rate:.0f} a second, at most {ours.sent.late_ms:.1f} ms late; ib_insync at "
-        f"{sizes.stream_rate} a second for {sizes.library_ticks / sizes.stream_rate:g} s: lag p50 "
-        f"{fast.at(0.5) / 1e3:.1f} ms, {fast.lags_us[-1] / 1e3:.1f} ms behind at the end"
-    )
+    bare = _stream("bench_wire_bare.py", ("PORT", "uvloop"), sizes.stream_rate, sizes.stream_ticks)
+    slow = _library_stream(sizes.library_rate, sizes) if sizes.peers else None
+    fast = _library_stream(sizes.stream_rate, sizes) if sizes.peers else None
+    named = f"ticks at {sizes.stream_rate} a second for {sizes.stream_ticks / sizes.stream_rate:g} s"
+    told = f"sent at {ours.rate:.0f} a second, at most {ours.sent.late_ms:.1f} ms late"
+    if fast is not None:
+        told += (
+            f"; {_STREAMED} at {sizes.stream_rate} a second for {sizes.library_ticks / sizes.stream_rate:g} s: "
+            f"lag p50 {fast.at(0.5) / 1e3:.1f} ms, {fast.lags_us[-1] / 1e3:.1f} ms behind at the end"
+        )
     rows = [
         Row(
             name=f"{named}, lost or out of order",
@@ -138,13 +140,15 @@ def stream_rows(sizes: Sizes) -> list[Row]:
         )
     ]
     for quantile, share in _QUANTILES.items():
+        theirs = None if slow is None else slow.at(share)
         rows.append(
             Row(
                 name=f"{named}, lag {quantile}",
                 unit="µs",
                 ours=ours.at(share),
-                peer=Beside(f"ib_insync at {sizes.library_rate} a second", slow.at(share)),
-                ratio=ours.at(share) / slow.at(share),
+                peer=Beside(f"{_STREAMED} at {sizes.library_rate} a second", theirs),
+                floor=Beside("bare protocol, same loop", bare.at(share)),
+                ratio=None if theirs is None else ours.at(share) / theirs,
                 goal="≤ 50 µs" if quantile == "p50" else None,
                 met=ours.at(share) <= LAG_GOAL_US if quantile == "p50" else None,
                 note=told if quantile == "p50" else "",
@@ -153,10 +157,18 @@ def stream_rows(sizes: Sizes) -> list[Row]:
     return rows
 
 
-def _stream(script: str, arguments: tuple[str, ...], rate: int, count: int) -> Lag:
+def _library_stream(rate: int, sizes: Sizes) -> Lag | None:
+    python = library_python(_STREAMED)
+    if python is None:
+        return None
+    arguments = (_STREAMED, "PORT", "uvloop", "0")
+    return _stream("bench_wire_stock.py", arguments, rate, sizes.library_ticks, python=python)
+
+
+def _stream(script: str, arguments: tuple[str, ...], rate: int, count: int, python: str = sys.executable) -> Lag:
     with Wire() as wire:
         path = wire.folder / "received.bin"
-        line = wire.client(script, *arguments, str(path))
+        line = wire.client(script, *arguments, str(path), python=python)
         sent = wire.stream(line, rate=rate, count=count)
         wire.hang_up(line)
         return lag_of(sent, *_received(path))

@@ -30,6 +30,11 @@ def tick(request_id: int, number: int) -> bytes:
     return frame(99, request_id, 3, seconds, bid_price, ask_price, number + 1, 1 + number % 90, 0)
 
 
+def number_of(message: bytes) -> int:
+    """The number of a quote that `tick` made."""
+    return int(message[LENGTH.size :].split(b"\0", 7)[6]) - 1
+
+
 def canned_order(frames: int) -> bytes:
     """As many bytes as `frames` orders have."""
     return (LENGTH.pack(ORDER_BYTES - LENGTH.size) + b"3\0" * ((ORDER_BYTES - LENGTH.size) // 2)) * frames
