@@ -4,6 +4,7 @@
 #   make bench     the benchmark table (bench-compare: two)    make check     lint + test + features
 #   make debug     the tests on checked, traced kernels        make clean     remove everything that was built
 #   make ib-async  the tests of the gateway and the adapter with the other client library, in its own environment
+#   make chaos     every incident of the chaos lab, with both client libraries (docs/chaos.md)
 #   make sim       whole runs by seed, every invariant watched (SEEDS=50 FIRST=0 JSON=out.json; docs/simulation.md)
 # PYTHON=/path/to/python picks the interpreter of a new .venv.
 
@@ -23,6 +24,7 @@ PY := $(VENV)/bin/python
 export PYTHONUTF8 = 1
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ARGS ?=
+CHAOS_JOBS ?= 2
 SEEDS ?= 50
 FIRST ?= 0
 JSON ?=
@@ -41,11 +43,11 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim ib-async nominal-day FORCE lint-ruff lint-format \
+.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim chaos ib-async nominal-day FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
 help:
-	@sed -n '2,8s/^# *//p' Makefile
+	@sed -n '2,9s/^# *//p' Makefile
 
 build: build/.built
 	@:
@@ -70,6 +72,11 @@ bench-compare: build/.built
 # The base has ib_insync; ib_async cannot be beside it (docs/adr/0016). Same interpreter, same compiled kernels.
 ib-async: build/.built $(IB_ASYNC)/.installed
 	$(IB_ASYNC)/bin/python -m pytest tests/gateway tests/ibkr tests/contract $(ARGS)
+
+# Two incidents at a time and no more: the moments of a bot that waits for a processor are not those of the incident.
+chaos: build/.built $(IB_ASYNC)/.installed
+	$(PY) -m trading_bot.cli chaos run all --jobs $(CHAOS_JOBS) --data-dir build/chaos/ib_insync $(ARGS)
+	$(IB_ASYNC)/bin/python -m trading_bot.cli chaos run all --jobs $(CHAOS_JOBS) --data-dir build/chaos/ib_async $(ARGS)
 
 sim: build/.built
 	$(PY) tools/simulate.py --seeds $(SEEDS) --first $(FIRST) --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)

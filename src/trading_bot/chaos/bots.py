@@ -40,17 +40,27 @@ STYLES: Final[Mapping[str, str]] = {
     "rest": _TEMPLATE.format(entry="passive", target=60, stop=12, hold=3600),
 }
 # What of the shipped configuration would keep a bot from trading again and again within minutes, or from keeping a
-# position. Ages of data count in market time, which runs many times faster than the machine that may be busy for a
-# moment: they are ten times longer, and the time below the kill gate as much longer as the market is faster.
+# position: an incident is to meet a bot that trades. Scores, latencies and ages of data count a busy machine's pauses,
+# some thirty times over in market time: they are measured, and stop no entry unless an incident asks for it. How faults
+# of the broker are handled stays as it is shipped.
 _CONFIG: Final[Mapping[str, Any]] = {
     "session.open_delay_min": 0,
     "decision.stability_max": 10.0,
     "quality.data_down_clear_s": 2,
-    "quality.kill_after_s": 300,
-    "quality.age_warn_ms": 20_000,
-    "quality.age_stale_ms": 50_000,
-    "quality.age_dead_ms": 100_000,
-    "breakers.stale_data_s": 100,
+    "quality.dvs_kill_c": 0,
+    "quality.dvs_hold_c": 1,
+    "quality.dvs_entry_c": 2,
+    "quality.eqs_kill_c": 0,
+    "quality.eqs_hold_c": 1,
+    "quality.eqs_entry_c": 2,
+    "quality.age_dead_ms": 600_000,
+    "breakers.stale_data_s": 600,
+    "breakers.broker_errors_max": 100,
+    "safety.loop_lag_ms_max": 60_000,
+    "safety.decision_p99_ms_max": 10_000,
+    "latency.tick_to_write_p99_ms_max": 10_000,
+    "latency.ack_p99_ms_max": 60_000,
+    "latency.clock_offset_ms_max": 60_000,
     "reentry.cooldown_s": 1,
     "reentry.cooldown_loss_s": 1,
     "safety.entries_per_minute_max": 60,

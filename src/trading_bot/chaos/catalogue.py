@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from trading_bot.chaos.incidents import link, orders_changing, orders_filling, orders_placing
+from trading_bot.chaos.incidents import link, orders_changing, orders_filling, orders_placing, recovering
 from trading_bot.config_keys import did_you_mean
 from trading_bot.domain.errors import UsageError
 
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
     from trading_bot.chaos.incident import Incident
 
-_ALL: Final = (
-    *orders_placing.INCIDENTS,
-    *orders_filling.INCIDENTS,
-    *orders_changing.INCIDENTS,
-    *link.INCIDENTS,
+_MODULES: Final = (
+    orders_placing,
+    orders_filling,
+    orders_changing,
+    recovering,
+    link,
 )
+_ALL: Final = tuple(one for module in _MODULES for one in module.INCIDENTS)
 INCIDENTS: "Final[Mapping[str, Incident]]" = MappingProxyType({one.name: one for one in _ALL})
 assert len(INCIDENTS) == len(_ALL), "two incidents have one name"
 

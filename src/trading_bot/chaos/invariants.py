@@ -58,17 +58,20 @@ def _stem(exec_id: str) -> str:
 
 
 def no_lost_fill(found: Evidence) -> Iterator[str]:
-    """Every execution of ours at the broker is in the log, once, and the log has none that the broker has not."""
+    """Every execution of ours at the broker is in the log, once, and the log has none that the broker has not.
+
+    A correction is told beside the execution it corrects, under its own ending.
+    """
     at_broker = {_stem(row.exec_id): row for row in found.executions if is_ours(row.order_ref)}
-    in_log = Counter(_stem(fill.exec_id) for fill in found.facts.fills)
+    in_log = {_stem(fill.exec_id) for fill in found.facts.fills}
     for stem, row in at_broker.items():
-        if not in_log[stem]:
+        if stem not in in_log:
             yield f"execution {row.exec_id} of {row.order_ref} ({row.side * row.qty:+d}) is not in the log"
-    for stem, count in in_log.items():
+    for exec_id, count in Counter(fill.exec_id for fill in found.facts.fills).items():
         if count > 1:
-            yield f"execution {stem} is in the log {count} times"
-        if stem not in at_broker:
-            yield f"execution {stem} of the log is not one of the broker's"
+            yield f"execution {exec_id} is in the log {count} times"
+        if _stem(exec_id) not in at_broker:
+            yield f"execution {exec_id} of the log is not one of the broker's"
 
 
 def position_as_broker(found: Evidence) -> Iterator[str]:

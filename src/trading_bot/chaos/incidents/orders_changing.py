@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from trading_bot.chaos.incident import Incident
-from trading_bot.chaos.incidents.orders_placing import TRIES_AGAIN
 from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.moments import Scene, entry_working, flat, holding, one_more
 from trading_bot.chaos.strikes import fill_entries
@@ -111,7 +110,7 @@ INCIDENTS: Final = (
         name="changes-refused",
         says="Changes of the stop are refused with 104, 105, 110, 161, 321 and 329; it works on as it was",
         source=("2#12", "2b:110", "2b:104", "2b:105", "2b:161", "2b:321", "2b:329", "2c:3"),
-        config={**TRAILS, **TRIES_AGAIN},
+        config=TRAILS,
         body=_changes_under(
             "reject_changes",
             (
@@ -128,7 +127,7 @@ INCIDENTS: Final = (
         name="changes-vanish",
         says="Changes of the stop vanish; it works on as it was",
         source=("2#12", "own"),
-        config={**TRAILS, **TRIES_AGAIN},
+        config=TRAILS,
         body=_changes_under("mute_changes"),
     ),
     Incident(

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from trading_bot.chaos.incident import Incident
-from trading_bot.chaos.incidents.orders_placing import UNSCORED
 from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.moments import entry_working, filled, flat, holding, traded
 from trading_bot.chaos.strikes import fill_entries
@@ -136,7 +135,7 @@ INCIDENTS: Final = (
         name="executions-never-told",
         says="Executions are told to nobody who does not ask",
         source=("2#7", "2#19", "2c:2"),
-        config={"orders.reconcile_s": 5, **UNSCORED},
+        config={"orders.reconcile_s": 5},
         style="quick",
         body=_under("lose_executions"),
     ),

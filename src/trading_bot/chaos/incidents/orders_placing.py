@@ -10,9 +10,6 @@ from trading_bot.chaos.moments import filled, flat, holding, one_more, traded
 from trading_bot.domain.broker_events import BrokerNotice, OrderUncertain
 from trading_bot.domain.trade_events import StopResident
 
-# A refusal costs .15 of the execution score and counts as a broker's error; here a bot has to place after several.
-UNSCORED: Final = {"quality.eqs_kill_c": 0, "quality.eqs_hold_c": 1, "quality.eqs_entry_c": 2}
-TRIES_AGAIN: Final = {**UNSCORED, "breakers.broker_errors_max": 100}
 SHOWN: Final = (
     (200, "No security definition has been found for the request"),
     (203, "The security MES is not available or allowed for this account"),
@@ -205,14 +202,12 @@ INCIDENTS: Final = (
         name="placements-vanish",
         says="One placement after the other vanishes: each is asked about, none is sent again",
         source=("2#8", "C"),
-        config=TRIES_AGAIN,
         body=_vanishes_again,
     ),
     Incident(
         name="acknowledgement-late",
         says="The broker acts on placements and cancels long after the deadline for an answer",
         source=("2#8", "own"),
-        config=TRIES_AGAIN,
         body=_late_acknowledgement,
     ),
     Incident(
@@ -234,7 +229,6 @@ INCIDENTS: Final = (
         says="Executions come with order id 0 and without a reference",
         source=("2#4", "2c:2"),
         style="quick",
-        config=UNSCORED,
         body=_fill_first("nameless_executions"),
     ),
     Incident(
@@ -282,28 +276,24 @@ INCIDENTS: Final = (
         name="placements-refused",
         says="Placements are refused by the gateway with 200, 203, 460, 10289 and 10293, one after the other",
         source=("2b:200", "2b:203", "2b:460", "2b:10289", "2b:10293"),
-        config=TRIES_AGAIN,
         body=_each_placement("reject_orders", SHOWN),
     ),
     Incident(
         name="price-band-of-the-gateway",
         says="The gateway's precaution refuses the leg of a bracket that is far from the last price (163)",
         source=("D",),
-        config=TRIES_AGAIN,
         body=_price_band(163),
     ),
     Incident(
         name="price-band-of-the-exchange",
         says="The exchange's price band refuses the leg of a bracket that is far from the last price (201)",
         source=("D", "2b:201"),
-        config=TRIES_AGAIN,
         body=_price_band(201),
     ),
     Incident(
         name="reason-after-the-status",
         says="A refused entry ends without a reason; the 201 comes later",
         source=("2#12",),
-        config=TRIES_AGAIN,
         body=_reason_after_status,
     ),
     Incident(
@@ -311,7 +301,6 @@ INCIDENTS: Final = (
         says="Placements are answered with 399, 404 and 2109 first, and work",
         source=("2b:399", "2b:2109", "2c:8"),
         style="quick",
-        config=TRIES_AGAIN,
         body=_each_placement(
             "inform_order",
             (
