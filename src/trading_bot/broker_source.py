@@ -154,6 +154,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         request_timeout_s=config.ibkr.request_timeout_s,
         messages_per_s_max=config.ibkr.messages_per_s_max,
         messages_reserved=config.ibkr.messages_reserved,
+        latency=config.latency,
         loop=config.machine.loop,
         fast_path=config.machine.fast_path,
         spin=config.machine.spin,

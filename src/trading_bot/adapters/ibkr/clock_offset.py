@@ -23,6 +23,10 @@ class ClockOffset:
         self.steps = 0  # answers that no drift explains: one of the clocks was set
         self._heard_ns = 0
 
+    def forget(self) -> None:
+        """Our clock is another one from here on."""
+        self.low_ns = self.high_ns = None
+
     def heard(self, sent_ns: int, received_ns: int, second: int) -> int:
         """The gateway said `second` (since 1970) between two moments of our clock.
 

@@ -96,7 +96,10 @@ class IbkrFeed:
         return self._stepped - before
 
     def _outcome(self, code: int) -> int:
+        stages = self._session.stages
+        stages.deciding = True
         deadline_ns = self._on_outcome(code)
+        stages.deciding = False
         self._session.decided()
         return deadline_ns
 

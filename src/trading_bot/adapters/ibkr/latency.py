@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from trading_bot.adapters.ibkr.latency_watch import LatencyWatch
+
 _KEPT_S: Final = 10.0  # one hiccup stays in the sample this long
 _KEPT: Final = 1_000
 _PERCENTILE: Final = 99
@@ -63,19 +65,25 @@ class LatencyTimer:
     """A timer that shows by its lateness how long the loop stood still; each second it tells what was measured."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, meter: LatencyMeter, tell: Callable[[float, float], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        meter: LatencyMeter,
+        tell: Callable[[float, float], None],
+        watch: LatencyWatch,
     ) -> None:
-        """`tell` gets tick to decision and the loop's lag, in microseconds."""
+        """`tell` gets tick to decision and the loop's lag, in microseconds; `watch` looks each tenth of a second."""
         self.started = False
         self._loop = loop
         self._meter = meter
         self._tell = tell
+        self._watch = watch
         self._count = 0
 
     def start(self) -> None:
         """Measure from now on; once."""
         if not self.started:
             self.started = True
+            self._watch.start()
             self._again()
 
     def _again(self) -> None:
@@ -83,7 +91,9 @@ class LatencyTimer:
         self._loop.call_at(due_s, self._measure, due_s)
 
     def _measure(self, due_s: float) -> None:
-        self._meter.late(self._loop.time() - due_s)
+        late_s = self._loop.time() - due_s
+        self._meter.late(late_s)
+        self._watch.look(late_s)
         self._count += 1
         if self._count % _LAGS_A_SAMPLE == 0:
             self._tell(*self._meter.sample())

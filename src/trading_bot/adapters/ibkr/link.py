@@ -18,6 +18,7 @@ from trading_bot.adapters.ibkr.subscriptions import BARS, WITNESS, Subscriptions
 from trading_bot.domain.errors import BotError
 from trading_bot.domain.events import LinkStatus
 from trading_bot.domain.ibkr_config import IbkrConfig
+from trading_bot.domain.units import NS_PER_S
 
 _WATCH_S: Final = 0.1
 _KEPT_S: Final = 5.0  # streams that were kept over an outage give a tick within this, or are asked for again
@@ -211,7 +212,7 @@ class Link:
         """A gateway that takes connections and answers nothing is as good as gone."""
         unanswered = 0
         while True:
-            await asyncio.sleep(self._config.probe_every_s if unanswered == 0 else 0)
+            await asyncio.sleep(self._pause_s() if unanswered == 0 else 0)
             if not self._session.connected:
                 unanswered = 0
                 await asyncio.sleep(_WATCH_S)
@@ -228,6 +229,12 @@ class Link:
                 unanswered = 0
                 self._change("GATEWAY_SILENT", socket=False, flowing=False)
                 self._session.hang_up()
+
+    def _pause_s(self) -> float:
+        """To the next probe; asked where the gateway's clock turns to a full second its answer tells most of it."""
+        every_s, clock = self._config.probe_every_s, self._session.clock
+        at_ns = clock.now_ns() + round(every_s * clock.speed * NS_PER_S)
+        return every_s + self._session.latency.clock.wait_ns(at_ns) / NS_PER_S / clock.speed
 
     # --- the socket ------------------------------------------------------------------------------------------------
 

@@ -42,10 +42,14 @@ class OrderSender:
     def place(self, lane: Lane, orders: Sequence[tuple[int, LegTerms]]) -> bool:
         """Place orders by their order ids, or change those that have them; False when nothing was sent."""
         templates = self._templates
+        session = self._session
         if templates is None:
-            return self._session.send(lane, partial(self._by_library, orders), messages=len(orders))
-        frames = b"".join([templates.order(order_id, terms) for order_id, terms in orders])
-        return self._session.send_frames(lane, frames, messages=len(orders))
+            sent = session.send(lane, partial(self._by_library, orders), messages=len(orders))
+        else:
+            frames = b"".join([templates.order(order_id, terms) for order_id, terms in orders])
+            sent = session.send_frames(lane, frames, messages=len(orders))
+        session.stages.written(waits=not sent or session.outbox.waiting > 0)
+        return sent
 
     def cancel(self, order_id: int) -> bool:
         """Withdraw an order; False when nothing was sent."""

@@ -218,6 +218,7 @@ class IbkrBroker:
             oca_type=terms.oca_type,
         )
         self.book.sent(reference, order, self._session.clock.wall_s())
+        self._session.stages.sent(order_id, reference.order_id, reference.leg)
 
     def _next_ids(self, count: int) -> int:
         """The first of so many order ids in a row, above every one that the broker has ever shown."""

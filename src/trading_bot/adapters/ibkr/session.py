@@ -17,6 +17,7 @@ from trading_bot.adapters.ibkr.clock import Clock, FeedClock, SystemClock, read_
 from trading_bot.adapters.ibkr.connection import new_loop, take_over
 from trading_bot.adapters.ibkr.handshake import Handshake, choose_account
 from trading_bot.adapters.ibkr.latency import LatencyMeter, LatencyTimer
+from trading_bot.adapters.ibkr.latency_watch import LatencyWatch
 from trading_bot.adapters.ibkr.library import library, part
 from trading_bot.adapters.ibkr.link_state import LinkState
 from trading_bot.adapters.ibkr.outbox import Outbox
@@ -25,6 +26,7 @@ from trading_bot.adapters.ibkr.tap import Complaints, Listener, Tap
 from trading_bot.domain.broker_events import BrokerNotice
 from trading_bot.domain.errors import DataCorrupt, SourceUnreachable, UsageError
 from trading_bot.domain.events import Input, LatencySampled
+from trading_bot.domain.latency_config import LatencyConfig
 from trading_bot.domain.units import NS_PER_S
 
 T = TypeVar("T")
@@ -49,6 +51,7 @@ class IbkrSettings(msgspec.Struct, frozen=True, kw_only=True):
     loop: str = "uvloop"
     fast_path: bool = True
     spin: bool = False
+    latency: LatencyConfig = LatencyConfig()
 
 
 class IbkrSession:
@@ -76,7 +79,16 @@ class IbkrSession:
         self._failure: BaseException | None = None
         self._complaints: Complaints | None = None
         self._meter = LatencyMeter(self._wall_s)
-        self._timer = LatencyTimer(self.loop, self._meter, self._tell_latency)
+        self.latency = LatencyWatch(
+            self.intake,
+            settings.latency,
+            self.tell,
+            client_id=settings.client_id,
+            transport=lambda: self.ib.client.conn.transport,
+            waiting=self.inputs.__len__,
+        )
+        self.stages = self.latency.stages
+        self._timer = LatencyTimer(self.loop, self._meter, self._tell_latency, self.latency)
         self.on_ready: list[Callable[[], None]] = []  # called when a connection can take requests
         client = self.ib.client
         take_over(client, self.intake)
@@ -91,6 +103,8 @@ class IbkrSession:
         self._tap = Tap(self.ib.wrapper, self.fail)
         client.decoder = part("decoder").Decoder(self._tap, 0)
         self._handshake = Handshake(self)
+        for callback, listener in self.stages.listeners:
+            self.listen(callback, listener)
 
     @property
     def server_version(self) -> int:
@@ -276,6 +290,7 @@ class IbkrSession:
         self.account = choose_account(self.settings.account, self.accounts)
         if self._speed is not None:
             self.set_clock(await self._gateway_clock(self._speed))
+            self.latency.clock.forget()
 
     async def _gateway_clock(self, speed: float) -> FeedClock:
         async def current_time() -> int:
@@ -311,8 +326,13 @@ class IbkrSession:
         """The gateway's time in whole seconds since the Unix epoch."""
         heard: asyncio.Future[int] = self.loop.create_future()
         self.listen_once("currentTime", heard)
+        asked_ns = self.clock.now_ns()
         self.ib.client.reqCurrentTime()
-        return await heard
+        second = await heard
+        if step_ns := self.latency.clock.heard(asked_ns, self.clock.now_ns(), second):
+            self.notice(0, f"the gateway's clock was set by {step_ns / NS_PER_S:+.3f} s, or this machine's", error=True)
+            self.latency.tell_now()
+        return second
 
     def close(self) -> None:
         """Disconnect and give the loop back. A second call does nothing."""
@@ -321,6 +341,7 @@ class IbkrSession:
         asyncio.set_event_loop(self.loop)
         if self.ib.client.isConnected():
             self.ib.client.disconnect()
+        self.latency.close()
         self.run(_end_tasks())  # what says goodbye may wake, which stops the loop
         self.loop.close()
         if self._complaints is not None:

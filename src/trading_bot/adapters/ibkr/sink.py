@@ -33,6 +33,7 @@ class SessionBroker:
 
     def dispatch(self, effect: BrokerEffect) -> None:
         """Carry an effect out."""
+        self._session.stages.gated(effect.ts_ns)
         if isinstance(effect, AskBroker):
             self._on_question()
         self._orders.dispatch(effect)

@@ -76,6 +76,16 @@ class Stages:
         self._tick = (0, 0, 0)
         self._pending: dict[int, _Sent] = {}  # by the broker's order id
 
+    @property
+    def listeners(self) -> tuple[tuple[str, Callable[..., None]], ...]:
+        """Callbacks of the library to be heard, and who hears them."""
+        return (
+            ("openOrder", self.on_open_order),
+            ("orderStatus", self.on_status),
+            ("execDetails", self.on_execution),
+            ("error", self.on_error),
+        )
+
     # --- on the way out --------------------------------------------------------------------------------------------
 
     def gated(self, ts_ns: int) -> None:
