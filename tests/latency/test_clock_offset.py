@@ -26,7 +26,7 @@ def test_the_truth_is_always_between_the_bounds(apart_ns, phase_ns, ways):
     for there_ns, back_ns in ways:
         assert asked(offset, apart_ns=apart_ns, at_ns=now_ns, there_ns=there_ns, back_ns=back_ns) == 0
         assert offset.low_ns <= apart_ns <= offset.high_ns
-        now_ns += 10 * S + offset.wait_ns(now_ns + 10 * S)
+        now_ns += 10 * S - offset.early_ns(now_ns + 10 * S)
     assert offset.steps == 0
 
 
@@ -34,7 +34,7 @@ def test_a_dozen_answers_find_it_to_milliseconds():
     offset, now_ns = ClockOffset(), 1_790_000_000 * S + 123
     for _ in range(12):
         asked(offset, apart_ns=-437_211_000, at_ns=now_ns)
-        now_ns += 10 * S + offset.wait_ns(now_ns + 10 * S)
+        now_ns += 10 * S - offset.early_ns(now_ns + 10 * S)
     assert offset.high_ns - offset.low_ns < 10 * MS
 
 
@@ -46,7 +46,7 @@ def test_a_clock_that_drifts_is_followed():
         apart_ns = (now_ns - begin_ns) * 50 // 1_000_000
         asked(offset, apart_ns=apart_ns, at_ns=now_ns)
         assert offset.low_ns <= apart_ns + 10_000 <= offset.high_ns + 20_000
-        now_ns += 10 * S + offset.wait_ns(now_ns + 10 * S)
+        now_ns += 10 * S - offset.early_ns(now_ns + 10 * S)
     assert offset.steps == 0
     assert offset.high_ns - offset.low_ns < 20 * MS
 
@@ -58,7 +58,7 @@ def test_a_clock_that_is_set_is_told_once(step_ns):
         apart_ns = 0 if number < 10 else step_ns
         told.append(asked(offset, apart_ns=apart_ns, at_ns=now_ns))
         assert offset.low_ns <= apart_ns <= offset.high_ns
-        now_ns += 10 * S + offset.wait_ns(now_ns + 10 * S)
+        now_ns += 10 * S - offset.early_ns(now_ns + 10 * S)
     assert offset.steps == 1
     assert [number for number, step in enumerate(told) if step] == [10]
     assert abs(told[10] - step_ns) <= 1.1 * S

@@ -23,10 +23,6 @@ class ClockOffset:
         self.steps = 0  # answers that no drift explains: one of the clocks was set
         self._heard_ns = 0
 
-    def forget(self) -> None:
-        """Our clock is another one from here on."""
-        self.low_ns = self.high_ns = None
-
     def heard(self, sent_ns: int, received_ns: int, second: int) -> int:
         """The gateway said `second` (since 1970) between two moments of our clock.
 
@@ -47,8 +43,8 @@ class ClockOffset:
         self.low_ns, self.high_ns = max(low_ns, before_low_ns), min(high_ns, before_high_ns)
         return 0
 
-    def wait_ns(self, now_ns: int) -> int:
-        """From `now_ns` of our clock to where a question is worth most: less than a second of market time."""
+    def early_ns(self, at_ns: int) -> int:
+        """How long before `at_ns` of our clock a question is worth most: less than a second of market time."""
         if self.low_ns is None or self.high_ns is None:
             return 0
-        return -(now_ns + (self.low_ns + self.high_ns) // 2) % NS_PER_S
+        return (at_ns + (self.low_ns + self.high_ns) // 2) % NS_PER_S

@@ -18,6 +18,7 @@ from trading_bot.domain.latency_events import LatencySummary
 from trading_bot.domain.units import NS_PER_S
 
 _INT: Final = struct.Struct("i")
+_FIRST_NS: Final = 10 * NS_PER_S  # a run that lasts no minute has one, too
 _ORDER: Final = ("tick_to_write", "gate", "write", "ack", "fill")
 
 
@@ -48,13 +49,14 @@ class LatencyWatch:
         self._pauses = Pauses()
         self._counts = (0, 0, 0, 0)
         self._bytes_max = self._inputs_max = 0
-        self._since_ns = 0
+        self._since_ns = self._due_ns = 0
 
     def start(self) -> None:
         """The run begins: a new span, and the collector is listened to."""
         self._pauses.start()
         self._pauses.take()
         self._since_ns = self._now_ns()
+        self._due_ns = self._since_ns + min(self._every_ns, _FIRST_NS)
 
     def close(self) -> None:
         """Listen no more."""
@@ -67,12 +69,15 @@ class LatencyWatch:
         self._inputs_max = max(self._inputs_max, self._waiting())
         for timed in self.stages.due():
             self._tell(timed)
-        if self._since_ns and self._now_ns() - self._since_ns >= self._every_ns:
-            self.tell_now()
+        if self._since_ns and self._now_ns() >= self._due_ns:
+            self._tell(self._summary())
 
-    def tell_now(self) -> None:
-        """The summary of the span so far; another span begins."""
-        self._tell(self._summary())
+    def gateway_time(self, asked_ns: int, heard_ns: int, second: int) -> bool:
+        """The gateway told its time between two moments of our clock; whether one of the two was set meanwhile."""
+        stepped = self.clock.heard(asked_ns, heard_ns, second) != 0
+        if stepped and self._since_ns:
+            self._tell(self._summary())
+        return stepped
 
     def _summary(self) -> LatencySummary:
         intake, now_ns = self._intake, self._now_ns()
@@ -99,7 +104,7 @@ class LatencyWatch:
         )
         for histogram in histograms.values():
             histogram.clear()
-        self._counts, self._since_ns = counts, now_ns
+        self._counts, self._since_ns, self._due_ns = counts, now_ns, now_ns + self._every_ns
         self._bytes_max = self._inputs_max = 0
         return summary
 

@@ -25,6 +25,7 @@ _KEPT_S: Final = 5.0  # streams that were kept over an outage give a tick within
 _DATA_TYPE_AGAIN_S: Final = 60.0  # while data are not live, the kind of data is asked for this often
 _SILENT_PROBES: Final = 2  # unanswered in a row: one may have waited for a busy moment of ours
 _NO_REQUEST: Final = -1
+_CLOCK_SET: Final = "the gateway's clock was set, or this machine's: `trading-bot latency show` has the difference"
 
 
 class Link:
@@ -217,10 +218,13 @@ class Link:
                 unanswered = 0
                 await asyncio.sleep(_WATCH_S)
                 continue
-            asked_s, heard = self._session.clock.wall_s(), self._session.messages_heard
+            asked_s, asked_ns = self._session.clock.wall_s(), self._session.clock.now_ns()
+            heard = self._session.messages_heard
             answer = await self._session.asked(self._session.current_time())
             if not isinstance(answer, Unknown):
                 self.probe_s = self._session.clock.wall_s() - asked_s
+                if self._session.latency.gateway_time(asked_ns, self._session.clock.now_ns(), answer.data):
+                    self._session.notice_once(0, _CLOCK_SET, error=True)
             if not isinstance(answer, Unknown) or self._session.messages_heard != heard:
                 unanswered = 0
                 continue
@@ -231,10 +235,11 @@ class Link:
                 self._session.hang_up()
 
     def _pause_s(self) -> float:
-        """To the next probe; asked where the gateway's clock turns to a full second its answer tells most of it."""
+        """To the next probe: a little earlier, where the gateway's clock turns and its answer tells most about it."""
         every_s, clock = self._config.probe_every_s, self._session.clock
         at_ns = clock.now_ns() + round(every_s * clock.speed * NS_PER_S)
-        return every_s + self._session.latency.clock.wait_ns(at_ns) / NS_PER_S / clock.speed
+        early_s = self._session.latency.clock.early_ns(at_ns) / NS_PER_S / clock.speed
+        return every_s - early_s if early_s < every_s / 2 else every_s
 
     # --- the socket ------------------------------------------------------------------------------------------------
 

@@ -290,7 +290,6 @@ class IbkrSession:
         self.account = choose_account(self.settings.account, self.accounts)
         if self._speed is not None:
             self.set_clock(await self._gateway_clock(self._speed))
-            self.latency.clock.forget()
 
     async def _gateway_clock(self, speed: float) -> FeedClock:
         async def current_time() -> int:
@@ -326,13 +325,8 @@ class IbkrSession:
         """The gateway's time in whole seconds since the Unix epoch."""
         heard: asyncio.Future[int] = self.loop.create_future()
         self.listen_once("currentTime", heard)
-        asked_ns = self.clock.now_ns()
         self.ib.client.reqCurrentTime()
-        second = await heard
-        if step_ns := self.latency.clock.heard(asked_ns, self.clock.now_ns(), second):
-            self.notice(0, f"the gateway's clock was set by {step_ns / NS_PER_S:+.3f} s, or this machine's", error=True)
-            self.latency.tell_now()
-        return second
+        return await heard
 
     def close(self) -> None:
         """Disconnect and give the loop back. A second call does nothing."""
