@@ -190,7 +190,7 @@ def test_an_early_commission_is_the_fills():
     assert not desk.of(CommissionReported)
 
 
-@pytest.mark.parametrize("unset", [-1.0, 1.7976931348623157e308, float("nan")])
+@pytest.mark.parametrize("unset", [0.0, -1.0, 1.7976931348623157e308, float("nan")])
 def test_a_commission_that_is_not_known_yet_is_no_commission(unset):
     desk = Desk()
     desk.hear(ENTRY_FILL, commission(ENTRY_FILL, unset))

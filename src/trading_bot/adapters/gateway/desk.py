@@ -306,9 +306,11 @@ class Desk:
     def cancel(self, client: Client, order_id: int) -> None:
         """Withdraw an order of this client."""
         self.catch_up()
+        order = self._orders.get((client.client_id, order_id))
+        if order is not None:
+            self.teller.saw("cancel", order)
         if self.bends.takes_cancel(client, order_id):
             return
-        order = self._orders.get((client.client_id, order_id))
         while order is not None and order.older is not None and (order.ended or order.cancel_asked):
             order = order.older
         if order is None:
@@ -329,7 +331,7 @@ class Desk:
 
     def _ask_cancel(self, order: Order) -> None:
         order.cancel_asked = True
-        self.teller.saw("cancel", order)
+        self.teller.saw("order", order)
         if not order.sent:
             self.flow.drop(order)
             return

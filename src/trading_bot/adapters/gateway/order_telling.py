@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 LATE_ACK_NS: Final = 500 * NS_PER_MS  # how late acknowledgements are under the fault fill_before_ack
 
 At = Callable[[int, Callable[[], None]], None]
-# Hears what happens at the desk before any client is told: "placed" with the request that came in, "cancel" and "order"
-# with the order, "execution" with the execution.
+# Hears what happens at the desk before any client is told: "placed" with the request that came in, "cancel" with the
+# order a client asks to withdraw, "order" with one that changes, "execution" with the execution.
 Watcher = Callable[[str, OrderRequest | Order | Execution], None]
 
 

@@ -71,9 +71,13 @@ class FillLedger:
         return estimated, True
 
     def report(self, exec_id: str, commission: float, currency: str) -> list[Input]:
-        """The broker's commission of an execution."""
-        if not 0 <= commission < _COMMISSION_USD_MAX:
-            return []  # the broker's way to say that it does not know yet
+        """The broker's commission of an execution.
+
+        No execution of a future is free: 0, as below 0 and the mark for "unset", says that it is not known yet. Taken
+        for the truth, it would make the true report that follows a repetition, and every later estimate 0.
+        """
+        if not 0 < commission < _COMMISSION_USD_MAX:
+            return []
         if currency != _CURRENCY:
             text = f"the commission of {exec_id} is in {currency}, expected {_CURRENCY}: the estimate stays"
             return [BrokerNotice(ts_ns=0, code=0, text=text, error=False)]

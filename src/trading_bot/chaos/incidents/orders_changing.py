@@ -5,7 +5,7 @@ from typing import Final
 
 from trading_bot.chaos.incident import Incident
 from trading_bot.chaos.lab import Lab
-from trading_bot.chaos.moments import Scene, entry_working, flat, holding, one_more
+from trading_bot.chaos.moments import Scene, flat, holding, one_more
 from trading_bot.chaos.strikes import fill_entries
 
 # The stop follows the price closely, so that it is changed again and again.
@@ -16,7 +16,8 @@ TRAILS: Final = {
     "exits.trail_ticks_min": 8,
     "exits.break_even_from_r": 100,
 }
-BREAK_NS: Final = 1_795_642_800_000_000_000  # 2026-11-25T21:40:00Z
+# Entries that rest at the touch for a second of market time: they are withdrawn before they fill.
+IMPATIENT: Final = {"orders.entry_ttl_s": 1}
 
 
 def _changes(lab: Lab) -> int:
@@ -51,7 +52,7 @@ def _changes_under(action: str, codes: Sequence[tuple[int, str]] = ()) -> Callab
             lab.fault(action, **({"code": code, "text": text} if code else {}))
             lab.wait(one_more(lambda: _changes(lab)), what=f"a change of the stop under {action} {code or ''}")
         lab.pause(1.0)
-        lab.fault(action, on=False, **({"code": code, "text": text} if code else {}))
+        lab.fault(action, on=False)
         lab.end(bot)
 
     return body
@@ -65,19 +66,18 @@ def _cancel_races_fill(lab: Lab) -> None:
     lab.end(bot)
 
 
-def _cancels_under(action: str, codes: Sequence[tuple[int, str]] = (), *, then_fill: bool) -> Callable[[Lab], None]:
+def _cancels_under(action: str, code: int = 0, text: str = "", *, then_fill: bool) -> Callable[[Lab], None]:
     """Cancels come to nothing; the entry lives on, and fills when nobody expects it."""
 
     def body(lab: Lab) -> None:
-        for code, text in codes or ((0, ""),):
-            lab.fault(action, **({"code": code, "text": text} if code else {}))
-        bot = lab.start() if not lab.bots else lab.bots[0]
-        lab.wait(entry_working, what="an entry that rests")
-        lab.wait(lambda _scene: bool(lab.witness.cancels), what="a cancel that comes to nothing")
+        values: dict[str, object] = {"code": code, "text": text} if code else {}
+        lab.fault(action, **values)
+        bot = lab.start()
+        lab.wait(one_more(lambda: len(lab.witness.cancels)), what="a cancel that comes to nothing")
         if then_fill:
             lab.call(fill_entries)
         lab.pause(2.0)
-        lab.fault(action, on=False, **({"code": code, "text": text} if code else {}))
+        lab.fault(action, on=False)
         lab.end(bot)
 
     return body
@@ -135,6 +135,7 @@ INCIDENTS: Final = (
         says="An entry fills while its cancel is on the way",
         source=("D", "2b:10148", "2#8"),
         style="rest",
+        config=IMPATIENT,
         quick=True,
         body=_cancel_races_fill,
     ),
@@ -143,6 +144,7 @@ INCIDENTS: Final = (
         says="The cancel of an entry vanishes, and the entry fills",
         source=("2#8", "own"),
         style="rest",
+        config=IMPATIENT,
         body=_cancels_under("mute_cancels", then_fill=True),
     ),
     Incident(
@@ -150,6 +152,7 @@ INCIDENTS: Final = (
         says="The cancel of an entry vanishes, and the entry works on",
         source=("2#8",),
         style="rest",
+        config=IMPATIENT,
         body=_cancels_under("mute_cancels", then_fill=False),
     ),
     Incident(
@@ -157,8 +160,9 @@ INCIDENTS: Final = (
         says="A cancel is refused with 10147 although the order works, and then it fills",
         source=("2#8", "2b:10147"),
         style="rest",
+        config=IMPATIENT,
         body=_cancels_under(
-            "reject_cancels", ((10147, "OrderId that needs to be cancelled is not found."),), then_fill=True
+            "reject_cancels", 10147, "OrderId that needs to be cancelled is not found.", then_fill=True
         ),
     ),
     Incident(
@@ -166,9 +170,11 @@ INCIDENTS: Final = (
         says="A cancel is refused with 10148 although the order works",
         source=("2#8", "2b:10148"),
         style="rest",
+        config=IMPATIENT,
         body=_cancels_under(
             "reject_cancels",
-            ((10148, "OrderId that needs to be cancelled cannot be cancelled, state: Filled."),),
+            10148,
+            "OrderId that needs to be cancelled cannot be cancelled, state: Filled.",
             then_fill=False,
         ),
     ),
@@ -177,8 +183,9 @@ INCIDENTS: Final = (
         says="A cancel is refused with 161 although the order works",
         source=("2b:161",),
         style="rest",
+        config=IMPATIENT,
         body=_cancels_under(
-            "reject_cancels", ((161, "Cancel attempted when order is not in a cancellable state"),), then_fill=False
+            "reject_cancels", 161, "Cancel attempted when order is not in a cancellable state", then_fill=False
         ),
     ),
     Incident(

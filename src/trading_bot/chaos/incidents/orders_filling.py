@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 from trading_bot.chaos.incident import Incident
 from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.moments import entry_working, filled, flat, holding, traded
-from trading_bot.chaos.strikes import fill_entries
+from trading_bot.chaos.strikes import fill_entries, fill_targets
 from trading_bot.domain.broker_events import CommissionReported
+from trading_bot.domain.errors import Halted
 
 if TYPE_CHECKING:
     from trading_bot.adapters.gateway.gateway import Gateway
@@ -65,7 +66,7 @@ def _partial_then(action: str, **values: object) -> Callable[[Lab], None]:
         lab.strike(filled, action, what="one lot of three is filled", **values).wait()
         lab.check(lab.scene().own in {-1, 1}, f"filled were {lab.scene().own} lots, wanted was one of three")
         lab.pause(1.0)
-        lab.fault("hold_lots", qty=1, on=False)
+        lab.fault("hold_lots", on=False)
         lab.wait(flat, what="the bot has left, or its stop has")
         lab.end(bot)
 
@@ -100,18 +101,29 @@ def _commission(value: str, true_after_ms: int = 0) -> Callable[[Lab], None]:
 
 
 def _both_children(lab: Lab) -> None:
+    def strike(gateway: "Gateway") -> None:
+        gateway.scenario.do("lose_oca", for_s=1)
+        gateway.scenario.do("fill_groups")
+
     bot = lab.start()
-    lab.strike(holding, "fill_groups", what="a position with both children at the broker").wait()
-    lab.check(lab.scene().round_trips > 0, "the children of the bracket did not both fill")
+    lab.when(holding, strike, what="a position with both children at the broker").wait()
+    legs = lab.call(lambda gateway: [row.order_ref[-1] for row in gateway.desk.executions.rows])
+    lab.check("S" in legs and "T" in legs, f"the children of the bracket did not both fill: {legs}")
     lab.wait(flat, what="the position that the second child opened is gone")
     lab.end(bot)
 
 
 def _sibling_stays(lab: Lab) -> None:
-    """The target fills and the broker forgets the stop of the group."""
-    lab.fault("lose_oca")
+    """The target fills, and the broker forgets the stop of the group."""
+
+    def strike(gateway: "Gateway") -> None:
+        gateway.scenario.do("lose_oca")
+        fill_targets(gateway)
+
     bot = lab.start()
-    lab.wait(holding, what="a position with its children")
+    lab.when(holding, strike, what="a position with both children at the broker").wait()
+    lab.wait(lambda scene: not scene.stops, what="the stop that the broker forgot is withdrawn, or has filled")
+    lab.wait(flat, what="nothing is left")
     lab.end(bot)
 
 
@@ -216,15 +228,16 @@ INCIDENTS: Final = (
         name="both-children-filled",
         says="Stop and target of a bracket both fill",
         source=("2#22", "D"),
-        tolerates={
-            "exits_only_close": "the broker itself fills both: the position is on the other side before anybody can act"
-        },
+        tolerates={"exits_only_close": "the broker fills both: the position has turned before anybody can act"},
+        exit_codes=(0, Halted.exit_code),
         body=_both_children,
     ),
     Incident(
         name="group-forgotten",
         says="A fill of one order of a group takes nothing from the others",
         source=("2#22",),
+        tolerates={"exits_only_close": "a stop that the broker forgot may fill before anybody can withdraw it"},
+        exit_codes=(0, Halted.exit_code),
         body=_sibling_stays,
     ),
 )

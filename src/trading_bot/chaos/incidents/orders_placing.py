@@ -112,7 +112,7 @@ def _refused_leg(leg: str) -> Callable[[Lab], None]:
         bot = lab.start()
         lab.wait(filled, what=f"an entry that fills while leg {leg} was refused")
         lab.wait(flat, what="the bot left what it could not protect, or the stop ended it")
-        lab.fault("reject_leg", leg=leg, code=201, text="over", on=False)
+        lab.fault("reject_leg", on=False)
         lab.end(bot)
 
     return body
@@ -127,7 +127,7 @@ def _missing_leg(leg: str) -> Callable[[Lab], None]:
             lab.wait(flat, what="the bot left what nothing protects")
         else:
             lab.logged(lambda record: isinstance(record, StopResident), what="a stop that stands without a target")
-        lab.fault("drop_leg", leg=leg, on=False)
+        lab.fault("drop_leg", on=False)
         lab.end(bot)
 
     return body
@@ -142,7 +142,7 @@ def _rejected_entry(code: int, text: str) -> Callable[[Lab], None]:
         lab.wait(lambda _scene: _placed(lab) > 0, what=f"an entry that is refused with {code}")
         lab.pause(1.0)
         lab.check(lab.scene().executions == 0, "an entry that was refused has filled")
-        lab.fault("reject_leg", leg="E", code=code, text=text, on=False)
+        lab.fault("reject_leg", on=False)
         _a_trade_after(lab)
         lab.end(bot)
 
@@ -155,7 +155,7 @@ def _price_band(code: int) -> Callable[[Lab], None]:
         bot = lab.start()
         lab.wait(lambda _scene: _placed(lab) > 0, what=f"a bracket whose far leg is outside the band ({code})")
         lab.pause(2.0)
-        lab.fault("price_band", ticks=5, code=code, text="", on=False)
+        lab.fault("price_band", on=False)
         _a_trade_after(lab)
         lab.end(bot)
 
@@ -169,8 +169,8 @@ def _reason_after_status(lab: Lab) -> None:
     bot = lab.start()
     lab.wait(lambda _scene: _placed(lab) > 0, what="an entry that ends before its reason is told")
     lab.logged(lambda record: "not now" in str(record), what="the reason, after all")
-    lab.fault("reject_leg", leg="E", code=201, text="", on=False)
-    lab.fault("delay_reasons", ms=0, on=False)
+    lab.fault("reject_leg", on=False)
+    lab.fault("delay_reasons", on=False)
     _a_trade_after(lab)
     lab.end(bot)
 
