@@ -12,7 +12,7 @@ from trading_bot.adapters.gateway.gateway import Gateway, GatewayConfig
 
 _T = TypeVar("_T")
 Told = tuple[str, dict[str, object]]
-ANSWER_S: Final = 10.0
+ANSWER_S: Final = 60.0  # patience on a busy machine; an answer takes a millisecond
 
 
 class RunningGateway:
