@@ -45,7 +45,9 @@ def main() -> int:
         install_peers()
     sizes = QUICK if asked.quick else Sizes()
     if asked.rounds is not None:
-        sizes = msgspec.structs.replace(sizes, rounds=asked.rounds, rounds_long=min(asked.rounds, sizes.rounds_long))
+        names = ("rounds_long", "rounds_wire", "rounds_live")
+        fewer = {name: min(asked.rounds, getattr(sizes, name)) for name in names}
+        sizes = msgspec.structs.replace(sizes, rounds=asked.rounds, **fewer)
     began_s = time.perf_counter()
     rows = measure(wanted, sizes)
     document = bench_report.document_of(rows)

@@ -33,7 +33,7 @@ def wire_rows(sizes: Sizes) -> list[Row]:
         found = {}
         for pause_us, count in ((0, sizes.wire_turns), (APART_US, sizes.wire_turns_apart)):
             sides = [_side(wire, line, count, pause_us) for line in lines.values()]
-            found[pause_us] = dict(zip(lines, interleave(sides, sizes.wire_rounds), strict=True))
+            found[pause_us] = dict(zip(lines, interleave(sides, sizes.rounds_wire), strict=True))
     rows = []
     for pause_us, named in ((0, "back to back"), (APART_US, "1 ms apart")):
         for loop, quantiles in (("uvloop", ("p50", "p99")), ("asyncio", ("p50",))):

@@ -104,12 +104,12 @@ def _bracket_times(folder: Path, seconds: float, config: dict[str, Any]) -> Brac
         return msgspec.json.decode(relay.stdout.readline(), type=Brackets)
 
 
-def bot_wire_rows(sizes: Sizes) -> list[Row]:
+def live_rows(sizes: Sizes) -> list[Row]:
     """The whole bot, beside a library that places three orders and canned bytes, at the same distance of ticks."""
     found: list[Brackets] = []
 
     def bot() -> list[int]:
-        found.append(bracket_times(sizes.bot_wire_s))
+        found.append(bracket_times(sizes.live_s))
         return found[-1].ns
 
     with Wire() as wire:
@@ -117,7 +117,7 @@ def bot_wire_rows(sizes: Sizes) -> list[Row]:
         python = library_python(_LIBRARY) if sizes.peers else None
         lines = [bare] if python is None else [bare, _stock(wire, python)]
         sides = [_turns(wire, line, sizes) for line in lines]
-        ours, *others = interleave([bot, *sides], sizes.bot_wire_rounds, warm_up=0)
+        ours, *others = interleave([bot, *sides], sizes.rounds_live, warm_up=0)
     rounds = [waits for waits in ours if waits]
     if not rounds:
         raise RuntimeError("the bot to measure placed no bracket on a tick")
@@ -144,4 +144,4 @@ def _stock(wire: Wire, python: str) -> int:
 
 
 def _turns(wire: Wire, line: int, sizes: Sizes) -> Callable[[], list[int]]:
-    return lambda: wire.turns(line, count=sizes.bot_wire_turns, pause_us=APART_US, orders=3)
+    return lambda: wire.turns(line, count=sizes.live_turns, pause_us=APART_US, orders=3)
