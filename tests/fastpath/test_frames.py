@@ -1,4 +1,4 @@
-"""What the intake makes of a socket's bytes is what the client library makes of them, however they are cut or spoilt."""
+"""The intake makes of a socket's bytes what the client library makes of them, however they are cut or spoilt."""
 
 import random
 
@@ -36,7 +36,10 @@ def rows(line):
 def test_ticks_are_read_here_and_everything_else_by_the_library():
     line = both(STREAM)
     assert (line.intake.ticks, line.intake.declined, line.intake.frames, line.intake.packets) == (5, 0, 9, 1)
-    assert [row[KIND] for row in rows(line)] == [FrameKind.QUOTE, FrameKind.TRADE, FrameKind.QUOTE] + [
+    assert [row[KIND] for row in rows(line)] == [
+        FrameKind.QUOTE,
+        FrameKind.TRADE,
+        FrameKind.QUOTE,
         FrameKind.TRADE,
         FrameKind.QUOTE,
     ]
