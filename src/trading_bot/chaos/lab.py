@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from trading_bot.adapters.gateway.background import RunningGateway, running_gateway
 from trading_bot.chaos.bots import STYLES, Bot, environment, run_command
 from trading_bot.chaos.incident import Incident
-from trading_bot.chaos.log_facts import LogTail
+from trading_bot.chaos.log_facts import LogTail, Record
 from trading_bot.chaos.moments import Predicate, Scene
 from trading_bot.chaos.witness import Witness, Work
-from trading_bot.domain.effects import Effect
-from trading_bot.domain.events import Event
 
 if TYPE_CHECKING:
     from trading_bot.adapters.gateway.gateway import Gateway
@@ -160,14 +158,16 @@ class Lab:
 
     # The bot's log
 
-    def logged(self, wanted: Callable[[Event | Effect], bool], timeout_s: float = WAIT_S, *, what: str) -> None:
-        """Wait until a record of the bot's log is what is wanted; records before the call count.
+    def logged(
+        self, wanted: Callable[[Record], bool], timeout_s: float = WAIT_S, *, what: str, fresh: bool = False
+    ) -> None:
+        """Wait until a record of the bot's log is what is wanted; `fresh`: those before the call do not count.
 
         Raises:
             NotReached: none came.
         """
-        end_s = time.monotonic() + timeout_s
-        while not any(wanted(record) for record in self._tail.records()):
+        end_s, known = time.monotonic() + timeout_s, len(self._tail.records()) if fresh else 0
+        while not any(wanted(record) for record in self._tail.records()[known:]):
             if time.monotonic() > end_s or self.deserted:
                 raise NotReached(f"{what}: no such record: {self.why_not(timeout_s)}")
             time.sleep(_POLL_S)
