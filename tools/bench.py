@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SECTIONS: Final = (
     *("kernel", "call", "append", "replay", "orders", "bot", "cold", "memory", "garbage"),
-    *("decode", "wire", "live", "stream"),
+    *("out", "decode", "wire", "live", "stream"),
 )
 
 
@@ -61,7 +61,16 @@ def main() -> int:
 
 def measure(wanted: list[str], sizes: "Sizes") -> "list[Row]":
     """The rows of the sections `wanted`, one section after the other."""
-    from tools import bench_bot, bench_decode, bench_kernel, bench_log, bench_orders, bench_wire, bench_wire_bot
+    from tools import (
+        bench_bot,
+        bench_decode,
+        bench_kernel,
+        bench_log,
+        bench_orders,
+        bench_orders_out,
+        bench_wire,
+        bench_wire_bot,
+    )
     from tools.bench_peers import Peer
 
     hft = Peer("bench_peer_hft.py", "hftbacktest", wanted=sizes.peers)
@@ -78,9 +87,10 @@ def measure(wanted: list[str], sizes: "Sizes") -> "list[Row]":
         "cold": lambda: bench_bot.cold_rows(sizes),
         "memory": lambda: bench_bot.memory_rows(sizes),
         "garbage": lambda: bench_orders.collection_rows(sizes),
+        "out": lambda: bench_orders_out.order_out_rows(sizes),
         "decode": lambda: bench_decode.decode_rows(sizes),
         "wire": lambda: bench_wire.wire_rows(sizes),
-        "live": lambda: bench_wire_bot.bot_wire_rows(sizes),
+        "live": lambda: bench_wire_bot.live_rows(sizes),
         "stream": lambda: bench_wire.stream_rows(sizes),
     }
     rows: list[Row] = []

@@ -19,12 +19,19 @@ from tools.bench_log import temporary
 from tools.bench_wire_processes import TOOLS, Wire, library_python
 
 from trading_bot.chaos.bots import environment
+from trading_bot.chaos.log_facts import log_folders
+from trading_bot.core.log_reader import LogReader
+from trading_bot.core.log_walk import MessageFrame
+from trading_bot.domain import log_records
+from trading_bot.domain.latency_events import OrderTimed
+from trading_bot.domain.orders import Leg
 
 APART_US: Final = 5_000  # between two packets of ticks
 SPEED: Final = 10
 _END_S: Final = 60
 _ACCOUNT: Final = "DUSIM1"
 _LIBRARY: Final = "ib_insync"
+_STAGES: Final = ("decode", "decide", "gate", "write", "tick_to_write")
 _MAIN: Final = (sys.executable, "-m", "trading_bot.cli")
 _TEMPLATE: Final = """schema = 1
 [template.W1]
@@ -46,11 +53,15 @@ triggers = [{ signal = "spread_ticks", min = 1.0, max = 2.0 }]
 
 
 class Brackets(msgspec.Struct, frozen=True):
-    """Nanoseconds of each bracket, and how many packets with ticks there were."""
+    """Nanoseconds of each bracket, and how many packets with ticks there were.
+
+    `stages` are the bot's own stamps of its entries on ticks, by the names of `OrderTimed`.
+    """
 
     ns: list[int]
     mixed: list[int]
     ticks: int
+    stages: dict[str, list[int]] = {}
 
 
 @contextmanager
@@ -101,7 +112,21 @@ def _bracket_times(folder: Path, seconds: float, config: dict[str, Any]) -> Brac
                 f"the bot to measure ended with {done.returncode}: {(done.stdout + done.stderr)[-2_000:]}"
             )
         assert relay.stdout is not None
-        return msgspec.json.decode(relay.stdout.readline(), type=Brackets)
+        found = msgspec.json.decode(relay.stdout.readline(), type=Brackets)
+    return msgspec.structs.replace(found, stages=stages_of(folder / "bot"))
+
+
+def stages_of(data_dir: Path) -> dict[str, list[int]]:
+    """Nanoseconds of each entry that a tick led to, stage by stage, as the bot's log has them."""
+    found: dict[str, list[int]] = {stage: [] for stage in _STAGES}
+    for log in log_folders(data_dir):
+        with LogReader(log) as reader:
+            for item in reader.spans():
+                record = log_records.decode(item.payload) if isinstance(item, MessageFrame) else None
+                if isinstance(record, OrderTimed) and record.leg is Leg.ENTRY and record.tick_to_write_ns is not None:
+                    for stage in _STAGES:
+                        found[stage].append(getattr(record, f"{stage}_ns"))
+    return found
 
 
 def live_rows(sizes: Sizes) -> list[Row]:
@@ -124,6 +149,8 @@ def live_rows(sizes: Sizes) -> list[Row]:
     p50 = [percentile(waits, 0.5) / 1e3 for waits in rounds]
     beside = [[percentile(waits, 0.5) / 1e3 for waits in side] for side in others]
     mixed = [wait for one in found for wait in one.mixed]
+    inside = {stage: [ns / 1e3 for one in found for ns in one.stages[stage]] for stage in _STAGES}
+    told = ", ".join(f"{stage} {median(us):.1f}" for stage, us in inside.items() if us)
     count = sum(map(len, rounds))
     return [
         Row(
@@ -134,7 +161,8 @@ def live_rows(sizes: Sizes) -> list[Row]:
             floor=Beside("bare protocol, same loop", median(beside[0])),
             ratio=median(p50) / median(beside[1] if python is not None else beside[0]),
             note=f"{count} brackets that answer ticks alone, slowest {max(map(max, rounds)) / 1e3:.0f} µs; "
-            f"{len(mixed)} that answer ticks among other messages, p50 {median(mixed) / 1e3 if mixed else 0:.0f} µs",
+            f"{len(mixed)} that answer ticks among other messages, p50 {median(mixed) / 1e3 if mixed else 0:.0f} µs; "
+            f"by the bot's own stamps, p50, µs: {told or 'none'}",
         )
     ]
 

@@ -43,6 +43,7 @@ SECTION_ROWS = {
     "cold": 2,
     "memory": 2,
     "garbage": 1,
+    "out": 3,
     "decode": 3,
     "wire": 8,
     "live": 1,
