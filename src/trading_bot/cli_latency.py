@@ -67,7 +67,10 @@ def _print(found: "LatencyReport", most: int) -> None:
         [
             ("measured", f"{found.measured_s:,.0f} s, {found.packets:,} packets, {found.frames:,} messages"),
             ("ticks", f"{found.ticks:,} decoded by the kernel; {found.declined:,} handed to the library"),
-            ("waiting at most", f"{found.waiting_bytes_max:,} bytes unread, {found.waiting_inputs_max:,} inputs"),
+            (
+                "waiting at most",
+                f"{found.waiting_bytes_max:,} bytes unread, {found.waiting_inputs_max:,} inputs, {found.waiting_ticks_max:,} ticks",
+            ),
             ("collections", f"{found.collections:,}, the longest {_us(found.collection_ns_max)} µs"),
             ("gateway's clock", _clock(found)),
         ],

@@ -51,8 +51,8 @@ class LatencySummary(Input, frozen=True, gc=False, kw_only=True, tag="LATENCY_SU
     """What was measured over the last `span_ns`: the stages, and what made the loop wait.
 
     The clock offset is the gateway's time minus ours, between `clock_low_ns` and `clock_high_ns` (market time); None
-    while it was not asked. `waiting_*` are the most that was seen at once: bytes unread in the socket, inputs that
-    waited for the core. Counts of packets, frames and ticks are of the span; `declined` were handed to the library.
+    while it was not asked. `waiting_*` are the most that was seen at once: bytes unread in the socket, inputs and
+    ticks that waited for the core. Counts of packets, frames and ticks are of the span; `declined` were handed to the library.
     """
 
     span_ns: int
@@ -68,3 +68,4 @@ class LatencySummary(Input, frozen=True, gc=False, kw_only=True, tag="LATENCY_SU
     clock_steps: int = 0
     waiting_bytes_max: int = 0
     waiting_inputs_max: int = 0
+    waiting_ticks_max: int = 0

@@ -67,6 +67,7 @@ class LatencyReport(msgspec.Struct, frozen=True, kw_only=True):
     clock_steps: int
     waiting_bytes_max: int
     waiting_inputs_max: int
+    waiting_ticks_max: int
     decision_us_p99_max: float
     problem: str
 
@@ -106,6 +107,7 @@ def latency_report(folder: Path, logs: Sequence[Path]) -> LatencyReport:
         clock_steps=newest.clock_steps if newest else 0,
         waiting_bytes_max=max((one.waiting_bytes_max for one in summaries), default=0),
         waiting_inputs_max=max((one.waiting_inputs_max for one in summaries), default=0),
+        waiting_ticks_max=max((one.waiting_ticks_max for one in summaries), default=0),
         decision_us_p99_max=decision_us,
         problem="" if summaries or orders else _why_nothing(sampled, modelled),
     )

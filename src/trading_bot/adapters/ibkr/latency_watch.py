@@ -48,7 +48,7 @@ class LatencyWatch:
         self._lag = Histogram()
         self._pauses = Pauses()
         self._counts = (0, 0, 0, 0)
-        self._bytes_max = self._inputs_max = 0
+        self._bytes_max = self._inputs_max = self._ticks_max = 0
         self._since_ns = self._due_ns = 0
 
     def start(self) -> None:
@@ -67,6 +67,7 @@ class LatencyWatch:
         self._lag.add(round(late_s * NS_PER_S))
         self._bytes_max = max(self._bytes_max, unread_bytes(self._transport()))
         self._inputs_max = max(self._inputs_max, self._waiting())
+        self._ticks_max = max(self._ticks_max, self._intake.held)
         for timed in self.stages.due():
             self._tell(timed)
         if self._since_ns and self._now_ns() >= self._due_ns:
@@ -101,11 +102,12 @@ class LatencyWatch:
             clock_steps=self.clock.steps,
             waiting_bytes_max=self._bytes_max,
             waiting_inputs_max=self._inputs_max,
+            waiting_ticks_max=self._ticks_max,
         )
         for histogram in histograms.values():
             histogram.clear()
         self._counts, self._since_ns, self._due_ns = counts, now_ns, now_ns + self._every_ns
-        self._bytes_max = self._inputs_max = 0
+        self._bytes_max = self._inputs_max = self._ticks_max = 0
         return summary
 
 
