@@ -62,15 +62,13 @@ def _print(found: "LatencyReport", most: int) -> None:
         ("stage", "count", "p50", "p90", "p99", "p99.9", "max", "from … to"),
         [_stage(row) for row in found.stages],
     )
+    waiting = f"{found.waiting_inputs_max:,} inputs, {found.waiting_ticks_max:,} ticks"
     write_pairs(
         "Beside them",
         [
             ("measured", f"{found.measured_s:,.0f} s, {found.packets:,} packets, {found.frames:,} messages"),
             ("ticks", f"{found.ticks:,} decoded by the kernel; {found.declined:,} handed to the library"),
-            (
-                "waiting at most",
-                f"{found.waiting_bytes_max:,} bytes unread, {found.waiting_inputs_max:,} inputs, {found.waiting_ticks_max:,} ticks",
-            ),
+            ("waiting at most", f"{found.waiting_bytes_max:,} bytes unread, {waiting}"),
             ("collections", f"{found.collections:,}, the longest {_us(found.collection_ns_max)} µs"),
             ("gateway's clock", _clock(found)),
         ],

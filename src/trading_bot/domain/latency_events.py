@@ -52,7 +52,7 @@ class LatencySummary(Input, frozen=True, gc=False, kw_only=True, tag="LATENCY_SU
 
     The clock offset is the gateway's time minus ours, between `clock_low_ns` and `clock_high_ns` (market time); None
     while it was not asked. `waiting_*` are the most that was seen at once: bytes unread in the socket, inputs and
-    ticks that waited for the core. Counts of packets, frames and ticks are of the span; `declined` were handed to the library.
+    ticks that waited for the core. Packets, frames and ticks are of the span; `declined` ticks went to the library.
     """
 
     span_ns: int
