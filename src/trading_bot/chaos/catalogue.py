@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from trading_bot.chaos.incidents import link, orders_changing, orders_filling, orders_placing, recovering
+from trading_bot.chaos.incidents import data, link, orders_changing, orders_filling, orders_placing, recovering, session
 from trading_bot.config_keys import did_you_mean
 from trading_bot.domain.errors import UsageError
 
@@ -18,6 +18,8 @@ _MODULES: Final = (
     orders_changing,
     recovering,
     link,
+    data,
+    session,
 )
 _ALL: Final = tuple(one for module in _MODULES for one in module.INCIDENTS)
 INCIDENTS: "Final[Mapping[str, Incident]]" = MappingProxyType({one.name: one for one in _ALL})

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from trading_bot.chaos.bots import environment, run_command
-from trading_bot.chaos.incident import Incident
 from trading_bot.chaos.incidents.shapes import (
     CLIENT_ID,
     FAST,
@@ -11,6 +10,7 @@ from trading_bot.chaos.incidents.shapes import (
     Body,
     connected,
     gone,
+    incident,
     link_said,
     noticed,
     struck,
@@ -213,7 +213,7 @@ def _pacing(lab: Lab) -> None:
 
 
 INCIDENTS: Final = (
-    Incident(
+    incident(
         name="socket-cut-in-a-tick",
         says="The connection ends inside a tick's frame: at half of it, and after one, two and six bytes",
         source=("own", "G"),
@@ -222,14 +222,14 @@ INCIDENTS: Final = (
         config=FAST,
         body=_cut,
     ),
-    Incident(
+    incident(
         name="frames-in-two-packets",
         says="Every write of the gateway arrives in two packets, cut inside a frame",
         source=("own", "G"),
         style="quick",
         body=_frames_split,
     ),
-    Incident(
+    incident(
         name="garbled-ticks",
         says="Ticks with missing or extra fields, text for numbers, prices off the grid, bytes that are no text",
         source=("own", "G"),
@@ -238,7 +238,7 @@ INCIDENTS: Final = (
         config=FAST,
         body=_garbage(GARBLED_TICKS),
     ),
-    Incident(
+    incident(
         name="frames-that-are-no-messages",
         says="Unknown messages, an order and an execution cut short, an empty frame, a proxy's words",
         source=("own", "G"),
@@ -246,7 +246,7 @@ INCIDENTS: Final = (
         config=FAST,
         body=_garbage(NO_MESSAGES),
     ),
-    Incident(
+    incident(
         name="frame-without-end",
         says="A length of 2 GB: everything that follows would be waited for as part of it",
         source=("own", "G"),
@@ -254,7 +254,7 @@ INCIDENTS: Final = (
         config=FAST,
         body=struck("garbage", at=holding, says=_A_POSITION, shows=_RECONNECTED, value="huge"),
     ),
-    Incident(
+    incident(
         name="frame-of-negative-length",
         says="A length with its highest bit set",
         source=("own", "G"),
@@ -262,7 +262,7 @@ INCIDENTS: Final = (
         config=FAST,
         body=struck("garbage", at=holding, says=_A_POSITION, shows=_RECONNECTED, value="negative"),
     ),
-    Incident(
+    incident(
         name="gateway-restarts-with-a-position",
         says="1300, the port closes for three seconds while a position stands, orders live on at the broker",
         source=("2#10", "2b:1300", "A"),
@@ -270,7 +270,7 @@ INCIDENTS: Final = (
         config=FAST,
         body=_restart,
     ),
-    Incident(
+    incident(
         name="link-flaps",
         says="The connection breaks six times in a row, each time as soon as it stands",
         source=("2#14", "2b:504"),
@@ -278,7 +278,7 @@ INCIDENTS: Final = (
         config=FAST,
         body=_again("drop_clients", 6),
     ),
-    Incident(
+    incident(
         name="api-stalls",
         says="The gateway takes sockets and requests and answers nothing, while a position stands",
         source=("2#15",),
@@ -286,7 +286,7 @@ INCIDENTS: Final = (
         config=FAST,
         body=_stalled,
     ),
-    Incident(
+    incident(
         name="handshake-half-open",
         says="After a loss the gateway greets and never answers the start of the session",
         source=("2#13",),
@@ -294,7 +294,7 @@ INCIDENTS: Final = (
         config={**FAST, "ibkr.connect_timeout_s": 1.0},
         body=_half_open,
     ),
-    Incident(
+    incident(
         name="door-shut-three-ways",
         says="After losses the port refuses, then no account is told, then the client id is taken",
         source=("2b:502", "2b:326", "A"),
@@ -302,14 +302,14 @@ INCIDENTS: Final = (
         config={**FAST, "ibkr.connect_timeout_s": 1.0},
         body=_refused,
     ),
-    Incident(
+    incident(
         name="client-id-taken-at-start",
         says="326 at the first connection of the day",
         source=("2b:326", "A"),
         exit_codes=(0, 3),
         body=_taken_at_start,
     ),
-    Incident(
+    incident(
         name="client-id-lingers",
         says="After a break the gateway holds the old socket's id for a while: 326 at each attempt, with a position",
         source=("2b:326", "A"),
@@ -317,13 +317,13 @@ INCIDENTS: Final = (
         config=FAST,
         body=_lingers,
     ),
-    Incident(
+    incident(
         name="second-program-same-id",
         says="A second bot is started with the first one's client id while that one trades",
         source=("2b:326", "A"),
         body=_second_program,
     ),
-    Incident(
+    incident(
         name="order-ids-reset",
         says="nextValidId begins at 1 again, in the middle of a position and over a new connection",
         source=("2#3", "B"),
@@ -332,7 +332,7 @@ INCIDENTS: Final = (
         config=FAST,
         body=_ids_reset,
     ),
-    Incident(
+    incident(
         name="pacing-violation",
         says="The gateway takes two messages a second: error 100, requests that were not carried out, a hang-up",
         source=("2b:100", "C"),

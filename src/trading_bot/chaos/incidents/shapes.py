@@ -1,9 +1,11 @@
 """Shapes that many incidents share: what to wait for, and a fault struck at a moment after which the bot trades on."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
+from trading_bot.chaos.incident import Incident
 from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.log_facts import Record
 from trading_bot.chaos.moments import Predicate, Scene, traded
@@ -15,6 +17,10 @@ CLIENT_ID: Final = 1  # the bot's
 FAST: Final[Mapping[str, Any]] = MappingProxyType(
     {"ibkr.reconnect_waits_s": "0.5, 0.5, 1.0", "ibkr.probe_every_s": 1.0, "ibkr.request_timeout_s": 1.0}
 )
+# Slower than most: what is waited for here is the wall's (attempts, deadlines, silences), and a market that runs fast
+# makes data old on a busy machine.
+SPEED: Final = 10.0
+incident: Final = partial(Incident, speed=SPEED)
 LONG_S: Final = 90.0  # for what the broker allows once in 15 s, with room for a busy machine
 
 Body = Callable[[Lab], None]

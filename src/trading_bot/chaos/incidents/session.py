@@ -1,0 +1,400 @@
+"""Incidents of account, clock, process and operator: what is not ours, restarts, rolls, kill switches."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from trading_bot.chaos.incidents.shapes import FAST, LONG_S, Body, connected, gone, incident, link_said
+from trading_bot.chaos.lab import Lab
+from trading_bot.chaos.moments import filled, flat, holding, traded
+
+_A_POSITION: Final = "a position with its stop"
+_SNAPSHOTS: Final = [5, 7, 16, 61, 99]  # requests for orders, executions, positions, completed orders
+_RECONNECTED: Final = link_said("RECONNECTED")
+_HALTED: Final = 5  # exit code of a bot that its kill switch stopped
+
+
+def _ns(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+# What is not ours
+
+
+def _foreign_orders(lab: Lab) -> None:
+    """Another program's order and a person's work on beside the bot's, and still do when it has ended."""
+    lab.fault("order_by_hand", side="BUY", qty=1, points=1000.0, client_id=7)
+    bot = lab.start()
+    scene = lab.wait(holding, what=_A_POSITION)
+    lab.fault("order_by_hand", side="SELL", qty=2, points=20000.0)
+    lab.wait(traded(scene.round_trips + 1), LONG_S, what="a round trip beside them")
+    lab.end(bot)
+    left = [(order.client_id, order.asked) for order in lab.scene().foreign]
+    lab.check(left == [(7, 1), (0, 2)], f"orders of others were touched: {left}")
+
+
+def _foreign_position(lab: Lab) -> None:
+    """A position of a contract the bot never traded, there at the start, and another one that comes later."""
+    lab.fault("give_position", symbol="MNQ", qty=3)
+    bot = lab.start()
+    scene = lab.wait(filled, what="a position of the bot")
+    lab.fault("give_position", symbol="M2K", qty=-2)
+    lab.wait(traded(scene.round_trips + 1), LONG_S, what="a round trip beside it")
+    lab.end(bot)
+    held = lab.call(
+        lambda gateway: {
+            row.listed.instrument.symbol: row.qty for row in gateway.desk.account.positions.values() if row.qty
+        }
+    )
+    lab.check(held == {"MNQ": 3, "M2K": -2}, f"positions of others were touched: {held}")
+
+
+def _by_hand(*, adds: bool, qty: int) -> Body:
+    """A person trades the same contract: more of the bot's position, or beyond its end."""
+
+    def body(lab: Lab) -> None:
+        bot = lab.start()
+        scene = lab.wait(holding, what=_A_POSITION)
+        lab.fault("order_by_hand", side="BUY" if (scene.own > 0) is adds else "SELL", qty=qty)
+        lab.check(lab.ended(bot, LONG_S) == _HALTED, "a position that is not the bot's halts it")
+        lab.check(lab.scene().position == 0, f"{lab.scene().position} lots are left at the broker")
+
+    return body
+
+
+def _orphan(lab: Lab) -> None:
+    """The bot is flat, and the account gets a position in its contract."""
+    lab.fault("give_position", qty=1)
+    bot = lab.start()
+    lab.check(lab.ended(bot) == _HALTED, "an orphan position halts the bot")
+    lab.check(lab.scene().position == 0, f"the orphan was not left: {lab.scene().position}")
+
+
+def _closed_by_hand(lab: Lab) -> None:
+    """A person closes the bot's position at the screen: the bot drops its own, and withdraws the bracket."""
+    bot = lab.start()
+    scene = lab.wait(holding, what=_A_POSITION)
+    lab.fault("order_by_hand", side="SELL" if scene.own > 0 else "BUY", qty=abs(scene.own))
+    lab.wait(lambda now: not now.stops and not now.targets, LONG_S, what="the bracket withdrawn")
+    lab.end(bot)
+
+
+# Restarts of the bot
+
+
+def _restarts(lab: Lab) -> None:
+    """Killed with a position four times: each start goes on with the same order and stop, and makes none."""
+    bot = lab.start()
+    scene = lab.wait(holding, what=_A_POSITION)
+    for number in range(4):
+        bot.kill()
+        before = len(lab.witness.placed)
+        lab.wait(gone, what="the gateway has noticed")
+        bot = lab.start()
+        lab.wait(connected, what=f"start {number + 2}")
+        lab.pause(3.0)
+        now = lab.scene()
+        if now.round_trips == scene.round_trips:
+            placed = [row.order_ref for row in list(lab.witness.placed)[before:]]
+            lab.check(not [ref for ref in placed if ref.endswith(("-E", "-S", "-T"))], f"a restart placed {placed}")
+    lab.end(bot)
+
+
+def _killed_entry(lab: Lab) -> None:
+    """Killed the moment an entry has left: what it filled is found and protected by its own stop."""
+    bot = lab.start()
+    moment = lab.when(filled, lambda _gateway: bot.kill(), what="an entry that fills")
+    moment.wait()
+    lab.pause(2.0)
+    bot = lab.start()
+    lab.wait(connected, what="the next start")
+    lab.wait(lambda scene: holding(scene) or flat(scene), LONG_S, what="a position with its stop, or none")
+    lab.end(bot)
+
+
+# Answers that do not come
+
+
+def _no_snapshot(lab: Lab) -> None:
+    """After a reconnect nobody answers what stands and what was executed: unknown is not flat, and no entry leaves."""
+    bot = lab.start()
+    scene = lab.wait(holding, what=_A_POSITION)
+    lab.fault("ignore_requests", requests=_SNAPSHOTS)
+    lab.fault("drop_clients")
+    lab.logged(_RECONNECTED, what="the connection after it")
+    before = {row.order_ref for row in lab.witness.placed}
+    lab.pause(6.0)
+    new = {row.order_ref for row in lab.witness.placed if row.order_ref.endswith("-E")} - before
+    lab.check(not new, f"entries left while nothing was known: {sorted(new)}")
+    lab.fault("ignore_requests", on=False)
+    lab.wait(traded(scene.round_trips + 2), LONG_S, what="trades once it is known")
+    lab.end(bot)
+
+
+def _no_snapshot_at_start(lab: Lab) -> None:
+    """The same at the very first connection: the bot does not trade, and says so, until it is answered."""
+    lab.fault("ignore_requests", requests=_SNAPSHOTS)
+    first = lab.start()
+    lab.wait(connected, what="a connection")
+    lab.pause(8.0)
+    lab.check(not lab.witness.placed, "it traded though nobody told it what stands")
+    lab.fault("ignore_requests", on=False)
+    if first.running:
+        lab.wait(holding, LONG_S, what=_A_POSITION)
+    lab.end(first)
+
+
+# Clocks
+
+
+def _clock_ahead(lab: Lab) -> None:
+    """The gateway's clock, and the market with it, jumps ten minutes ahead while a position stands."""
+    bot = lab.start()
+    scene = lab.wait(holding, what=_A_POSITION)
+    lab.fault("step_clock", ms=600_000)
+    lab.wait(lambda now: now.round_trips > scene.round_trips, LONG_S, what="the position's end")
+    lab.end(bot)
+
+
+def _stamps(ms: int) -> Body:
+    """Ticks and the told time are off; the market is not."""
+
+    def body(lab: Lab) -> None:
+        bot = lab.start()
+        scene = lab.wait(holding, what=_A_POSITION)
+        lab.fault("skew_clock", ms=ms)
+        lab.pause(3.0)
+        lab.fault("skew_clock", on=False)
+        lab.wait(traded(scene.round_trips + 2), LONG_S, what="trades once the stamps are right again")
+        lab.end(bot)
+
+    return body
+
+
+# The roll
+
+
+def _contracts_traded(lab: Lab) -> list[str]:
+    return lab.call(
+        lambda gateway: [
+            row.local_symbol
+            for one in gateway.desk.executions.rows
+            if (row := gateway.contracts.find(one.con_id)) is not None
+        ]
+    )
+
+
+def _roll(lab: Lab) -> None:
+    """Friday's run trades the old contract, Monday's the next one, on the same data directory; none holds both."""
+    bot = lab.start()
+    lab.wait(traded(1), what="a round trip of the old contract")
+    lab.end(bot)
+    old = set(_contracts_traded(lab))
+    lab.call(lambda gateway: gateway.clock.step(_ns("2026-12-13T23:10:00") - gateway.clock.now_ns()))
+    scene = lab.scene()
+    bot = lab.start()
+    lab.wait(traded(scene.round_trips + 1), LONG_S, what="a round trip of the new contract")
+    lab.end(bot)
+    new = set(_contracts_traded(lab)) - old
+    lab.check(old == {"MESZ6"} and new == {"MESH7"}, f"traded {old} before the roll and {new} after it")
+
+
+def _roll_with_position(lab: Lab) -> None:
+    """Killed with a position before the roll, started after it: the old contract's position is not taken for none."""
+    bot = lab.start()
+    lab.wait(holding, what=_A_POSITION)
+    bot.kill()
+    lab.wait(gone, what="the gateway has noticed")
+    lab.call(lambda gateway: gateway.clock.step(_ns("2026-12-13T23:10:00") - gateway.clock.now_ns()))
+    bot = lab.start()
+    lab.wait(connected, what="the start after the roll")
+    lab.pause(10.0)
+    traded_now = set(_contracts_traded(lab))
+    lab.check(traded_now == {"MESZ6"}, f"it entered the new contract with the old one's position open: {traded_now}")
+    lab.end(bot)
+
+
+# The operator
+
+
+def _killed_by_command(fault: str, *, wall_s: float, **values: object) -> Body:
+    """`kill` while something is wrong: the position is left as soon as the broker can be reached, and stays left."""
+
+    def body(lab: Lab) -> None:
+        bot = lab.start()
+        lab.wait(holding, what=_A_POSITION)
+        lab.fault(fault, **values)
+        lab.command("kill", "--reason", "chaos", "--wait", "1")
+        lab.pause(wall_s)
+        lab.fault(fault, on=False, **values)
+        lab.check(lab.ended(bot) == _HALTED, "a kill switch ends with exit 5")
+        lab.check(flat(lab.scene()), "the kill switch left something")
+
+    return body
+
+
+def _kill_meets_lost_cancels(lab: Lab) -> None:
+    """The kill switch is pulled while cancels vanish: the position goes all the same, and so do the orders at last."""
+    bot = lab.start()
+    lab.wait(holding, what=_A_POSITION)
+    lab.fault("mute_cancels")
+    lab.command("kill", "--reason", "chaos", "--wait", "1")
+    lab.wait(lambda scene: scene.own == 0, what="no position")
+    lab.fault("mute_cancels", on=False)
+    lab.check(lab.ended(bot) == _HALTED, "a kill switch ends with exit 5")
+
+
+FRIDAY: Final = {"start_ns": _ns("2026-12-11T21:25:00")}
+ALL_HOURS: Final = {"session.kind": "globex"}
+LEAVES: Final = {"exits_only_close": "the bot leaves lots somebody else opened: only the account's position tells"}
+SOON: Final = {"orders.reconcile_s": 5}
+
+INCIDENTS: Final = (
+    incident(
+        name="orders-of-others",
+        says="Another program's order and a person's work beside the bot's: seen, and never touched",
+        source=("2#21", "own"),
+        style="quick",
+        config=SOON,
+        body=_foreign_orders,
+    ),
+    incident(
+        name="position-never-traded",
+        says="The broker tells positions of contracts the bot never traded, at the start and under way",
+        source=("2#20", "own"),
+        style="quick",
+        config=SOON,
+        tolerates={"position_as_broker": "the account holds lots of other contracts, and they are left alone"},
+        body=_foreign_position,
+    ),
+    incident(
+        name="orphan-position-at-start",
+        says="The account holds a lot of the bot's contract that nobody here has entered",
+        source=("2#20", "2#5"),
+        exit_codes=(5,),
+        config=SOON,
+        tolerates=LEAVES,
+        body=_orphan,
+    ),
+    incident(
+        name="person-adds-to-the-position",
+        says="A person buys one more of what the bot holds",
+        source=("2#20", "own"),
+        exit_codes=(5,),
+        config=SOON,
+        tolerates=LEAVES,
+        body=_by_hand(adds=True, qty=1),
+    ),
+    incident(
+        name="person-turns-the-position",
+        says="A person sells three against the bot's one: the account is on the other side",
+        source=("2#20", "own"),
+        exit_codes=(5,),
+        config=SOON,
+        tolerates=LEAVES,
+        body=_by_hand(adds=False, qty=3),
+    ),
+    incident(
+        name="person-closes-the-position",
+        says="A person closes the bot's position at the screen",
+        source=("2#20", "own"),
+        config={**SOON, "reentry.cooldown_s": 600},
+        body=_closed_by_hand,
+    ),
+    incident(
+        name="killed-four-times",
+        says="kill -9 with a position, four times: every start adopts what stands and creates nothing",
+        source=("2#5", "2#3", "B"),
+        quick=True,
+        body=_restarts,
+    ),
+    incident(
+        name="killed-as-it-filled",
+        says="kill -9 the moment the entry fills, before the bot could hear of it",
+        source=("2#5", "2#4"),
+        body=_killed_entry,
+    ),
+    incident(
+        name="snapshots-unanswered",
+        says="After a reconnect nobody answers what stands and what was executed: unknown is not flat",
+        source=("2#6", "2#13"),
+        style="quick",
+        config=FAST,
+        body=_no_snapshot,
+    ),
+    incident(
+        name="snapshots-unanswered-at-start",
+        says="The same at the first connection of a run",
+        source=("2#6", "2#13"),
+        config=FAST,
+        exit_codes=(0, 3),
+        body=_no_snapshot_at_start,
+    ),
+    incident(
+        name="clock-steps-ahead",
+        says="The gateway's clock and its market jump ten minutes ahead, with a position",
+        source=("own",),
+        style="quick",
+        body=_clock_ahead,
+    ),
+    incident(
+        name="stamps-behind",
+        says="Ticks and the told time are 90 s behind for a while",
+        source=("own",),
+        style="quick",
+        body=_stamps(-90_000),
+    ),
+    incident(
+        name="stamps-ahead",
+        says="Ticks and the told time are 90 s ahead for a while",
+        source=("own",),
+        style="quick",
+        body=_stamps(90_000),
+    ),
+    incident(
+        name="contract-rolls",
+        says="Friday's run trades the old contract, the next session's the new one",
+        source=("2#23", "E"),
+        style="quick",
+        gateway=FRIDAY,
+        config=ALL_HOURS,
+        body=_roll,
+    ),
+    incident(
+        name="contract-rolls-with-a-position",
+        says="Killed with a position of the old contract on Friday, started on the day of the roll",
+        source=("2#23", "E"),
+        gateway=FRIDAY,
+        config=ALL_HOURS,
+        body=_roll_with_position,
+    ),
+    incident(
+        name="kill-switch-in-an-outage",
+        says="The operator's kill switch while the broker is out of the gateway's reach",
+        source=("2#25", "2b:1100"),
+        exit_codes=(5,),
+        body=_killed_by_command("outage", wall_s=3.0),
+    ),
+    incident(
+        name="kill-switch-while-the-api-stalls",
+        says="The operator's kill switch while the gateway answers nothing",
+        source=("2#25", "2#15"),
+        exit_codes=(5,),
+        config=FAST,
+        body=_killed_by_command("stall", wall_s=4.0),
+    ),
+    incident(
+        name="kill-switch-without-data",
+        says="The operator's kill switch while no market data come",
+        source=("2#25",),
+        exit_codes=(5,),
+        quick=True,
+        body=_killed_by_command("stop_data", wall_s=3.0),
+    ),
+    incident(
+        name="kill-switch-and-lost-cancels",
+        says="The operator's kill switch while every cancel vanishes",
+        source=("2#25",),
+        exit_codes=(5,),
+        body=_kill_meets_lost_cancels,
+    ),
+)
