@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 
 import msgspec
+import pytest
 
 from tests.ibkr.rig import connected, rig
 from trading_bot.adapters.gateway.background import running_gateway
@@ -30,6 +31,30 @@ def test_a_dropped_socket_is_made_again_with_the_same_client_id_and_new_streams(
         assert set(one.streams()) >= one.ids[-1]
         assert set() in one.ids  # nobody's ticks counted in between
         assert 300 not in [notice.code for notice in one.notices]  # nothing of the old connection was cancelled
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_connection_that_breaks_the_moment_it_stands_is_made_again(turns):
+    """The incident link-flaps: the socket goes while the loop turns between the handshake and its first use."""
+    with rig() as one:
+        client = one.session.ib.client
+        left = [1]
+
+        def broken(after=turns):
+            if after:
+                one.session.loop.call_soon(broken, after - 1)
+            else:
+                client.conn.transport.abort()
+
+        def started():
+            if left:
+                left.clear()
+                broken()
+
+        client.apiStart += started
+        one.do("drop_clients")
+        one.until(lambda: not left)
+        one.until(lambda: one.state.up, timeout_s=15)
 
 
 def test_the_kind_of_data_is_asked_anew():

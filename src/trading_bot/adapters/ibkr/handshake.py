@@ -48,8 +48,6 @@ class Handshake:
             )
             if connecting.done():
                 connecting.result()
-                if not session.connected:
-                    raise SourceUnreachable(f"{self._place} closed the connection at once; try again")
             elif self._refused.done():
                 raise SourceUnreachable(self._refused.result())
             else:
@@ -66,6 +64,8 @@ class Handshake:
                 session.hang_up()
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
+        if not session.connected:  # it may have broken while the loop turned, and is used from here on
+            raise SourceUnreachable(f"{self._place} closed the connection at once; try again")
         for callback in session.on_ready:
             callback()
 
