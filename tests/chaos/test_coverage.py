@@ -55,8 +55,8 @@ def test_all_25_rows_and_the_audit_are_there(ids):
 
 def _table_after(text: str, heading: str) -> list[str]:
     """First cells of the table below a heading."""
-    part = text[text.index(heading) :]
-    lines = re.split(r"\n#+ ", part, maxsplit=1)[0].splitlines() if "\n### " in part[5:] else part.splitlines()
+    part = text[text.index(heading) + 3 :]
+    lines = re.split(r"\n#{1,3} ", part, maxsplit=1)[0].splitlines()
     cells = [line.split("|")[1].strip() for line in lines if line.startswith("|")]
     return cells[2:]  # after the head and the rule
 

@@ -205,7 +205,6 @@ INCIDENTS: Final = (
         says="2103, and three seconds later 2104 over streams that are dead: outside systems needed 8 hours to notice",
         source=("2#9", "2b:2103", "2b:2104"),
         style="quick",
-        quick=True,
         body=_renewed("farm_blip", "CODE_2103", wall_s=3.0, lost=True),
     ),
     incident(
@@ -225,9 +224,8 @@ INCIDENTS: Final = (
     incident(
         name="outage-1101",
         says="1100, then 1101: every subscription is gone and nothing but the code says so",
-        source=("2#11", "2b:1100", "2b:1101"),
+        source=("2#11", "2c:9", "2b:1100", "2b:1101"),
         style="quick",
-        quick=True,
         body=_renewed("outage", "CODE_1101", wall_s=2.0, lost=True),
     ),
     incident(
@@ -240,7 +238,7 @@ INCIDENTS: Final = (
     incident(
         name="outage-1102-dead-streams",
         says="1102 says that subscriptions were kept, and they are dead",
-        source=("2#11", "2#10", "2b:1102"),
+        source=("2#11", "2c:9", "2#10", "2b:1102"),
         style="quick",
         body=_outage_dead_streams,
     ),
@@ -263,7 +261,6 @@ INCIDENTS: Final = (
         says="1100, farms away, 1101, the gateway's restart, 1100 again and 1102, with a position at its begin",
         source=("A", "2#10", "2#11", "2b:1100", "2b:1101", "2b:1102", "2b:2105", "2b:2157"),
         style="quick",
-        quick=True,
         config=FAST,
         body=_nightly,
     ),

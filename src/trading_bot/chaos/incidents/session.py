@@ -1,4 +1,4 @@
-"""Incidents of account, clock, process and operator: what is not ours, restarts, rolls, kill switches."""
+"""Incidents of account, clock, process and operator: what is not ours, clocks, rolls, kill switches."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -75,39 +75,6 @@ def _closed_by_hand(lab: Lab) -> None:
     scene = lab.wait(holding, what=_A_POSITION)
     lab.fault("order_by_hand", side="SELL" if scene.own > 0 else "BUY", qty=abs(scene.own))
     lab.wait(lambda now: not now.stops and not now.targets, LONG_S, what="the bracket withdrawn")
-    lab.end(bot)
-
-
-# Restarts of the bot
-
-
-def _restarts(lab: Lab) -> None:
-    """Killed with a position four times: each start goes on with the same order and stop, and makes none."""
-    bot = lab.start()
-    scene = lab.wait(holding, what=_A_POSITION)
-    for number in range(4):
-        bot.kill()
-        before = len(lab.witness.placed)
-        lab.wait(gone, what="the gateway has noticed")
-        bot = lab.start()
-        lab.wait(connected, what=f"start {number + 2}")
-        lab.pause(3.0)
-        now = lab.scene()
-        if now.round_trips == scene.round_trips:
-            placed = [row.order_ref for row in list(lab.witness.placed)[before:]]
-            lab.check(not [ref for ref in placed if ref.endswith(("-E", "-S", "-T"))], f"a restart placed {placed}")
-    lab.end(bot)
-
-
-def _killed_entry(lab: Lab) -> None:
-    """Killed the moment an entry has left: what it filled is found and protected by its own stop."""
-    bot = lab.start()
-    moment = lab.when(filled, lambda _gateway: bot.kill(), what="an entry that fills")
-    moment.wait()
-    lab.pause(2.0)
-    bot = lab.start()
-    lab.wait(connected, what="the next start")
-    lab.wait(lambda scene: holding(scene) or flat(scene), LONG_S, what="a position with its stop, or none")
     lab.end(bot)
 
 
@@ -252,7 +219,7 @@ INCIDENTS: Final = (
     incident(
         name="orders-of-others",
         says="Another program's order and a person's work beside the bot's: seen, and never touched",
-        source=("2#21", "own"),
+        source=("2#21", "2c:7"),
         style="quick",
         config=SOON,
         body=_foreign_orders,
@@ -299,19 +266,6 @@ INCIDENTS: Final = (
         source=("2#20", "own"),
         config={**SOON, "reentry.cooldown_s": 600},
         body=_closed_by_hand,
-    ),
-    incident(
-        name="killed-four-times",
-        says="kill -9 with a position, four times: every start adopts what stands and creates nothing",
-        source=("2#5", "2#3", "B"),
-        quick=True,
-        body=_restarts,
-    ),
-    incident(
-        name="killed-as-it-filled",
-        says="kill -9 the moment the entry fills, before the bot could hear of it",
-        source=("2#5", "2#4"),
-        body=_killed_entry,
     ),
     incident(
         name="snapshots-unanswered",
@@ -368,13 +322,6 @@ INCIDENTS: Final = (
         body=_roll_with_position,
     ),
     incident(
-        name="kill-switch-in-an-outage",
-        says="The operator's kill switch while the broker is out of the gateway's reach",
-        source=("2#25", "2b:1100"),
-        exit_codes=(5,),
-        body=_killed_by_command("outage", wall_s=3.0),
-    ),
-    incident(
         name="kill-switch-while-the-api-stalls",
         says="The operator's kill switch while the gateway answers nothing",
         source=("2#25", "2#15"),
@@ -387,7 +334,6 @@ INCIDENTS: Final = (
         says="The operator's kill switch while no market data come",
         source=("2#25",),
         exit_codes=(5,),
-        quick=True,
         body=_killed_by_command("stop_data", wall_s=3.0),
     ),
     incident(
