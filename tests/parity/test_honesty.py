@@ -119,6 +119,16 @@ def test_volume_traded_while_nobody_listened_flags_every_minute_of_it():
     assert [found[n].prints for n in range(4)] == [3, 0, 0, 0]
 
 
+def test_volume_that_came_in_one_packet_with_prints_is_compared_with_all_of_them():
+    """One packet has one receive time, and the log has inputs before records of the same time."""
+    told, seen = [], []
+    for n, at_s in enumerate((2, 12, 12, 22, 22, 22, 32)):  # a stalled process hears much at once
+        told.append((at_s, tape.witnessed(None, 0, 0, 0, session=1_000 + 500 * n, told_s=at_s)))
+        seen.append((at_s + 1e-6, tape.trade(BEGIN + at_s * S, 100, 500)))
+    found = judged(told, seen, [(40, tape.quote(BEGIN + 40 * S, 100, 1, 101, 1))])
+    assert (found[0].lots_seen, found[0].volume_missing, found[0].score) == (3_500, 0, 100)
+
+
 def test_a_new_sessions_volume_begins_anew():
     told = [
         (at_s, tape.witnessed(None, 0, 0, 0, session=total, told_s=at_s))

@@ -5,6 +5,7 @@ was stamped into the neighbouring bar is no error of the data: lots missing in o
 """
 
 import contextlib
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
@@ -18,11 +19,13 @@ from trading_bot.domain import log_records
 from trading_bot.domain.errors import LogCorrupt
 from trading_bot.domain.events import RunStarted
 from trading_bot.domain.honesty import FLAG_BELOW, MINUTE_NS, MinuteHonesty, score_of
+from trading_bot.domain.records import FRAME_ALIGN, FRAME_HEADER
 from trading_bot.domain.units import NS_PER_S
 from trading_bot.domain.witness_events import MarketWitnessed
 
 BAR_NS: Final = 5 * NS_PER_S
 _FORGIVEN: Final = 60  # a sample of the volume may be a second old: that part of a minute's lots is no loss
+_TS_NS: Final = 7  # in a frame's header
 _NOTHING: Final = (0, 0, 0, 0, 0)
 _LOOK_BACK: Final = 12  # samples of the volume, a minute of them: how far it may lag behind the prints
 Row = tuple[int, int, int, int, int]  # lots, prints, lowest, highest, refused lots
@@ -47,6 +50,7 @@ class HonestyJudge:
         self._tally: PrintTally | None = None
         self._bars: dict[int, MarketWitnessed] = {}
         self._samples: list[list[tuple[int, int]]] = []  # by session: when, volume told less lots seen by then
+        self._told: deque[tuple[int, int]] = deque()  # volumes not compared yet: when, how much
         self._volume = 0
         self._last_ns = 0
 
@@ -54,7 +58,10 @@ class HonestyJudge:
         """The next part of the log."""
         if isinstance(item, TickSpan):
             if self._tally is not None:
-                self._tally.take(item.buffer)
+                records = item.buffer[: item.count * FRAME_ALIGN]
+                self._tally.take(records)
+                self._last_ns = FRAME_HEADER.unpack_from(records, (item.count - 1) * FRAME_ALIGN)[_TS_NS]
+                self._measure(self._last_ns)
             return
         self._last_ns = max(self._last_ns, item.ts_ns)
         payload = bytes(item.payload)
@@ -71,18 +78,32 @@ class HonestyJudge:
             return
         if record.bar_begin_ns:
             self._bars[record.bar_begin_ns] = record
-        if record.session_volume < 0:
-            return
-        if record.session_volume < self._volume or not self._samples:
-            self._samples.append([])  # another session's volume begins
-        self._volume = record.session_volume
-        at_ns = record.session_volume_ns
-        self._samples[-1].append((at_ns, record.session_volume - self._tally.lots_until(at_ns)))
+        if record.session_volume >= 0:
+            self._told.append((record.session_volume_ns, record.session_volume))
+
+    def _measure(self, before_ns: int) -> None:
+        """Compare volumes told before a time with the prints received by then.
+
+        What came in one packet has one receive time, and the log has the volume before the prints of that packet: so
+        prints up to a later time have to be taken first.
+        """
+        while self._told and self._told[0][0] < before_ns:
+            at_ns, volume = self._told.popleft()
+            if volume < self._volume or not self._samples:
+                self._samples.append([])  # another session's volume begins
+            self._volume = volume
+            assert self._tally is not None
+            samples = self._samples[-1]
+            if samples and samples[-1][0] == at_ns:  # of one packet: only the last one has all its prints before it
+                samples.pop()
+            if lots := self._tally.lots_until(at_ns):  # else the prints have not begun: no loss, and no measure of one
+                samples.append((at_ns, volume - lots))
 
     def minutes(self) -> list[MinuteHonesty]:
         """Every minute in which there was a print, a bar, or volume that nobody saw; ascending."""
         if self._tally is None:
             return []
+        self._measure(self._last_ns + 1)
         rows: dict[int, Row] = self._tally.rows()
         seen: dict[int, list[int]] = {}  # by minute: lots, prints, refused lots
         for begin_ns, (lots, prints, _low, _high, refused) in rows.items():
