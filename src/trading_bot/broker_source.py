@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -316,6 +317,7 @@ def _signal(
     return market, resolve(session, market, "", today)
 
 
+@lru_cache(maxsize=4)
 def _tag(run_id: str, log_name: str) -> str:
     """What every order reference of a log begins with; a second log of one trade date has its own."""
     trade_date, _, number = log_name.partition("-")

@@ -408,3 +408,70 @@ def test_losses_below_their_limits_pass(money):
 
 def test_without_an_account_its_losses_are_unknown():
     assert failed({"money": None}) == (11, 12, 13)
+
+
+NEAR = {
+    "qty": st.integers(-1, 3),
+    "side": st.sampled_from(Side),
+    "limit_ticks": st.one_of(st.integers(23_999, 24_002), st.integers(23_975, 24_025)),
+    "stop_ticks": st.integers(-1, 14),
+    "instrument_id": st.sampled_from([1, 1, 1, 2]),
+    "killed": st.sampled_from([False, False, False, True]),
+    "recovered": st.sampled_from([True, True, True, False]),
+    "link_up": st.sampled_from([True, True, True, False]),
+    "data_live": st.sampled_from([True, True, True, False]),
+    "account_known": st.sampled_from([True, True, True, False]),
+    "position_qty": st.sampled_from([0, 0, -1, 1, None]),
+    "working_buy_qty": st.integers(0, 1),
+    "working_sell_qty": st.integers(0, 1),
+    "open_risk_uusd": st.sampled_from([0, 5_000_000, 5_000_001, None]),
+    "bid_ticks": st.sampled_from([24_000, 23_999, 24_001, None]),
+    "ask_ticks": st.sampled_from([24_001, 24_002, 24_003, None]),
+    "session_state": st.sampled_from([SessionState.ENTRIES, SessionState.ENTRIES, SessionState.FLATTEN]),
+    "last_entry": st.one_of(
+        st.none(),
+        st.tuples(st.sampled_from(Side), st.integers(23_999, 24_001), st.integers(NOW_NS - 10**9 - 1, NOW_NS)),
+    ),
+    "breakers": st.sampled_from([(), (), ("B",), None]),
+    "budgets": st.sampled_from([(), (), ("B",), None]),
+    "equity_uusd": st.sampled_from([10_000_000_000, 125_000_000, 124_999_999, None]),
+    "margin_used_uusd": st.sampled_from([0, 7_900_000_000, 7_900_000_001, None]),
+    "margin_per_contract_uusd": st.sampled_from([100_000_000, None]),
+    "days_to_expiry": st.sampled_from([23, 5, 4, None]),
+    "latency": st.sampled_from([Latency(1.0, 1.0), Latency(50_000.1, 0.0), Latency(math.nan, 0.0), None]),
+    "money": st.one_of(
+        st.none(),
+        st.builds(
+            lambda usd, week, peak, open_usd, worst: Money(
+                account=lost(usd, week, peak)["money"].account,
+                unrealised_uusd=round(open_usd * 1_000_000),
+                worst_uusd=None if worst is None else round(worst * 1_000_000),
+            ),
+            st.sampled_from([0.0, 289.999_999, 290.0, 285.0]),
+            st.sampled_from([0.0, 700.0, 990.0, 989.999_999]),
+            st.sampled_from([10_000, 11_753, 11_752, 9_000]),
+            st.sampled_from([0.0, -5.0, 5.0]),
+            st.sampled_from([None, -5.0, -1.25]),
+        ),
+    ),
+}
+
+
+@settings(max_examples=1_000)
+@given(st.data())
+def test_what_is_clear_at_a_glance_is_what_no_check_of_the_table_refuses(data):
+    """From the nominal order, whichever few facts are other: the glance and the 21 checks never differ."""
+    names = data.draw(st.lists(st.sampled_from(sorted(NEAR)), unique=True, max_size=4))
+    changes = {name: data.draw(NEAR[name], label=name) for name in names}
+    intent = EntryIntent(**(INTENT | {name: value for name, value in changes.items() if name in INTENT}))
+    facts = SafetyFacts(**(FACTS | {name: value for name, value in changes.items() if name in FACTS}))
+    one = gate(position_qty_max=data.draw(st.integers(1, 2)), order_qty_max=2)
+    refusals = [check for check, row in safety_gate._CHECKS if row(one, intent, facts) is not None]
+    assert one._clear(intent, facts) == (not refusals)
+
+
+@pytest.mark.parametrize(("number", "changes"), ALONE)
+def test_nothing_that_one_check_refuses_is_clear_at_a_glance(number, changes):  # noqa: ARG001
+    intent = EntryIntent(**(INTENT | {name: value for name, value in changes.items() if name in INTENT}))
+    facts = SafetyFacts(**(FACTS | {name: value for name, value in changes.items() if name in FACTS}))
+    assert not gate()._clear(intent, facts)

@@ -84,7 +84,7 @@ _ORDER_NEWS: Final = frozenset(
         broker_events.OrderUncertain,
     }
 )
-_ORDERS_SENT: Final = (effects.PlaceOrder, effects.CancelOrder, effects.PlaceExit, effects.ModifyStop)
+_ORDERS_SENT: Final = frozenset({effects.PlaceOrder, effects.CancelOrder, effects.PlaceExit, effects.ModifyStop})
 
 
 def apply(state: State, event: Event, seq: int) -> Results:
@@ -104,4 +104,4 @@ def apply(state: State, event: Event, seq: int) -> Results:
 
 def _orders_move(event: Event, results: list[Event | Effect]) -> bool:
     """Whether orders were sent, changed or answered; what was told before moves nothing."""
-    return (type(event) in _ORDER_NEWS and bool(results)) or any(isinstance(one, _ORDERS_SENT) for one in results)
+    return (type(event) in _ORDER_NEWS and bool(results)) or not _ORDERS_SENT.isdisjoint(map(type, results))

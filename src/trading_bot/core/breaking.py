@@ -44,12 +44,15 @@ def money(state: State) -> Money | None:
     """What losses are measured on; None while the account is unknown."""
     if state.account is None:
         return None
+    if state.position.qty == 0 and state.flat_money is not None and state.flat_money.account is state.account:
+        return state.flat_money  # the same until the next execution
     tick_uusd = state.instrument.tick_value_uusd
     limits = state.config.sizing
     full_stop_uusd = limits.stop_ticks_max * tick_uusd + state.instrument.commission_round_trip_uusd
     mark_ticks = leave_ticks(state)
     if state.position.qty == 0 or mark_ticks is None or not state.position.cost_known:
-        return Money(account=state.account, full_stop_uusd=full_stop_uusd)
+        state.flat_money = Money(account=state.account, full_stop_uusd=full_stop_uusd)
+        return state.flat_money
     trade = state.trade
     stops: tuple[StopCover, ...] = ()
     if trade is not None and trade.resident_stop_ticks is not None:

@@ -27,7 +27,8 @@ def refresh_control(state: State) -> None:
             state.eqs_min_c = min(state.eqs_min_c, eqs_c)
             state.kernel.set_eqs(eqs_c)
     open_for_entries = (
-        state.session_state is SessionState.ENTRIES
+        not state.entries  # first: after an entry has left nothing else has to be looked at
+        and state.session_state is SessionState.ENTRIES
         and state.stopping is None
         and state.kill_reason is None
         and state.link_up
@@ -41,7 +42,6 @@ def refresh_control(state: State) -> None:
         and not state.data_down
         and state.equity_uusd is not None
         and state.position_qty == 0
-        and not state.entries
         and state.kernel.dvs_band == Band.ENTRY
     )
     mask = (1 << len(state.documents.templates)) - 1 if open_for_entries else 0

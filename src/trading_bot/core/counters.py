@@ -1,6 +1,8 @@
 """Counts over the records of a run: a projection of the log, the same live, replayed or recovered."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
 
 from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.domain import events, trade_events
@@ -8,6 +10,8 @@ from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.events import Event
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.reconciling import ReconciliationDone, Row
+
+_SKIP: Final = Action.SKIP
 
 
 class RunCounters:
@@ -48,35 +52,39 @@ class RunCounters:
     def observe(self, record: Event | Effect) -> None:
         """Count one record."""
         self.messages += 1
-        if isinstance(record, events.DecisionMade):
-            self.decisions += 1
-            if record.action == Action.SKIP:
-                self.skips_by_reason[record.reason] += 1
-                self.skips_by_template.setdefault(record.template or "-", Counter())[record.reason] += 1
-        elif isinstance(record, events.SafetyVerdict):
-            if record.failed:
-                self.refusals_by_reason.update(f"CHECK_{number}" for number in record.failed)
-        elif isinstance(record, trade_events.OrderFilled):
-            self._filled(record)
-        elif isinstance(record, trade_events.TradeClosed):
-            self._trade(record)
-        elif isinstance(record, trade_events.CommissionCorrected):
-            self._corrected(record)
-        elif isinstance(record, ReconciliationDone):
-            self.reconciliations += 1
-            rows = [Row.SETTLING] if record.settling else [finding.row for finding in record.findings]
-            self.reconciled_by_row.update(row.value for row in rows)
-        elif isinstance(record, trade_events.StopResident):
-            self.naked_ns_max = max(self.naked_ns_max, record.naked_ns)
-        elif isinstance(record, trade_events.BreakerChanged):
-            self.breakers_tripped[record.breaker] += record.tripped
-        elif isinstance(record, events.SessionExitFlatten):
-            self.ts_flatten_ns = record.ts_ns
-        elif isinstance(record, Effect):
+        count = _COUNTED.get(type(record))
+        if count is not None:
+            count(self, record)
+        if isinstance(record, Effect):
             self.effects += 1
-            if isinstance(record, PlaceOrder):
-                self.orders_placed += 1
-                self.approvals_by_template[record.order.template] += 1
+
+    def _decision(self, record: events.DecisionMade) -> None:
+        self.decisions += 1
+        if record.action == _SKIP:
+            self.skips_by_reason[record.reason] += 1
+            self.skips_by_template.setdefault(record.template or "-", Counter())[record.reason] += 1
+
+    def _verdict(self, record: events.SafetyVerdict) -> None:
+        if record.failed:
+            self.refusals_by_reason.update(f"CHECK_{number}" for number in record.failed)
+
+    def _reconciled(self, record: ReconciliationDone) -> None:
+        self.reconciliations += 1
+        rows = [Row.SETTLING] if record.settling else [finding.row for finding in record.findings]
+        self.reconciled_by_row.update(row.value for row in rows)
+
+    def _resident(self, record: trade_events.StopResident) -> None:
+        self.naked_ns_max = max(self.naked_ns_max, record.naked_ns)
+
+    def _breaker(self, record: trade_events.BreakerChanged) -> None:
+        self.breakers_tripped[record.breaker] += record.tripped
+
+    def _flatten(self, record: events.SessionExitFlatten) -> None:
+        self.ts_flatten_ns = record.ts_ns
+
+    def _placed(self, record: PlaceOrder) -> None:
+        self.orders_placed += 1
+        self.approvals_by_template[record.order.template] += 1
 
     def _filled(self, record: trade_events.OrderFilled) -> None:
         """Each execution once, as the books do: told again, or corrected, it is no other fill."""
@@ -103,3 +111,17 @@ class RunCounters:
             self.net_hypothetical_uusd += outcome.net_uusd
         else:
             self.net_uusd += outcome.net_uusd
+
+
+_COUNTED: Final[dict[type[Event | Effect], Callable[[RunCounters, Any], None]]] = {
+    events.DecisionMade: RunCounters._decision,  # noqa: SLF001
+    events.SafetyVerdict: RunCounters._verdict,  # noqa: SLF001
+    trade_events.OrderFilled: RunCounters._filled,  # noqa: SLF001
+    trade_events.TradeClosed: RunCounters._trade,  # noqa: SLF001
+    trade_events.CommissionCorrected: RunCounters._corrected,  # noqa: SLF001
+    ReconciliationDone: RunCounters._reconciled,  # noqa: SLF001
+    trade_events.StopResident: RunCounters._resident,  # noqa: SLF001
+    trade_events.BreakerChanged: RunCounters._breaker,  # noqa: SLF001
+    events.SessionExitFlatten: RunCounters._flatten,  # noqa: SLF001
+    PlaceOrder: RunCounters._placed,  # noqa: SLF001
+}

@@ -36,6 +36,11 @@ def canonical_effect(effect: Effect, lifecycle_seqs: Sequence[int]) -> Effect:
     return msgspec.structs.replace(effect, order_id=canonical_order_id(order_id, lifecycle_seqs))
 
 
+def canonical_payload(effect: Effect, lifecycle_seqs: Sequence[int]) -> bytes:
+    """What digests are taken over."""
+    return encode(canonical_effect(effect, lifecycle_seqs))
+
+
 class EffectsDigest:
     """Running SHA-256 over effects in seq order."""
 
@@ -46,9 +51,9 @@ class EffectsDigest:
         self._hash = hashlib.sha256()
         self.count = 0
 
-    def add(self, effect: Effect, lifecycle_seqs: Sequence[int]) -> None:
-        """Take in the next effect."""
-        self._hash.update(encode(canonical_effect(effect, lifecycle_seqs)))
+    def add(self, payload: bytes) -> None:
+        """Take in the next effect, as `canonical_payload` has it."""
+        self._hash.update(payload)
         self.count += 1
 
     def hexdigest(self) -> str:

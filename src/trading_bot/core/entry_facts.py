@@ -15,12 +15,17 @@ def size_facts(state: State) -> SizeFacts:
     return SizeFacts(
         margin_used_uusd=state.margin_used_uusd,
         margin_per_contract_uusd=margin_per_contract_uusd(state),
-        open_risk_uusd=sum(entry.order.risk_uusd for entry in state.entries.values()),
+        open_risk_uusd=open_risk_uusd(state),
         last_entry_qty=state.budgets.last_entry_qty,
         last_trade_lost=state.budgets.last_trade_lost,
         vix_e6=size_value_e6(state.context, state.context_rules),
         kelly=state.kelly,
     )
+
+
+def open_risk_uusd(state: State) -> int:
+    """What the entries that work would lose at their stops, micro-dollars."""
+    return sum(entry.order.risk_uusd for entry in state.entries.values()) if state.entries else 0
 
 
 def margin_per_contract_uusd(state: State) -> int | None:

@@ -12,7 +12,7 @@ from trading_bot.core.apply import Results, apply
 from trading_bot.core.carried import Carried
 from trading_bot.core.cost_desk import put_in_force
 from trading_bot.core.counters import RunCounters
-from trading_bot.core.digest import EffectsDigest
+from trading_bot.core.digest import EffectsDigest, canonical_payload
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.state import State
 from trading_bot.domain.effects import ArmTimer, DisarmTimer, Effect, EndRun
@@ -26,6 +26,9 @@ from trading_bot.domain.units import TS_NEVER_NS
 _NOT_PENDING: Final = ~int(Outcome.PENDING)
 _EXIT: Final = int(Outcome.EXIT)
 _CANDIDATE: Final = int(Outcome.CANDIDATE)
+
+
+_OF_THE_MACHINE: Final = frozenset({ArmTimer, DisarmTimer, EndRun})
 
 
 class Facts(msgspec.Struct, kw_only=True):
@@ -106,21 +109,26 @@ class Machine:
         self.counters.observe(event)
         results = apply(self.state, event, seq)
         for result in results:
-            if isinstance(result, ArmTimer):
-                self.timers.pop((result.name, result.order_id), None)
-                self.timers[(result.name, result.order_id)] = result.due_ns
-            elif isinstance(result, DisarmTimer):
-                self.timers.pop((result.name, result.order_id), None)
-            elif isinstance(result, EndRun):
-                self.end = result
+            if type(result) in _OF_THE_MACHINE:
+                self._take(result)
         return results
+
+    def _take(self, result: Event | Effect) -> None:
+        if isinstance(result, ArmTimer):
+            self.timers.pop((result.name, result.order_id), None)
+            self.timers[(result.name, result.order_id)] = result.due_ns
+        elif isinstance(result, DisarmTimer):
+            self.timers.pop((result.name, result.order_id), None)
+        elif isinstance(result, EndRun):
+            self.end = result
 
     def recorded(self, result: Event | Effect) -> None:
         """A result is in the log: it counts."""
         self.counters.observe(result)
         if isinstance(result, Effect):
-            self.digest.add(result, self.state.lifecycle_seqs)
-            self.run_digest.add(result, self.state.lifecycle_seqs)
+            payload = canonical_payload(result, self.state.lifecycle_seqs)
+            self.digest.add(payload)
+            self.run_digest.add(payload)
 
     def abandoned(self, results: Results, kept: int) -> None:
         """The results after the first `kept` never reached the log: timers they armed are not armed."""

@@ -48,6 +48,12 @@ _GAP, _BAR, _QUALITY, _EXIT, _CANDIDATE = (
 # Failing gates with which a candidate is still evidence: none but the one that its own template is blocked.
 _SHADOWED: Final = frozenset({1 << GateReason.LEARNING_BLOCKED})
 
+# On the way of every order; looking a member up in its class takes longer than what is done with it.
+_ENTER: Final = Action.ENTER
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_SENT: Final = next_status(OrderStatus.CREATED, OrderSignal.SEND)
+
 Results = list[Event | Effect]
 
 
@@ -105,16 +111,20 @@ def _candidates(state: State, event: OutcomeReached, found: tuple[Candidate, ...
         decision = state.decisions.decide(
             candidate, inputs, rival=rival, told=state.journal.get((candidate.template, candidate.side))
         )
-        if decision.action is Action.ENTER:
+        if decision.action is _ENTER:
             decision, placed = _enter(state, event.ts_ns, (seq, index), candidate, decision, inputs)
             results += placed
-            if decision.action is Action.ENTER:
+            if decision.action is _ENTER:
                 rival = GateReason.BETTER_CANDIDATE
         elif decision.mask in _SHADOWED:
             results += _shadow(state, event.ts_ns, (seq, index), candidate, inputs)
         results += _journal(state, event.ts_ns, candidate, decision)
     # The order leaves only after everything about its moment is in the log, so effects come last.
-    return [r for r in results if not isinstance(r, Effect)] + [r for r in results if isinstance(r, Effect)]
+    told: Results = []
+    effects: Results = []
+    for result in results:
+        (effects if isinstance(result, Effect) else told).append(result)
+    return told + effects
 
 
 def _rank(candidate: Candidate) -> tuple[bool, int, int, int]:
@@ -193,7 +203,7 @@ def _budgets_used_up(state: State, limits: budgets.BudgetLimits, ts_ns: int) -> 
         equity_uusd=state.equity_uusd or 0,
         round_trip_uusd=state.round_trip_uusd,
     )
-    return tuple(budget.value for budget in verdict.blocked)
+    return tuple([budget.value for budget in verdict.blocked]) if verdict.blocked else ()
 
 
 def _session_now(state: State, ts_ns: int) -> SessionState:
@@ -268,8 +278,7 @@ def _terms(state: State, candidate: Candidate, inputs: DecisionInputs) -> EntryT
 
 
 def _place(state: State, ts_ns: int, order: ApprovedOrder, terms: EntryTerms) -> Results:
-    status = next_status(OrderStatus.CREATED, OrderSignal.SEND)
-    state.entries[order.order_id] = Entry(order=order, status=status, terms=terms)
+    state.entries[order.order_id] = Entry(order=order, status=_SENT, terms=terms)
     state.budgets = budgets.with_attempt(state.budgets)
     state.last_entry = (order.side, order.limit_ticks, ts_ns)
     return [
@@ -293,7 +302,7 @@ def _intent(
         order_id=order_id,
         instrument_id=state.instrument.id,
         template=name,
-        side=Side.BUY if long else Side.SELL,
+        side=_BUY if long else _SELL,
         qty=qty,
         limit_ticks=limit_ticks,
         stop_ticks=candidate.stop_ticks,
@@ -311,12 +320,10 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
         data_live=state.data_type == LIVE_DATA,
         account_known=state.equity_uusd is not None,
         position_qty=state.position_qty,
-        working_buy_qty=state.working_qty(Side.BUY),
-        working_sell_qty=state.working_qty(Side.SELL),
+        working_buy_qty=state.working_qty(_BUY),
+        working_sell_qty=state.working_qty(_SELL),
         # One position at a time: an open one is no place for another entry, so its risk is not worked out here.
-        open_risk_uusd=(
-            sum(entry.order.risk_uusd for entry in state.entries.values()) if state.position_qty == 0 else None
-        ),
+        open_risk_uusd=entry_facts.open_risk_uusd(state) if state.position_qty == 0 else None,
         bid_ticks=inputs.bid_ticks,
         ask_ticks=inputs.ask_ticks,
         session_state=inputs.session_state,
@@ -341,7 +348,7 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
 def _journal(state: State, ts_ns: int, candidate: Candidate, decision: Decision) -> Results:
     """One line per episode and reason; every ENTER has its own."""
     key, value = (candidate.template, candidate.side), (candidate.episode, decision.reason)
-    if decision.action is not Action.ENTER and state.journal.get(key) == value:
+    if decision.action is not _ENTER and state.journal.get(key) == value:
         return []
     state.journal[key] = value
     return [

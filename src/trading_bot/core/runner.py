@@ -24,7 +24,7 @@ from trading_bot.core.run_logs import FolderLogs, MemoryLogs
 from trading_bot.core.session_book import SessionBook
 from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.core.status import bot_status
-from trading_bot.domain import events, log_records
+from trading_bot.domain import events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.errors import BotError, CoreBug
 from trading_bot.domain.events import Event, Input, OutcomeReached
@@ -388,8 +388,8 @@ class BotRunner:
 
     def _carry_out(self, results: Results, seq: int) -> None:
         """Into the log first, all of them; then out; what only counts them waits until the orders have left."""
-        machine, book = self.book.live, self.book
-        numbers = [book.append(log_records.frame_class(result), result, seq) for result in results]
+        machine = self.book.live
+        numbers = self.book.append_results(results, seq)
         name = str(self.logs.path or "")
         self._pending.extend(carry_out(results, machine.state, self.broker, self._desk, log=name, seq=seq))
         for number, result in zip(numbers, results, strict=True):

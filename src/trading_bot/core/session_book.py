@@ -1,6 +1,7 @@
 """A machine and the log it writes: everything that enters or leaves the core passes here, in one order."""
 
 from trading_bot._fast import ExchangeSim
+from trading_bot.core.apply import Results
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
 from trading_bot.core.run_logs import FolderLogs, MemoryLogs, SessionLog
@@ -9,6 +10,8 @@ from trading_bot.domain.config import canonical, config_tag
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.records import FrameClass
+
+_class_of, _encode = log_records.frame_class, log_records.ENCODER.encode
 
 
 class SessionBook:
@@ -51,6 +54,11 @@ class SessionBook:
         """Write a record; its number."""
         payload = log_records.encode(record)
         return self.writing.append_message(cls, record.ts_ns, self.documents.instrument.id, cause_seq, payload)
+
+    def append_results(self, results: Results, cause_seq: int) -> list[int]:
+        """Write what followed from a record; their numbers."""
+        write, instrument_id = self.writing.append_message, self.documents.instrument.id
+        return [write(_class_of(one), one.ts_ns, instrument_id, cause_seq, _encode(one)) for one in results]
 
     def end(self, reason: str) -> None:
         """The last record, with the digests that a replay must find, and what the next session starts from."""

@@ -19,7 +19,7 @@ from trading_bot.domain.reconciling import ReconciliationDone
 from trading_bot.domain.strategy import Strategy, find_strategy
 from trading_bot.domain.templates import TemplateConfig
 from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
-from trading_bot.engines.breaker_table import DayBounds
+from trading_bot.engines.breaker_table import DayBounds, Money
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets, limits_of
 from trading_bot.engines.context import ContextState, context_rules
@@ -143,6 +143,7 @@ class State:
         self.flatten: FlattenState | None = None
         self.flatten_due_ns: int | None = None
         self.account: Account | None = None
+        self.flat_money: Money | None = None  # what `breaking.money` last found without a position
         self.ledger_date = 0
         self.account_assumed = False
         self.breakers = BreakerState()

@@ -134,6 +134,15 @@ def entry_limits(config: BreakerConfig) -> tuple[tuple[Rule, int], ...]:
     return tuple((rule, round(getattr(config, rule.limit_key) * PPM_PER_PCT)) for rule in rules)
 
 
+def room_uusd(limits: Sequence[tuple[Rule, int]], money: Money) -> int:
+    """The smallest loss of a new order that would reach one of these limits (`reaches`, of a risk above 0)."""
+    rooms: list[int] = []
+    for rule, limit_ppm in limits:
+        lost_uusd, base_uusd = _loss_and_base(rule, money, 1)
+        rooms.append(max(-(-base_uusd * limit_ppm // PPM), 1) - (lost_uusd - 1))
+    return min(rooms)
+
+
 def recovered(config: BreakerConfig, rule: Rule, money: Money) -> bool:
     """Whether the loss has come back to the share of the limit at which a reduction ends."""
     loss_uusd, base_uusd = _loss_and_base(rule, money, 0)

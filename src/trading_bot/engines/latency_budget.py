@@ -91,19 +91,16 @@ def exceeded(found: Latency | None, safety: SafetyConfig, limits: LatencyConfig)
         return "the latency is unknown"
     if found.age_ns > safety.latency_age_s_max * NS_PER_S:
         return f"latency was measured {found.age_ns / NS_PER_S:.1f} s ago, allowed {safety.latency_age_s_max}"
-    slow = [
-        f"{name} {us / _US_PER_MS:.1f} ms, limit {limit_ms}"
-        for name, us, limit_ms in (
-            ("tick to decision p99", found.decision_us_p99, safety.decision_p99_ms_max),
-            ("loop lag", found.loop_lag_us_max, safety.loop_lag_ms_max),
-        )
-        if not us <= limit_ms * _US_PER_MS
-    ]
+    slow: list[str] = []
+    if not found.decision_us_p99 <= (limit_ms := safety.decision_p99_ms_max) * _US_PER_MS:
+        slow.append(f"tick to decision p99 {found.decision_us_p99 / _US_PER_MS:.1f} ms, limit {limit_ms}")
+    if not found.loop_lag_us_max <= (limit_ms := safety.loop_lag_ms_max) * _US_PER_MS:
+        slow.append(f"loop lag {found.loop_lag_us_max / _US_PER_MS:.1f} ms, limit {limit_ms}")
     for part in found.stages:
-        limit_ms = _LIMITS[part.stage](limits)
-        if limit_ms and part.count >= limits.orders_min and part.ns > limit_ms * NS_PER_MS:
+        allowed_ms = _LIMITS[part.stage](limits)
+        if allowed_ms and part.count >= limits.orders_min and part.ns > allowed_ms * NS_PER_MS:
             name = part.stage.replace("_", " ")
-            slow.append(f"{name} p99 {part.ns / NS_PER_MS:.1f} ms of {part.count} orders, limit {limit_ms:g}")
+            slow.append(f"{name} p99 {part.ns / NS_PER_MS:.1f} ms of {part.count} orders, limit {allowed_ms:g}")
     off_ns, off_ms_max = found.clock_off_ns, limits.clock_offset_ms_max
     if off_ns is not None and off_ms_max and off_ns > off_ms_max * NS_PER_MS:
         slow.append(f"the gateway's clock is {off_ns / NS_PER_MS:.0f} ms off, limit {off_ms_max:g}")

@@ -35,6 +35,7 @@ class Arming:
         """Use `arm`."""
         self._path = path
         self._token = token
+        self._seen: tuple[int, int, int] | None = None  # inode, time and size of the file when it was read and right
 
     def why_not(self, ts_ns: int) -> str:
         """Why no entry may leave at `ts_ns`; empty when one may."""
@@ -42,6 +43,10 @@ class Arming:
         if ts_ns >= token.expires_ns:
             return f"the arming of {token.account} ended with session {token.trade_date}; start again with --arm"
         try:
+            found = self._path.stat()
+            seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if seen == self._seen:  # the file that was read before: every order waits for this
+                return ""
             held = json.loads(self._path.read_text())
         except FileNotFoundError:
             return f"{self._path} is gone: the account was disarmed; start again with --arm"
@@ -49,6 +54,7 @@ class Arming:
             return f"{self._path} cannot be read ({error}); start again with --arm"
         if not isinstance(held, dict) or held.get("secret") != token.secret:
             return f"{self._path} is of another start; only the last one that was armed may trade"
+        self._seen = seen
         return ""
 
     def disarm(self) -> None:

@@ -29,6 +29,7 @@ _MARKS: Final[dict[str, Any]] = {
     "parentId": 1_918_273_604,
     "ocaType": 1_918_273_605,
 }
+_TEXTS_MAX: Final = 10_000
 # As they come in the message, which is the order of `OrderFrame`'s gaps.
 _GAPS: Final = ("orderId", "totalQuantity", "price", "ocaGroup", "orderRef", "parentId", "ocaType")
 # Order id, lots, price in ticks, reference, group, its type, parent.
@@ -52,6 +53,7 @@ class OrderTemplates:
         self._buys, self._sells = buys, sells
         self._before, self._after = cancel
         self._points = instrument.points
+        self._texts: dict[int, str] = {}
 
     def order(self, order_id: int, terms: LegTerms) -> bytes:
         """The frame that places an order, or changes the one with this id."""
@@ -59,12 +61,19 @@ class OrderTemplates:
         return (self._buys if terms.side is _BUY else self._sells)[shape].render(
             order_id,
             terms.qty,
-            "" if shape is _MARKET else str(self._points(terms.price_ticks)),
+            "" if shape is _MARKET else self._texts.get(terms.price_ticks) or self._text(terms.price_ticks),
             terms.oca_group,
             terms.reference,
             terms.parent_id,
             terms.oca_type,
         )
+
+    def _text(self, price_ticks: int) -> str:
+        """A price as the library writes it; kept, because prices come again."""
+        if len(self._texts) >= _TEXTS_MAX:
+            self._texts.clear()
+        text = self._texts[price_ticks] = str(self._points(price_ticks))
+        return text
 
     def cancel(self, order_id: int) -> bytes:
         """The frame that withdraws an order."""

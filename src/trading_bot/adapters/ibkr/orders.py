@@ -72,6 +72,7 @@ class IbkrBroker:
         self._asking: list[str] = []  # reasons of the questions that wait
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = 0.0  # when it comes
         for callback, listener in (
             ("openOrder", self._on_open_order),
             ("orderStatus", self._on_status),
@@ -268,12 +269,13 @@ class IbkrBroker:
     def _arm(self) -> None:
         """A timer for what the broker owes."""
         due_s = self.book.due_s
+        if due_s is None or (self._timer is not None and self._timer_s <= due_s):
+            return  # one that comes early looks, finds nothing and sets the next
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if due_s is not None:
-            wait_s = max(due_s - self._session.clock.wall_s(), 0.0)
-            self._timer = self._session.loop.call_later(wait_s, self.overdue)
+        self._timer_s = due_s
+        wait_s = max(due_s - self._session.clock.wall_s(), 0.0)
+        self._timer = self._session.loop.call_later(wait_s, self.overdue)
 
     def overdue(self) -> None:
         """Look at what the broker owes; called by the timer."""
