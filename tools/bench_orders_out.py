@@ -34,7 +34,7 @@ from trading_bot.core.run_logs import FolderLogs
 from trading_bot.core.runner import BotRunner
 from trading_bot.domain import events
 from trading_bot.domain.kernel import Candidate, Outcome
-from trading_bot.domain.orders import ApprovedOrder
+from trading_bot.domain.orders import ApprovedOrder, Side
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_MS, NS_PER_S
 from trading_bot.engines.budgets import Budgets
 
@@ -275,11 +275,13 @@ def order_out_rows(sizes: Sizes) -> list[Row]:
 def _bytes_row(sizes: Sizes, world: OrderWorld, form: OrderForm, terms: Any) -> Row:
     client = world.session.ib.client
     templates = cut_templates(client, world.contract, form)
-    numbered = tuple(enumerate(terms, 1_000))
+    prices = [leg.price_ticks for leg in terms]
     kept: list[str] = []
 
     def ours() -> float:
-        return _each_us(lambda: b"".join([templates.order(*one) for one in numbered]), sizes.calls // 10)
+        return _each_us(
+            lambda: templates.bracket(Side.BUY, 1, *prices, "tb00000000.261125-1-0", 1_000), sizes.calls // 10
+        )
 
     def library() -> float:
         before, client.sendMsg = client.sendMsg, kept.append

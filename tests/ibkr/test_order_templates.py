@@ -102,6 +102,29 @@ def test_every_shape_is_the_librarys_own_bytes(wire, side, order_id, qty, price,
         assert wire.templates.order(order_id, terms) == wire.placed(order_id, tif=tif, **common, **fields)
 
 
+@settings(max_examples=60)
+@given(side=SIDES, first=st.integers(1, 2**31 - 5), qty=LOTS, prices=st.tuples(PRICES, PRICES, PRICES), group=WORDS)
+def test_a_bracket_is_three_messages_of_the_library(wire, side, first, qty, prices, group):
+    """Entry, target, stop; the first two are held back, and the children are one group (specification 11)."""
+    away = Side.SELL if side is Side.BUY else Side.BUY
+    entry, target, stop = (price * 0.25 for price in prices)
+    child = {
+        "action": away.value,
+        "totalQuantity": qty,
+        "parentId": first,
+        "ocaGroup": group,
+        "ocaType": 1 if qty == 1 else 2,
+    }
+    limit = {"orderType": "LMT", "tif": "DAY", "transmit": False}
+    legs = [
+        {"action": side.value, "totalQuantity": qty, "lmtPrice": entry, "orderRef": f"{group}-E", **limit},
+        {**child, "lmtPrice": target, "orderRef": f"{group}-T", **limit},
+        {**child, "auxPrice": stop, "orderRef": f"{group}-S", "orderType": "STP", "tif": "GTC", "triggerMethod": 2},
+    ]
+    expected = b"".join(wire.placed(first + number, **leg) for number, leg in enumerate(legs))
+    assert wire.templates.bracket(side, qty, *prices, group, first) == expected
+
+
 @given(order_id=IDS)
 def test_a_cancel_is_the_librarys_own_bytes(wire, order_id):
     wire.client.cancelOrder(order_id)

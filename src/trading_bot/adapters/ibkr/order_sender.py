@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from trading_bot.adapters.ibkr.bracket import LegTerms, OrderForm
+from trading_bot.adapters.ibkr.bracket import LegTerms, OrderForm, bracket
 from trading_bot.adapters.ibkr.order_templates import OrderTemplates, TemplateMismatchError, cut_templates
 from trading_bot.adapters.ibkr.pacing import Lane
 from trading_bot.adapters.ibkr.session import IbkrSession
+from trading_bot.domain.orders import ApprovedOrder
+
+_ENTRY: Final = Lane.ENTRY
 
 
 class OrderSender:
@@ -50,6 +53,15 @@ class OrderSender:
             sent = session.send_frames(lane, frames, messages=len(orders))
         session.stages.written(waits=not sent or session.outbox.waiting > 0)
         return sent
+
+    def place_bracket(self, order: ApprovedOrder, group: str, entry_id: int) -> bool:
+        """Entry, target and stop with order ids in a row; False when nothing was sent."""
+        templates = self._templates
+        if templates is None:
+            return self.place(Lane.ENTRY, tuple(enumerate(bracket(order, group, entry_id), entry_id)))
+        target_ticks, stop_ticks = order.target_price_ticks, order.stop_price_ticks
+        frames = templates.bracket(order.side, order.qty, order.limit_ticks, target_ticks, stop_ticks, group, entry_id)
+        return self._session.send_frames(_ENTRY, frames, messages=3)
 
     def cancel(self, order_id: int) -> bool:
         """Withdraw an order; False when nothing was sent."""

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Final
 
-from trading_bot._fast.orderframe import OrderFrame
-from trading_bot.adapters.ibkr.bracket import PRICE_FIELD, LegTerms, OrderForm, Shape
+from trading_bot._fast.orderframe import BracketFrame, OrderFrame
+from trading_bot.adapters.ibkr.bracket import PRICE_FIELD, LegTerms, OrderForm, Shape, oca_type
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.orders import Side
 
 _LENGTH: Final = struct.Struct(">I")
 _BUY, _MARKET = Side.BUY, Shape.MARKET
+_HELD, _STOP = Shape.HELD_LIMIT, Shape.STOP
 _END: Final = "\0"  # of every field
 _ORDER_ID: Final = 1_918_273_601
 _PRICE: Final = 918_273.603
@@ -51,6 +52,8 @@ class OrderTemplates:
     ) -> None:
         """Frames by the number of their shape; `cancel` is what stands before and after the order id of a cancel."""
         self._buys, self._sells = buys, sells
+        self._to_buy = BracketFrame(buys[_HELD], sells[_HELD], sells[_STOP])
+        self._to_sell = BracketFrame(sells[_HELD], buys[_HELD], buys[_STOP])
         self._before, self._after = cancel
         self._points = instrument.points
         self._texts: dict[int, str] = {}
@@ -66,6 +69,21 @@ class OrderTemplates:
             terms.reference,
             terms.parent_id,
             terms.oca_type,
+        )
+
+    def bracket(
+        self, side: Side, qty: int, entry_ticks: int, target_ticks: int, stop_ticks: int, group: str, entry_id: int
+    ) -> bytes:
+        """The three frames of `bracket.bracket` with order ids in a row. Prices in ticks, `side` is the entry's."""
+        texts, text = self._texts, self._text
+        return (self._to_buy if side is _BUY else self._to_sell).render(
+            entry_id,
+            qty,
+            texts.get(entry_ticks) or text(entry_ticks),
+            texts.get(target_ticks) or text(target_ticks),
+            texts.get(stop_ticks) or text(stop_ticks),
+            group,
+            oca_type(qty),
         )
 
     def _text(self, price_ticks: int) -> str:
@@ -95,6 +113,7 @@ def cut_templates(client: Any, contract: Any, form: OrderForm) -> OrderTemplates
             raise TemplateMismatchError("a cancel does not name its order")
         templates = OrderTemplates(buys, sells, (before.encode(), after.encode()), form.instrument)
         _verify(client, contract, form, sent, templates)
+    _verify_brackets(templates)
     return templates
 
 
@@ -128,6 +147,21 @@ def _verify(client: Any, contract: Any, form: OrderForm, sent: list[str], templa
                 client.placeOrder(order_id, contract, form.order(terms))
                 if templates.order(order_id, terms) != _framed(sent.pop()):
                     raise TemplateMismatchError(f"a {shape.name} order comes out different from the library's")
+
+
+def _verify_brackets(templates: OrderTemplates) -> None:
+    """One piece is what its three orders are, which were held to the library's before."""
+    for side, away in ((Side.BUY, Side.SELL), (Side.SELL, Side.BUY)):
+        for first, qty, group in ((9, 1, "tb00000000.261125-1-0"), (999_999_998, 12, "tb00000000.261125-77-1")):
+            kind = oca_type(qty)
+            legs = (
+                LegTerms(_HELD, side, qty, 24_001, f"{group}-E"),
+                LegTerms(_HELD, away, qty, 24_013, f"{group}-T", group, kind, first),
+                LegTerms(_STOP, away, qty, 23_993, f"{group}-S", group, kind, first),
+            )
+            expected = b"".join(templates.order(first + number, leg) for number, leg in enumerate(legs))
+            if templates.bracket(side, qty, 24_001, 24_013, 23_993, group, first) != expected:
+                raise TemplateMismatchError("a bracket comes out different from its orders")
 
 
 def _framed(text: str) -> bytes:

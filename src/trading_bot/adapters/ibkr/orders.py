@@ -112,20 +112,20 @@ class IbkrBroker:
     def _place(self, effect: effects.PlaceOrder) -> None:
         """Parent and target are held back until the stop is there: the broker has all three or none."""
         order = effect.order
-        group = bracket_name(self._tag_of(effect.ts_ns), order.order_id)
+        tag = self._tag_of(effect.ts_ns)
+        group = bracket_name(tag, order.order_id)
         refusal = self._hindrance(order, group) or (self._why_not(effect.ts_ns) if self._why_not is not None else "")
         if refusal:
             rejected = events.OrderRejected(ts_ns=0, order_id=order.order_id, code=NOT_CONNECTED, text=refusal)
             self._tell([rejected])
             return
         entry_id = self._next_ids(3)
-        legs = tuple(enumerate(bracket(order, group, entry_id), entry_id))
-        if not self._sender.place(Lane.ENTRY, legs):
+        if not self._sender.place_bracket(order, group, entry_id):
             text = "no room for three messages this second beside those that protect; nothing was sent"
             self._tell([events.OrderRejected(ts_ns=0, order_id=order.order_id, code=PACED, text=text)])
             return
-        for leg, (order_id, terms) in zip(_SENT, legs, strict=True):
-            self._note(Reference(group.partition("-")[0], order.order_id, leg), order_id, terms)
+        for number, terms in enumerate(bracket(order, group, entry_id)):
+            self._note(Reference(tag, order.order_id, _SENT[number]), entry_id + number, terms)
         self._arm()
 
     def _hindrance(self, order: ApprovedOrder, group: str) -> str:

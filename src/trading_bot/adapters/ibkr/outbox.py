@@ -9,6 +9,8 @@ from trading_bot.adapters.ibkr.pacing import Lane, Pacing
 
 _LENGTH: Final = struct.Struct(">I")  # before each message
 
+_ENTRY: Final = Lane.ENTRY
+
 
 class Outbox:
     """The one way out of a connection. The library's own messages take it as well."""
@@ -55,7 +57,7 @@ class Outbox:
     def _open(self, lane: Lane, messages: int) -> bool:
         if not self._client.isReady():
             return False
-        return lane is not Lane.ENTRY or self._pacing.room(lane) >= messages
+        return lane is not _ENTRY or self._pacing.room(lane) >= messages
 
     def _send_text(self, text: str) -> None:
         data = text.encode()
