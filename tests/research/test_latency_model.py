@@ -97,11 +97,15 @@ def test_the_bots_own_stamps_are_taken_where_they_are(tmp_path):
     tape = Tape(tmp_path / "run").place(1, S).acknowledged(1, S + 50 * MS)
     stages = {"decode_ns": 1_000, "decide_ns": 2_000, "gate_ns": 30_000, "write_ns": 7_000}
     tape.add(OrderTimed(ts_ns=T0 + 2 * S, order_id=(1, 0), leg=Leg.ENTRY, ack_ns=48 * MS, **stages))
-    tape.place(2, 3 * S).acknowledged(2, 3 * S + 50 * MS)
-    tape.add(OrderTimed(ts_ns=T0 + 4 * S, order_id=(2, 0), leg=Leg.ENTRY, ack_ns=10 * MS))
+    for number, ack_ns in ((2, 10 * MS), (3, 60 * MS), (4, None)):
+        tape.place(number, number * S).acknowledged(number, number * S + 50 * MS)
+        tape.add(OrderTimed(ts_ns=T0 + number * S, order_id=(number, 0), leg=Leg.ENTRY, ack_ns=ack_ns))
+    # Of 50 ms from the tick to the answer, 48 were on the way: half of them back, and all the rest out.
     assert tape.read().samples == (
-        Sample(burst=0, entry_ns=24 * MS + 40_000, response_ns=24 * MS, measured=True),
-        Sample(burst=0, entry_ns=5 * MS, response_ns=5 * MS),
+        Sample(burst=0, entry_ns=26 * MS, response_ns=24 * MS, measured=True),
+        Sample(burst=0, entry_ns=45 * MS, response_ns=5 * MS, measured=True),
+        Sample(burst=0, entry_ns=30 * MS, response_ns=30 * MS, measured=True),
+        Sample(burst=0, entry_ns=25 * MS, response_ns=25 * MS),
     )
 
 

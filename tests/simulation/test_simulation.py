@@ -1,10 +1,12 @@
 """Simulation by seed: worlds drawn alike, runs without a violation, and a report that is the same twice."""
 
+import random
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.exchange.scripts import latency_model
 from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.research import seeded_world, simulate
 from trading_bot.research.seeded_world import draw_world
@@ -20,6 +22,19 @@ def test_nothing_is_violated(seed):
     assert report.ok
     assert (report.trades == 0) is (report.day_kind == "holiday")
     assert report.restarted in ({"equal", "abandoned"} if seed == 47 else {""})
+
+
+def test_nothing_is_violated_where_latencies_are_drawn():
+    """NV06: up to 300 ms a way, by burst; the run is killed and goes on as if nothing had been."""
+
+    def drawn(world):
+        latency = latency_model(random.Random(world.seed), 300_000_000)
+        return msgspec.structs.replace(world, exchange=msgspec.structs.replace(world.exchange, latency=latency))
+
+    report = simulate.simulate(6, change=drawn)
+    assert report.violations == []
+    assert (report.ok, report.restarted) == (True, "equal")
+    assert report.trades > 10
 
 
 def test_the_same_seed_gives_the_same_report():

@@ -50,7 +50,7 @@ _Key = tuple[ClientOrderId, Leg]
 class Sample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One order: ticks in the second before it left, and how long both ways took, in wall time.
 
-    `measured`: the bot's own part was timed; otherwise it stands in both ways, half in each.
+    `measured`: the bot's own part was told apart; otherwise it stands in both ways, half in each.
     """
 
     burst: int
@@ -147,19 +147,14 @@ class _Reading:
         self.samples[key] = Sample(burst=sent.burst, entry_ns=round_ns - round_ns // 2, response_ns=round_ns // 2)
 
     def _timed(self, times: OrderTimed) -> None:
-        """The bot's own stamps of the order, wall time, in the place of what the times of records say."""
+        """How much of the time was between the order's bytes and the answer; all before that is the bot's own part."""
         key = (times.order_id, times.leg)
         before = self.samples.get(key)
         if before is None or times.ack_ns is None:
             return
-        own_ns = times.tick_to_write_ns or 0
+        round_ns = min(max(before.entry_ns + before.response_ns, times.ack_ns), LATENCY_NS_MAX)
         back_ns = min(times.ack_ns, LATENCY_NS_MAX) // 2
-        self.samples[key] = Sample(
-            burst=before.burst,
-            entry_ns=min(own_ns + times.ack_ns - back_ns, LATENCY_NS_MAX),
-            response_ns=back_ns,
-            measured=times.tick_to_write_ns is not None,
-        )
+        self.samples[key] = Sample(burst=before.burst, entry_ns=round_ns - back_ns, response_ns=back_ns, measured=True)
 
     @property
     def _speed_e3(self) -> int:
