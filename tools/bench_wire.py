@@ -50,7 +50,7 @@ def _lines(wire: Wire, sizes: Sizes) -> dict[str, int]:
     lines = {"blocking": wire.client("bench_wire_bare.py", "PORT", "blocking", "1")}
     for loop in ("uvloop", "asyncio"):
         lines[f"bare {loop}"] = wire.client("bench_wire_bare.py", "PORT", loop, "1")
-        lines[f"ours {loop}"] = wire.client("bench_wire_ours.py", "order", "PORT", loop, "1")
+        lines[f"ours {loop}"] = wire.client("bench_wire_ours.py", "order", "PORT", loop)
         for library in LIBRARIES if sizes.peers else ():
             python = library_python(library)
             if python is not None:

@@ -1,9 +1,9 @@
 """Client process of the wire rows: this product.
 
-`bench_wire_ours.py order PORT LOOP ORDERS`: the shortest way from a tick to an order. The product's connection, intake,
+`bench_wire_ours.py order PORT LOOP`: the shortest way from a tick to an order. The product's connection, intake,
 door, log on disk and kernel; the kernel has an outcome with every quote (a position whose target is reached), and the
-answer to it is written at once from the product's order templates, through its pacing: one limit order, or as many in
-one write as `ORDERS` says. No core, no gate: what decides is the kernel alone.
+answer to it is written at once from the product's order templates, through its pacing: one limit order. No core, no
+gate: what decides is the kernel alone.
 
 `bench_wire_ours.py stream PORT LOOP PATH`: the whole bot as in OBSERVE, over the product's feed, with its runner, core,
 simulated exchange and a synced log. When the gateway hangs up, each quote's number and receive stamp are read from that
@@ -71,8 +71,8 @@ def connected(port: int, loop: str) -> tuple[IbkrSession, Any]:
     return session, contract
 
 
-def answer(session: IbkrSession, contract: Any, orders: int) -> None:
-    """An order, or so many in one write, for each quote, until the gateway hangs up."""
+def answer(session: IbkrSession, contract: Any) -> None:
+    """An order for each quote, until the gateway hangs up."""
     templates = cut_templates(session.ib.client, contract, OrderForm(session.lib, session.account, _INSTRUMENT))
     terms = LegTerms(Shape.LIMIT, Side.BUY, 1, 24_000, "tb00000000.261125-1-0-E")
     order_id = 1
@@ -83,9 +83,8 @@ def answer(session: IbkrSession, contract: Any, orders: int) -> None:
 
         def on_outcome(_code: int) -> int:
             nonlocal order_id
-            frames = b"".join([templates.order(order_id + number, terms) for number in range(orders)])
-            session.send_frames(Lane.PROTECT, frames, messages=orders)
-            order_id += orders
+            session.send_frames(Lane.PROTECT, templates.order(order_id, terms))
+            order_id += 1
             kernel.set_position(1, 1, 0, 0)
             return _NEVER_NS
 
@@ -164,7 +163,7 @@ def main() -> None:
     what, port, loop = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     session, contract = connected(port, loop)
     if what == "order":
-        answer(session, contract, int(sys.argv[4]))
+        answer(session, contract)
     else:
         observe(session, contract, Path(sys.argv[4]))
     session.close()
