@@ -12,6 +12,7 @@ from trading_bot.domain.reconciling import ReconciliationDone
 
 # What tells position and orders: all open orders, executions, positions, completed orders.
 QUESTIONS: Final = (16, 7, 61, 99)
+SLOW: Final = 2.0  # a position is to stand while nobody answers for ten seconds of the wall
 BREAK_SPEED: Final = 120.0
 BEFORE_THE_BREAK_NS: Final = 1_795_642_800_000_000_000  # 2026-11-25T21:40:00Z, twenty minutes before it
 REOPEN_NS: Final = 1_795_647_600_000_000_000  # 2026-11-25T23:00:00Z
@@ -133,7 +134,8 @@ INCIDENTS: Final = (
         name="questions-never-answered",
         says="Nobody answers what the bot asks about position and orders, beyond the deadline",
         source=("2#6", "2#25"),
-        config={"orders.reconcile_s": 5, "orders.unknown_deadline_s": 5},
+        speed=SLOW,
+        config={"orders.reconcile_s": 5, "orders.unknown_deadline_s": 2},
         exit_codes=(Halted.exit_code,),
         body=_unanswered(deadline=True),
     ),
@@ -178,7 +180,7 @@ INCIDENTS: Final = (
         style="rest",
         speed=BREAK_SPEED,
         gateway={"start_ns": BEFORE_THE_BREAK_NS},
-        config={"session.kind": "globex", "session.close_buffer_min": 5, "session.flatten_before_close_min": 1},
+        config={"session.kind": "globex", "session.close_buffer_min": 5},
         body=_through_the_break,
     ),
 )
