@@ -62,12 +62,16 @@ def _unanswered(*, deadline: bool) -> Callable[[Lab], None]:
             lambda record: isinstance(record, ReconciliationDone) and "NO_ANSWER" in str(record),
             what="a comparison without an answer",
         )
-        if deadline:
-            lab.ended(bot)
+        if not deadline:
+            lab.fault("ignore_requests", on=False)
+            lab.pause(2.0)
+            lab.end(bot)
             return
-        lab.fault("ignore_requests", requests=list(QUESTIONS), on=False)
-        lab.pause(2.0)
-        lab.end(bot)
+        lab.wait(flat, what="the bot left what it knows nothing about")
+        lab.pause(3.0)
+        lab.check(bot.running, "the bot ended although nobody had confirmed that it is flat")
+        lab.fault("ignore_requests", on=False)
+        lab.ended(bot)
 
     return body
 
@@ -180,7 +184,7 @@ INCIDENTS: Final = (
         style="rest",
         speed=BREAK_SPEED,
         gateway={"start_ns": BEFORE_THE_BREAK_NS},
-        config={"session.kind": "globex", "session.close_buffer_min": 5},
+        config={"session.kind": "globex", "session.close_buffer_min": 6},
         body=_through_the_break,
     ),
 )
