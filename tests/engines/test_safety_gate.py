@@ -14,6 +14,7 @@ from trading_bot.engines.breaker_table import Money
 from trading_bot.engines.position import Account, open_account
 from trading_bot.engines.safety_gate import Latency, Refused, SafetyFacts, SafetyGate
 from trading_bot.engines.session import SessionState
+from trading_bot.engines.traded_touch import TradedTouch
 
 NOW_NS = 1_795_620_600_000_000_000
 MES = INSTRUMENTS["MES"]
@@ -101,6 +102,36 @@ def test_the_nominal_order_passes_with_its_bracket_and_its_end():
         risk_uusd=10_000_000,
         checks_passed=21,
     )
+
+
+def at_two_markets(traded, **changes):
+    """What check says no, and why, where the quotes are those of another market; the seen touch is 24 000/24 001."""
+    seen = SafetyGate(
+        SafetyConfig(), MES, order_qty_max=10, trade_risk_uusd_max=15_000_000, stop_ticks_max=12, two_markets=True
+    )
+    own = traded and TradedTouch(bid_ticks=traded[0], ask_ticks=traded[1], ts_ns=NOW_NS - traded[2])
+    answer = seen.approve(EntryIntent(**INTENT), SafetyFacts(**(FACTS | {"traded": own} | changes)))
+    return (tuple(map(int, answer.failed)), answer.detail) if isinstance(answer, Refused) else ((), "")
+
+
+@pytest.mark.parametrize(
+    ("traded", "failed", "said"),
+    [
+        ((24_000, 24_001, 0), (), ""),
+        ((24_004, 24_005, 0), (), ""),  # 4 ticks apart, and one too many
+        ((24_005, 24_006, 0), (16,), "own touch 24005/24006 is 5 ticks from the seen 24000/24001, limit 4"),
+        ((23_995, 23_997, 0), (16,), "is 5 ticks from the seen"),
+        ((24_000, 24_001, 10_000_000_000), (), ""),
+        ((24_000, 24_001, 10_000_000_001), (16,), "own quote is 10.0 s old, allowed 10 s"),
+        (None, (16,), "the traded contract has no quote of its own yet"),
+        ((24_000, 24_003, 0), (17,), "the traded contract's spread is 3 ticks, allowed 1 to 2"),
+        ((24_001, 24_001, 0), (17,), "the traded contract's spread is 0 ticks"),
+    ],
+)
+def test_where_another_market_is_seen_the_traded_one_has_to_agree(traded, failed, said):
+    found, detail = at_two_markets(traded)
+    assert found == failed
+    assert said in detail
 
 
 def test_the_bracket_of_a_sell_is_mirrored():

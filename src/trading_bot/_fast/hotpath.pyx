@@ -11,7 +11,7 @@ from trading_bot._fast.config cimport Config
 from trading_bot._fast.decay cimport GRID_NS
 from trading_bot._fast.exchange_match cimport EXCHANGE_OVERFLOW
 from trading_bot._fast.plan cimport feed, first_control
-from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
+from trading_bot._fast.records cimport KIND_NONE, KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
 from trading_bot._fast.refusals cimport finite, not_negative, raise_answers_lost, raise_bad_record, template_index
 from trading_bot._fast.state cimport BUCKETS, Bar, Control, Flow, Report
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
@@ -73,6 +73,16 @@ cdef class HotPath:
         self.exchange = exchange
         self.matches = exchange is not None
 
+    def set_beside(self, int instrument_id):
+        """Whose records are logged among the others and not stepped: the traded market's where another one is seen; 0: none.
+
+        Only its latest quote is kept, which is in no snapshot: after one it is not known until the next quote.
+        """
+        if not 0 <= instrument_id < 65536 or instrument_id == self.kernel.config.instrument_id:
+            raise ValueError(f"the market beside is {instrument_id}: expected another instrument's id, or 0 for none")
+        self.beside_id = <uint16_t>instrument_id
+        memset(&self.beside_quote, 0, sizeof(TickRecord))
+
     # Records
 
     cdef int step(self, const TickRecord* rec) noexcept nogil:
@@ -85,9 +95,20 @@ cdef class HotPath:
             return code | OUTCOME_PENDING
         if self.logs and self.writer.append_tick(rec) != 0:
             return OUTCOME_LOG_FULL
+        if rec.instrument != self.kernel.config.instrument_id:
+            self.take_beside(rec)
+            return 0
         if self.matches and self.exchange.match(rec) == EXCHANGE_OVERFLOW:
             return ANSWERS_LOST
         return take_record(&self.kernel, rec)
+
+    cdef void take_beside(self, const TickRecord* rec) noexcept nogil:
+        if rec.ts_ns > self.st.now_ns:
+            self.st.now_ns = rec.ts_ns
+        if rec.kind == KIND_QUOTE:
+            memcpy(&self.beside_quote, rec, sizeof(TickRecord))
+        elif rec.kind == KIND_PRICE_GAP:
+            self.beside_quote.kind = KIND_NONE
 
     cdef int run_records(self, const TickRecord* records, int64_t n, int64_t deadline_ns, int64_t* at) noexcept nogil:
         cdef State* st = self.st
@@ -95,6 +116,7 @@ cdef class HotPath:
         cdef int64_t i = at[0]
         cdef int code = 0
         cdef int news
+        cdef bint beside
         st.report.candidates = 0
         while i < n and code == 0:
             rec = &records[i]
@@ -102,7 +124,8 @@ cdef class HotPath:
                 if st.started and deadline_ns > st.grid_ns:
                     code = run_grid(&self.kernel, deadline_ns - 1)
                 break
-            if rec.instrument != self.kernel.config.instrument_id or rec.kind < KIND_QUOTE or rec.kind > KIND_TIME:
+            beside = rec.instrument != self.kernel.config.instrument_id
+            if (beside and rec.instrument != self.beside_id) or rec.kind < KIND_QUOTE or rec.kind > KIND_TIME:
                 code = BAD_RECORD
                 break
             if not st.started:
@@ -114,15 +137,19 @@ cdef class HotPath:
             if self.logs and self.writer.append_tick(rec) != 0:
                 code = OUTCOME_LOG_FULL
                 break
+            i += 1
+            if beside:
+                self.take_beside(rec)
+                continue
             if self.matches:
                 news = self.exchange.match(rec)
                 if news == EXCHANGE_OVERFLOW:
                     code = ANSWERS_LOST
+                    i -= 1            # it was not stepped
                     break
                 if news:
                     deadline_ns = min(deadline_ns, self.exchange.due_ns())
             code = take_record(&self.kernel, rec)
-            i += 1
         at[0] = i
         return code
 
@@ -340,6 +367,11 @@ cdef class HotPath:
         """(bid_ticks, bid_qty, ask_ticks, ask_qty), None before the first quote."""
         cdef const Flow* flow = &self.st.flow
         return (flow.bid_ticks, flow.bid_qty, flow.ask_ticks, flow.ask_qty) if flow.has_quote else None
+
+    def beside(self):
+        """(bid_ticks, bid_qty, ask_ticks, ask_qty, ts_ns) of the market beside, None while it has no quote."""
+        cdef const TickRecord* rec = &self.beside_quote
+        return None if rec.kind == KIND_NONE else (rec.bid_ticks, rec.bid_qty, rec.ask_ticks, rec.ask_qty, rec.ts_ns)
 
     def signal(self, int64_t signal_id):
         """Value of one signal now, None while it has none; ValueError for an id the registry does not have."""

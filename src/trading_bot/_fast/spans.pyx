@@ -6,8 +6,8 @@ from libc.string cimport memcpy
 from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_TIME, TickRecord
 
 
-def count_kind(const uint8_t[::1] records not None, int kind) -> int:
-    """How many of the 64-byte records are of `kind` (FrameKind).
+def count_kind(const uint8_t[::1] records not None, int kind, int instrument_id=0) -> int:
+    """How many of the 64-byte records are of `kind` (FrameKind), and of one instrument unless that is 0.
 
     Raises:
         ValueError: the buffer is not a whole number of records.
@@ -19,9 +19,11 @@ def count_kind(const uint8_t[::1] records not None, int kind) -> int:
     if size == 0:
         return 0
     cdef const uint8_t* start = &records[0]
+    cdef const TickRecord* rec
     with nogil:
         while offset < size:
-            found += (<const TickRecord*>(start + offset)).kind == kind
+            rec = <const TickRecord*>(start + offset)
+            found += rec.kind == kind and (instrument_id == 0 or rec.instrument == instrument_id)
             offset += <Py_ssize_t>sizeof(TickRecord)
     return found
 

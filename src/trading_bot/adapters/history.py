@@ -15,8 +15,10 @@ from typing import Final
 import msgspec
 
 from trading_bot._fast.historybars import MinuteBars
+from trading_bot._fast.spans import market_only
 from trading_bot.adapters.files import CsvColumns, open_files
 from trading_bot.adapters.files.recognise import DBN_ENDS, TEXT_ENDS, recognise
+from trading_bot.core.documents import RunDocuments
 from trading_bot.core.log_reader import LogReader, segment_paths
 from trading_bot.core.log_walk import MessageFrame, TickSpan
 from trading_bot.core.replay import session_logs
@@ -29,6 +31,7 @@ from trading_bot.domain.units import NS_PER_S
 from trading_bot.engines.session import SessionDay, SessionTable, parse_calendar
 
 SESSIONS_MAX: Final = 20
+_NONE_LEFT_OUT: Final = memoryview(b"").cast("q")
 _FEED_ENDS: Final = (*DBN_ENDS, *TEXT_ENDS, ".parquet", ".zip")
 
 
@@ -44,7 +47,7 @@ class _Stream(msgspec.Struct, frozen=True):
     """Records of one contract in order of time; `contract` is empty where the source does not name one."""
 
     contract: str
-    records: Iterator[memoryview]
+    records: Iterator[memoryview | bytes]
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -302,7 +305,7 @@ def _log_parts(path: Path, instrument: Instrument) -> Iterator[_Part]:
         started = group[0][2]
         name = f"log {date} of {started.run_id} ({started.adapter})"
         # Date 0: the calendar of that run did not know the date; ours may.
-        yield _Part(name, date or None, partial(_open_logs, [log for _, log, _ in group]))
+        yield _Part(name, date or None, partial(_open_logs, [(log, _beside(started)) for _, log, started in group]))
 
 
 def _started(log: Path) -> RunStarted | None:
@@ -326,15 +329,21 @@ def _started(log: Path) -> RunStarted | None:
     return record
 
 
-def _open_logs(logs: Sequence[Path]) -> _Stream:
-    return _Stream("", (records for log in logs for records in _logged(log)))
+def _beside(started: RunStarted) -> int:
+    """The instrument whose records make bars where a log holds those of two; 0 where it holds one."""
+    documents = RunDocuments.unpack(started.documents, where=started.run_id)
+    return documents.market_instrument.id if documents.signal_instrument is not None else 0
 
 
-def _logged(log: Path) -> Iterator[memoryview]:
+def _open_logs(logs: Sequence[tuple[Path, int]]) -> _Stream:
+    return _Stream("", (records for log, market_id in logs for records in _logged(log, market_id)))
+
+
+def _logged(log: Path, market_id: int) -> Iterator[memoryview | bytes]:
     with LogReader(log) as reader:
         for item in reader.spans():
             if isinstance(item, TickSpan):
-                yield item.buffer
+                yield market_only(item.buffer, market_id, _NONE_LEFT_OUT) if market_id else item.buffer
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from trading_bot.core.state import State
 from trading_bot.engines.breaker_table import days_of
 from trading_bot.engines.context import size_value_e6
 from trading_bot.engines.entry_size import KellyFacts, SizeFacts
+from trading_bot.engines.traded_touch import TradedTouch
 
 NEVER_EXPIRES_DAYS: Final = 99_999
 
@@ -40,6 +41,15 @@ def days_to_expiry(state: State) -> int | None:
     if not state.expiry or state.day is None:
         return None
     return days_of(state.expiry) - days_of(state.day.trade_date)
+
+
+def traded_touch(state: State) -> TradedTouch | None:
+    """The traded contract's own newest quote, where another market is seen; None elsewhere, and before the first."""
+    quote = state.kernel.beside()
+    if quote is None:
+        return None
+    bid_ticks, _bid_qty, ask_ticks, _ask_qty, ts_ns = quote
+    return TradedTouch(bid_ticks=bid_ticks, ask_ticks=ask_ticks, ts_ns=ts_ns)
 
 
 def kelly_rows(state: State) -> tuple[KellyFacts, ...]:

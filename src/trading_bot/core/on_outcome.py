@@ -342,6 +342,7 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
         margin_per_contract_uusd=entry_facts.margin_per_contract_uusd(state),
         days_to_expiry=entry_facts.days_to_expiry(state),
         latency=latency_desk.latency(state, ts_ns),
+        traded=entry_facts.traded_touch(state),
     )
 
 

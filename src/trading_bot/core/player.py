@@ -133,8 +133,9 @@ class Player:
     def _span(self, first_seq: int, ticks: memoryview, count: int) -> None:
         if self.compared:
             self._run(first_seq, ticks, count)
-        self.counters.logged_quotes += count_kind(ticks, FrameKind.QUOTE)
-        self.counters.logged_trades += count_kind(ticks, FrameKind.TRADE)
+        market_id = self._live(first_seq).state.documents.market_instrument.id
+        self.counters.logged_quotes += count_kind(ticks, FrameKind.QUOTE, market_id)
+        self.counters.logged_trades += count_kind(ticks, FrameKind.TRADE, market_id)
         self.ticks += count
         # TIME records are the runner's own, not the feed's.
         self.feed_records += count - count_kind(ticks, FrameKind.TIME)

@@ -84,6 +84,8 @@ class State:
                 market_id=documents.market_instrument.id,
             ),
         )
+        if documents.signal_instrument is not None:
+            self.kernel.set_beside(instrument.id)
         self.decisions = DecisionEngineV2(config, documents.templates, instrument)
         self.gate = SafetyGate(
             config.safety,
@@ -94,6 +96,7 @@ class State:
             breakers=config.breakers,
             latency=config.latency,
             margin_headroom_pct_min=config.sizing.margin_headroom_pct_min,
+            two_markets=documents.signal_instrument is not None,
         )
         self.exit_rules: tuple[ExitRules, ...] = tuple(
             self._in_wall_time(exit_rules(config.exits, config.quality, template.exits))

@@ -199,6 +199,12 @@ class SafetyConfig(Section, frozen=True):
     open_risk_usd_max: Annotated[float, within(0, 10_000), unit("USD", "total risk to the stops")] = 15.0
     entry_touch_ticks_max: Annotated[int, within(0, 100), unit("ticks", "entry price from the touch")] = 20
     spread_ticks_max: Annotated[int, within(1, 100), unit("ticks", "widest spread for an entry")] = 2
+    market_difference_ticks_max: Annotated[
+        int, within(0, 100), unit("ticks", "between the seen and the traded touch, where another market is seen")
+    ] = 4
+    traded_quote_age_s_max: Annotated[
+        int, within(1, 600), unit("s", "of the traded contract's own quote, where another market is seen")
+    ] = 10
     duplicate_window_ms: Annotated[int, within(0, 60_000), unit("ms", "no equal entry within this time")] = 1_000
     entries_per_minute_max: Annotated[int, within(1, 60), unit("entries", "per rolling minute")] = 2
     entries_per_hour_max: Annotated[int, within(1, 600), unit("entries", "per rolling hour")] = 15

@@ -19,6 +19,7 @@ from trading_bot.domain.units import NS_PER_MS, UUSD_PER_USD
 from trading_bot.engines.breaker_table import PPM, PPM_PER_PCT, Money, entry_limits, reaches, room_uusd
 from trading_bot.engines.latency_budget import Latency, exceeded
 from trading_bot.engines.session import SessionState
+from trading_bot.engines.traded_touch import TradedTouch, parted
 
 _BUY: Final = Side.BUY
 _ENTRIES: Final = SessionState.ENTRIES
@@ -29,7 +30,7 @@ class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `breakers` are those that stop entries, `budgets` those that are used up; None where they were not looked at. Margin
     is the account's, in use and for one more contract, in micro-dollars. `days_to_expiry` are calendar days from the
-    trade date to the contract's last.
+    trade date to the contract's last. `traded` is the traded contract's own quote where another market is seen.
     """
 
     ts_ns: int
@@ -54,6 +55,7 @@ class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     margin_per_contract_uusd: int | None = None
     days_to_expiry: int | None = None
     latency: Latency | None = None
+    traded: TradedTouch | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
@@ -85,8 +87,12 @@ class SafetyGate:
         breakers: BreakerConfig | None = None,
         latency: LatencyConfig | None = None,
         margin_headroom_pct_min: float = 20.0,
+        two_markets: bool = False,
     ) -> None:
-        """`trade_risk_uusd_max` in micro-dollars, `stop_ticks_max` in ticks; sizing has these and the headroom too."""
+        """`trade_risk_uusd_max` in micro-dollars, `stop_ticks_max` in ticks; sizing has these and the headroom too.
+
+        `two_markets`: the quotes are those of another market than the traded one, which has its own (`facts.traded`).
+        """
         self._limits = limits
         self._instrument = instrument
         self._order_qty_max = order_qty_max
@@ -97,6 +103,7 @@ class SafetyGate:
         self._money: Money | None = None  # of the newest order, and what may be lost of it
         self._room_uusd = 0
         self._open_risk_uusd_max = round(limits.open_risk_usd_max * UUSD_PER_USD)
+        self._two_markets = two_markets
         self._margin_headroom_ppm = round(margin_headroom_pct_min * PPM_PER_PCT)
         self.blocked_by_check: Counter[str] = Counter()
 
@@ -253,13 +260,32 @@ class SafetyGate:
         if touch is None:
             return "there is no quote"
         away, limit = abs(intent.limit_ticks - touch), self._limits.entry_touch_ticks_max
-        return f"price {away} ticks from the touch, limit {limit}" if away > limit else None
+        if away > limit:
+            return f"price {away} ticks from the touch, limit {limit}"
+        return self._parted(facts) if self._two_markets else None
+
+    def _parted(self, facts: SafetyFacts) -> str | None:
+        if facts.bid_ticks is None or facts.ask_ticks is None:
+            return "there is no quote"
+        return parted(
+            facts.traded,
+            bid_ticks=facts.bid_ticks,
+            ask_ticks=facts.ask_ticks,
+            ts_ns=facts.ts_ns,
+            difference_ticks_max=self._limits.market_difference_ticks_max,
+            age_s_max=self._limits.traded_quote_age_s_max,
+        )
 
     def _spread(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
         if facts.bid_ticks is None or facts.ask_ticks is None:
             return "there is no quote"
         spread, limit = facts.ask_ticks - facts.bid_ticks, self._limits.spread_ticks_max
-        return None if 0 < spread <= limit else f"spread of {spread} ticks, allowed 1 to {limit}"
+        if not 0 < spread <= limit:
+            return f"spread of {spread} ticks, allowed 1 to {limit}"
+        if facts.traded is None:  # where it has to be there, check 16 has said so
+            return None
+        own = facts.traded.ask_ticks - facts.traded.bid_ticks
+        return None if 0 < own <= limit else f"the traded contract's spread is {own} ticks, allowed 1 to {limit}"
 
     def _session(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
         allowed = facts.session_state is _ENTRIES

@@ -39,8 +39,10 @@ class PriceSeries:
     A quote counts when both of its sides are there and it is not crossed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, instrument_id: int = 0) -> None:
+        """`instrument_id` is the market's whose quotes count; 0: whatever the log holds."""
         self.ticks = 0
+        self._instrument_id = instrument_id
         self.ts_first_ns = self.ts_last_ns = 0
         self._pending: list[bytes] = []
         self._pending_ticks = 0
@@ -64,6 +66,8 @@ class PriceSeries:
         self.ts_first_ns = self.ts_first_ns or int(records["ts_ns"][0])
         self.ts_last_ns = max(self.ts_last_ns, int(records["ts_ns"][-1]))
         both = (records["bid_qty"] > 0) & (records["ask_qty"] > 0) & (records["ask_ticks"] > records["bid_ticks"])
+        if self._instrument_id:  # the traded market may stand beside the one that was seen
+            both &= records["instrument"] == self._instrument_id
         quotes = records[(records["kind"] == FrameKind.QUOTE) & both]
         ts, total = quotes["ts_ns"], quotes["bid_ticks"].astype(np.int64) + quotes["ask_ticks"]
         kept = extremes(ts, total, ts // NS_PER_S)
