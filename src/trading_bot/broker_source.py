@@ -25,6 +25,7 @@ from trading_bot.adapters.ibkr.subscriptions import Subscriptions
 from trading_bot.adapters.ibkr.trading_hours import check_hours
 from trading_bot.adapters.ibkr.witness import MarketWitness
 from trading_bot.config_files import RunOptions
+from trading_bot.cores import read_cores
 from trading_bot.domain.bars import unpack_bars
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import UsageError
@@ -33,8 +34,10 @@ from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.ports import Broker
 from trading_bot.domain.units import NS_PER_S, iso_from_ns
 from trading_bot.engines.session import SessionTable, continuous_trading
+from trading_bot.machine_setup import plan_machine
 
 _OUTSIDE_RTH: Final = 4
+_LINES_FOR_BOTH: Final = 4  # quotes and trades of two contracts
 _CLOCK_S: Final = 5.0  # sessions and deadlines go by this machine's clock; the gateway's has whole seconds
 _BEHIND_NS: Final = 60 * NS_PER_S  # a clock that was set back by less holds the run up so long
 PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id (specification 13)
@@ -93,7 +96,15 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
         """Ask for the streams and the account's values; from here on the connection is watched and repaired."""
         wait_s = self.config.ibkr.resubscribe_wait_s
         wanted = self.config.ibkr.witness
-        streams = Subscriptions(self.session, self.seen.contract, wait_s, self.feed.set_request_ids, bars=wanted)
+        streams = Subscriptions(
+            self.session,
+            self.seen.contract,
+            wait_s,
+            self.feed.set_request_ids,
+            bars=wanted,
+            beside=self.bound.contract if self.market is not self.instrument else None,
+            beside_trades=self.config.ibkr.tick_lines >= _LINES_FOR_BOTH,
+        )
         if wanted:
             MarketWitness(self.session, self.market, streams)
         self.link.start(streams)
@@ -158,7 +169,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         latency=config.latency,
         loop=config.machine.loop,
         fast_path=config.machine.fast_path,
-        spin=config.machine.spin,
+        spin=plan_machine(config.machine, read_cores()).spin,
     )
     fast = (options.speed or 1.0) if options.clock == "feed" else None
     if options.account is not None:
@@ -180,7 +191,8 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         for sentence in sentences:
             session.notice(0, sentence, error=True)
         market, seen = _signal(session, instrument, bound, config, today)
-        feed = IbkrFeed(session, market, _description(session, bound, seen))
+        beside = instrument if market is not instrument else None
+        feed = IbkrFeed(session, market, _description(session, bound, seen), beside=beside)
         link.on_data_type.append(lambda data_type: feed.set_delayed(delayed=data_type not in {LIVE, UNKNOWN}))
         account = Account(session)
         link.on_reconnected.append(account.request)

@@ -122,7 +122,7 @@ def test_es_is_seen_and_mes_is_traded(bot, gateway, run_main, tmp_path):
     assert code == 0, summary
     assert summary["instrument"] == "MES"
     log = tmp_path / summary["log_path"]
-    assert instruments_seen(log) == {INSTRUMENTS["ES"].id}
+    assert instruments_seen(log) == {INSTRUMENTS["ES"].id, INSTRUMENTS["MES"].id}
     mes = gateway.call(lambda real: real.contracts.front(INSTRUMENTS["MES"]).con_id)
     bound = next(record for record in records(log) if isinstance(record, InstrumentBound))
     assert (bound.symbol, bound.con_id) == ("MES", mes)

@@ -12,8 +12,11 @@ class IbkrConfig(Section, frozen=True):
         str, unit("name", "local symbol (MESZ6) or expiry month (202612); empty: the volume leader, by the roll rule")
     ] = ""
     signal_instrument: Annotated[
-        str, unit("symbol", "its market is seen and recorded in place of the traded one's (ES for MES); empty: none")
+        str, unit("symbol", "its market is seen, the traded one's is recorded beside it (ES for MES); empty: none")
     ] = ""
+    tick_lines: Annotated[
+        int, within(3, 100), unit("streams", "tick by tick a login may have; 4: also trades of the traded one beside")
+    ] = 3
     connect_timeout_s: Annotated[float, within(1, 120), unit("s", "for the handshake, whole")] = 10.0
     request_timeout_s: Annotated[float, within(0.5, 120), unit("s", "an answer later than this is Unknown")] = 4.0
     history_timeout_s: Annotated[float, within(1, 600), unit("s", "for one request of historical bars")] = 60.0
@@ -44,6 +47,7 @@ class IbkrConfig(Section, frozen=True):
 
 # For `config show`: what the specification does not give.
 ASSUMED: Final[dict[str, str]] = {
+    "tick_lines": "what a login has without buying more",
     "connect_timeout_s": "a gateway on this machine answers in milliseconds; one that starts needs seconds",
     "request_timeout_s": "as the libraries wait; a broker that needs longer is in trouble",
     "history_timeout_s": "the broker slows requests for history down before it refuses them",

@@ -1,4 +1,4 @@
-"""Tick-by-tick data of one contract as tick records: what the runner pulls, and what the kernel takes without it.
+"""Tick-by-tick data as tick records: what the runner pulls, and what the kernel takes without it.
 
 `read` is where the connection's loop runs. Armed, the session's intake hands ticks to the kernel as they come
 (docs/adr/0018); what it holds back, and what only the library could read, is what `read` returns. A batch ends with a
@@ -12,6 +12,7 @@ from typing import Any, Final
 from trading_bot._fast import HotPath
 from trading_bot._fast.door import Door
 from trading_bot.adapters.ibkr.session import IbkrSession
+from trading_bot.adapters.ibkr.subscriptions import ASKED_AS, BID_ASK, LAST
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD, FrameClass, FrameKind, RejectReason, TickFlag
 from trading_bot.domain.units import NS_PER_MS, NS_PER_S
@@ -22,20 +23,35 @@ _PUMP_S: Final = 0.02  # so that a signal or an operator's command is heard soon
 _PUMP_MIN_S: Final = 0.001
 _DOOR_RECORDS: Final = 16  # each tick is taken out at once
 _SESSION_SILENCE_NS: Final = 1_800 * NS_PER_S  # the daily break is an hour; what comes after it may be far away
+_SEEN: Final = frozenset({BID_ASK, LAST})  # kinds of streams of the seen market
 _QTY_TOP: Final = 2.0**31
 _TIME_S_TOP: Final = 9_000_000_000
 
 
 class IbkrFeed:
-    """The feed of one contract on a connection. Ticks are those of the request ids it was told."""
+    """The feed of one contract on a connection, or of two: the seen one's and, beside it, the traded one's.
 
-    def __init__(self, session: IbkrSession, instrument: Instrument, description: dict[str, Any]) -> None:
-        """`description` goes into the log; listening begins now, requests are the subscriptions' business."""
+    Ticks are those of the request ids it was told.
+    """
+
+    def __init__(
+        self,
+        session: IbkrSession,
+        instrument: Instrument,
+        description: dict[str, Any],
+        *,
+        beside: Instrument | None = None,
+    ) -> None:
+        """`description` goes into the log; listening begins now, requests are the subscriptions' business.
+
+        `beside` is the traded instrument where `instrument` is another one, of the same prices.
+        """
         self._session = session
         self._instrument = instrument
-        self._door = Door(instrument.id, instrument.tick_size_e9, _DOOR_RECORDS, _SESSION_SILENCE_NS)
+        self._door = _door(instrument)
+        self._beside = None if beside is None else _door(beside)
         self._intake = session.intake
-        self._request_ids: Mapping[int, str] = {}
+        self._doors: dict[int, Door] = {}  # by request id
         self._on_outcome: Callable[[int], int] = _nobody
         self._stepped = 0
         self._told_ns = 0  # the latest time that a record has told
@@ -52,14 +68,18 @@ class IbkrFeed:
     @property
     def rejected_by_reason(self) -> dict[str, int]:
         """Values refused at the door, by the name of the reason; only reasons that occurred."""
-        counts = {reason.name: self._door.refused(reason) for reason in RejectReason}
+        doors = [door for door in (self._door, self._beside) if door is not None]
+        counts = {reason.name: sum(door.refused(reason) for door in doors) for reason in RejectReason}
         return {name: count for name, count in counts.items() if count}
 
     def set_request_ids(self, request_ids: Mapping[int, str]) -> None:
         """The streams that count, with their kinds; what still comes on an earlier id is of one that was given up."""
-        self._request_ids = request_ids
+        beside = self._beside or self._door
+        self._doors = {request_id: self._door if kind in _SEEN else beside for request_id, kind in request_ids.items()}
         if self._session.settings.fast_path:
-            self._intake.watch([(request_id, kind, self._door) for request_id, kind in request_ids.items()])
+            self._intake.watch(
+                [(request_id, ASKED_AS[kind], self._doors[request_id]) for request_id, kind in request_ids.items()]
+            )
 
     def set_delayed(self, *, delayed: bool) -> None:
         """Flag everything from here on as delayed data, or not."""
@@ -67,7 +87,9 @@ class IbkrFeed:
 
     def set_anchor(self, price_ticks: int) -> None:
         """The broker's prior close: what the price band is measured from before the first price."""
-        self._door.set_anchor(price_ticks)
+        for door in (self._door, self._beside):
+            if door is not None:
+                door.set_anchor(price_ticks)
 
     def first_ts_ns(self) -> int:
         """A time that no record `read` gives is before."""
@@ -136,18 +158,22 @@ class IbkrFeed:
     def _on_last(
         self, req_id: int, _kind: int, time_s: int, price: float, size: float, _attributes: Any, *_venue: Any
     ) -> None:
-        if req_id in self._request_ids:
-            door, ts_ns = self._door, self._session.stamp()
+        if (door := self._doors.get(req_id)) is not None:
+            ts_ns = self._session.stamp()
             door.trade_points(ts_ns, _event_ns(time_s), price, _lots(size), 0, self._intake.flags)
             self._intake.keep(door)
 
     def _on_bid_ask(
         self, req_id: int, time_s: int, bid: float, ask: float, bid_size: float, ask_size: float, _attributes: Any
     ) -> None:
-        if req_id in self._request_ids:
-            door, ts_ns, flags = self._door, self._session.stamp(), self._intake.flags
+        if (door := self._doors.get(req_id)) is not None:
+            ts_ns, flags = self._session.stamp(), self._intake.flags
             door.quote_points(ts_ns, _event_ns(time_s), bid, _lots(bid_size), ask, _lots(ask_size), flags)
             self._intake.keep(door)
+
+
+def _door(instrument: Instrument) -> Door:
+    return Door(instrument.id, instrument.tick_size_e9, _DOOR_RECORDS, _SESSION_SILENCE_NS)
 
 
 def _nobody(_code: int) -> int:

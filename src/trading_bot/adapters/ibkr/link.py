@@ -14,7 +14,7 @@ from trading_bot.adapters.ibkr.answers import Unknown
 from trading_bot.adapters.ibkr.codes import CODES, Kind, code_row
 from trading_bot.adapters.ibkr.link_state import LIVE, UNKNOWN, LinkState
 from trading_bot.adapters.ibkr.session import IbkrSession
-from trading_bot.adapters.ibkr.subscriptions import BARS, WITNESS, Subscriptions
+from trading_bot.adapters.ibkr.subscriptions import SECONDARY, WITNESS, Subscriptions
 from trading_bot.domain.errors import BotError
 from trading_bot.domain.events import LinkStatus
 from trading_bot.domain.ibkr_config import IbkrConfig
@@ -130,7 +130,7 @@ class Link:
         if subscriptions is not None and stream is not None:
             if row.ends_stream:
                 subscriptions.refused(stream)
-            if stream.kind not in {WITNESS, BARS} and row.ends_stream:
+            if stream.kind not in SECONDARY and row.ends_stream:
                 self._change(f"CODE_{code}", flowing=False)
             elif stream.kind == WITNESS and row.kind is Kind.DELAYED:
                 subscriptions.denied()
@@ -208,6 +208,8 @@ class Link:
         if silent:
             self._change("SILENT_" + "_".join(silent), flowing=False)
             subscriptions.renew(silent)
+        else:
+            subscriptions.renew_silent_beside(self._config.stale_s * patience, self._open_s)
 
     async def _probe(self) -> None:
         """A gateway that takes connections and answers nothing is as good as gone."""

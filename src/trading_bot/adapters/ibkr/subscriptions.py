@@ -3,6 +3,9 @@
 Two tick-by-tick streams are what the kernel sees. Beside them a stream of sampled data (reqMktData) is the witness: it
 tells the kind of data, and its ticks tell that a silent tick-by-tick stream has died. Bars of five seconds may be asked
 for, so that the recorded ticks can be judged by them (witness.py); whether they come changes nothing for the others.
+
+Where another market is seen than the traded one, the traded contract's quotes are asked for beside it, and its trades
+where the login has a line for them. They are recorded; whether they come decides only whether something may be entered.
 """
 
 from collections.abc import Callable, Collection
@@ -18,6 +21,10 @@ BID_ASK: Final = "BidAsk"
 LAST: Final = "Last"
 WITNESS: Final = "sampled"
 BARS: Final = "bars"
+BESIDE: Final = "beside"  # quotes of the traded contract, where another one is seen
+BESIDE_LAST: Final = "beside trades"
+ASKED_AS: Final = {BID_ASK: BID_ASK, LAST: LAST, BESIDE: BID_ASK, BESIDE_LAST: LAST}
+SECONDARY: Final = frozenset({WITNESS, BARS, BESIDE, BESIDE_LAST})  # the seen market flows without them
 NO_ID: Final = -1
 # Sampled ticks that come when quotes or trades do: bid, ask and last with their sizes; from 66 on the delayed ones.
 _QUOTES: Final = frozenset({0, 1, 2, 3})
@@ -34,6 +41,7 @@ class Stream(msgspec.Struct, kw_only=True):
     """
 
     kind: str
+    contract: Any = None
     carries: frozenset[int] = frozenset()
     request_id: int = NO_ID
     wanted: bool = True
@@ -59,20 +67,30 @@ class Subscriptions:
         on_ids: Callable[[dict[int, str]], None],
         *,
         bars: bool = False,
+        beside: Any = None,
+        beside_trades: bool = False,
     ) -> None:
         """`wait_s` of wall time lie between two requests of a stream; `on_ids` is told whose ticks count, with kinds.
 
-        `bars`: those of five seconds are wanted too. Nothing is asked for yet.
+        `bars`: those of five seconds are wanted too. `beside` is the traded contract where `contract` is another one,
+        `beside_trades`: there is a tick-by-tick line for its trades. Nothing is asked for yet.
         """
         self.on_data_type: Callable[[int], None] = _ignore
         self._session = session
-        self._contract = contract
         self._wait_s = wait_s
         self._on_ids = on_ids
-        self._ticks = (Stream(kind=BID_ASK, carries=_QUOTES), Stream(kind=LAST, carries=_TRADES))
-        self._witness = Stream(kind=WITNESS)
-        self._bars = Stream(kind=BARS, wanted=bars)
-        self._streams = (self._witness, *self._ticks, *((self._bars,) if bars else ()))
+        self._ticks = (
+            Stream(kind=BID_ASK, contract=contract, carries=_QUOTES),
+            Stream(kind=LAST, contract=contract, carries=_TRADES),
+        )
+        self._beside = tuple(
+            Stream(kind=kind, contract=beside)
+            for kind, wanted in ((BESIDE, True), (BESIDE_LAST, beside_trades))
+            if wanted and beside is not None
+        )
+        self._witness = Stream(kind=WITNESS, contract=contract)
+        self._bars = Stream(kind=BARS, contract=contract, wanted=bars)
+        self._streams = (self._witness, *self._ticks, *self._beside, *((self._bars,) if bars else ()))
         self._denied = False  # live data were denied to the witness
         session.listen("tickByTickAllLast", self._on_tick)
         session.listen("tickByTickBidAsk", self._on_tick)
@@ -127,13 +145,13 @@ class Subscriptions:
         for stream in due:
             if stream is self._witness:
                 self._denied = False
-                client.reqMktData(stream.request_id, self._contract, "", False, False, [])
+                client.reqMktData(stream.request_id, stream.contract, "", False, False, [])
             elif stream is self._bars:
-                client.reqRealTimeBars(stream.request_id, self._contract, 5, "TRADES", False, [])
+                client.reqRealTimeBars(stream.request_id, stream.contract, 5, "TRADES", False, [])
             else:
-                client.reqTickByTickData(stream.request_id, self._contract, stream.kind, 0, False)
+                client.reqTickByTickData(stream.request_id, stream.contract, ASKED_AS[stream.kind], 0, False)
 
-    def renew(self, kinds: Collection[str] = (WITNESS, BID_ASK, LAST, BARS)) -> None:
+    def renew(self, kinds: Collection[str] = (WITNESS, BID_ASK, LAST, BESIDE, BESIDE_LAST, BARS)) -> None:
         """Give these streams up and want them again; they are asked for as soon as that is allowed."""
         self._look()
         for stream in self._streams:
@@ -172,7 +190,8 @@ class Subscriptions:
         return self._wait_s * (_BARS_PATIENCE if stream is self._bars else 1)
 
     def _tell_ids(self) -> None:
-        self._on_ids({stream.request_id: stream.kind for stream in self._ticks if stream.request_id != NO_ID})
+        every = (*self._ticks, *self._beside)
+        self._on_ids({stream.request_id: stream.kind for stream in every if stream.request_id != NO_ID})
 
     # --- silence ---------------------------------------------------------------------------------------------------
 
@@ -188,9 +207,16 @@ class Subscriptions:
             return (WITNESS, BID_ASK, LAST)
         return tuple(one.kind for one in self._ticks if one.seen_s - max(one.tick_s, one.asked_s, open_s) > limit_s)
 
+    def renew_silent_beside(self, limit_s: float, open_s: float) -> None:
+        """As `silent`, for the traded contract's own quotes: they are asked for again, and the rest goes on."""
+        self._look()
+        now_s = self._session.clock.wall_s()
+        if any(now_s - max(one.tick_s, one.asked_s, open_s) > limit_s for one in self._beside if one.kind == BESIDE):
+            self.renew({BESIDE, BESIDE_LAST})
+
     def _look(self) -> None:
         """Ticks that the intake has read itself."""
-        for stream in self._ticks:
+        for stream in (*self._ticks, *self._beside):
             count, last_ns = self._session.intake.seen(stream.request_id)
             if count > stream.counted:
                 stream.counted = count
@@ -200,7 +226,7 @@ class Subscriptions:
     # --- callbacks of the library ----------------------------------------------------------------------------------
 
     def _on_tick(self, request_id: int, *_tick: Any) -> None:
-        for stream in self._ticks:
+        for stream in (*self._ticks, *self._beside):
             if stream.request_id == request_id:
                 stream.ticked = not stream.wanted  # one that was given up proves nothing
                 stream.tick_s = self._session.clock.wall_s()
