@@ -331,6 +331,8 @@ def _started(log: Path) -> RunStarted | None:
 
 def _beside(started: RunStarted) -> int:
     """The instrument whose records make bars where a log holds those of two; 0 where it holds one."""
+    if not started.documents:
+        return 0
     documents = RunDocuments.unpack(started.documents, where=started.run_id)
     return documents.market_instrument.id if documents.signal_instrument is not None else 0
 

@@ -107,8 +107,9 @@ class _DayReader:
         self.sessions: list[events.SessionChanged] = []
         self.open_qty: Counter[ClientOrderId] = Counter()  # of brackets whose end was not told
         self.notes: list[str] = []
-        market = RunDocuments.unpack(started.documents, where=started.run_id).market_instrument
-        self.price, self.data_score, self.execution_score = PriceSeries(market.id), DataScore(), ExecutionScore()
+        documents = started.documents
+        market_id = RunDocuments.unpack(documents, where=started.run_id).market_instrument.id if documents else 0
+        self.price, self.data_score, self.execution_score = PriceSeries(market_id), DataScore(), ExecutionScore()
 
     def read(self, log: Path) -> None:
         """One log from its first to its last good record."""
