@@ -130,12 +130,12 @@ def test_volume_that_came_in_one_packet_with_prints_is_compared_with_all_of_them
 
 
 def test_a_new_sessions_volume_begins_anew():
-    told = [
-        (at_s, tape.witnessed(None, 0, 0, 0, session=total, told_s=at_s))
-        for at_s, total in ((2, 90_000), (12, 90_010), (22, 10), (32, 20))
-    ]
-    seen = [(at_s, tape.trade(BEGIN + at_s * S, 100, 10)) for at_s in (11, 21, 31)]
-    assert {row.score for row in judged(told, seen).values()} == {100}
+    """Ten lots in each ten seconds; after 40 s the count starts again at the ten that were just traded."""
+    totals = [90_000, 90_010, 90_020, 90_030, 10, 20, 30, 40]
+    told = [(10 * n + 2, tape.witnessed(None, 0, 0, 0, session=v, told_s=10 * n + 2)) for n, v in enumerate(totals)]
+    seen = [(10 * n + 1, tape.trade(BEGIN + (10 * n + 1) * S, 100, 10)) for n in range(8)]
+    found = judged(told, seen)
+    assert {n: row.score for n, row in found.items()} == {0: 100, 1: 100}
 
 
 def test_a_minute_nobody_witnessed_has_no_score_and_is_not_called_honest():

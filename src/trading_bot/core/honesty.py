@@ -27,6 +27,7 @@ BAR_NS: Final = 5 * NS_PER_S
 _FORGIVEN: Final = 60  # a sample of the volume may be a second old: that part of a minute's lots is no loss
 _TS_NS: Final = 7  # in a frame's header
 _NOTHING: Final = (0, 0, 0, 0, 0)
+_BASE: Final = 3  # samples that only say where a session begins: prints of the first packet may be ahead of its volume
 _LOOK_BACK: Final = 12  # samples of the volume, a minute of them: how far it may lag behind the prints
 Row = tuple[int, int, int, int, int]  # lots, prints, lowest, highest, refused lots
 _TAG: Final = b"MARKET_WITNESSED"  # what is none of these need not be decoded
@@ -205,7 +206,7 @@ def _lost(sessions: Sequence[Sequence[tuple[int, int]]]) -> dict[int, int]:
     """
     lost: dict[int, int] = {}
     for samples in sessions:
-        for at, (ts_ns, excess) in enumerate(samples[1:], 1):
+        for at, (ts_ns, excess) in list(enumerate(samples))[_BASE:]:
             before = max(earlier for _, earlier in samples[max(0, at - _LOOK_BACK) : at])
             minutes = list(range(_minute(samples[at - 1][0]), ts_ns + 1, MINUTE_NS))
             share = -(-max(0, excess - before) // len(minutes))
