@@ -182,8 +182,13 @@ def load_config(
         strategies_path=strategies_path,
         maps=maps,
         maps_path=maps_path,
-        latency=None if latency_path is None else read_latency_model(latency_path),
+        latency=None if latency_path is None else read_latency_model(latency_path, _markets(built)),
     )
+
+
+def _markets(config: BotConfig) -> tuple[str, ...]:
+    """Whose ticks the run may see: the traded instrument's, or those its signals come from."""
+    return tuple(symbol for symbol in (config.run.instrument, config.ibkr.signal_instrument) if symbol)
 
 
 def find_file(name: Path, what: str, *, here: bool, beside: tuple[Path, ...] = ()) -> Path:

@@ -1,6 +1,7 @@
 """Reads and writes latency models (docs/latency-model.md) as JSON, and refuses what cannot be drawn from."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +17,12 @@ KIND: Final = "latency-model"
 _FIELDS: Final = LatencyModel.__struct_fields__
 
 
-def read_latency_model(path: Path) -> LatencyModel:
-    """The model of a file.
+def read_latency_model(path: Path, markets: Collection[str] = ()) -> LatencyModel:
+    """The model of a file. `markets` are the symbols it may have been fitted on; empty: any.
 
     Raises:
         ConfigError: naming file and key: not readable, not JSON, another schema, an unknown key, tables that cannot be
-            drawn from.
+            drawn from, another market.
     """
     document = _document(path)
     kind, schema = document.pop("kind", None), document.pop("schema", None)
@@ -35,11 +36,17 @@ def read_latency_model(path: Path) -> LatencyModel:
             near = did_you_mean(key, _FIELDS)
             raise ConfigError(f"{path}: unknown key {key}{near} (known: {', '.join(_FIELDS)})")
     try:
-        return msgspec.convert(document, LatencyModel)
+        model = msgspec.convert(document, LatencyModel)
     except msgspec.ValidationError as error:
         text, _, at = str(error).partition(" - at `$")
         key = at.rstrip("`").lstrip(".")
         raise ConfigError(f"{path}: {f'{key}: ' if key else ''}{text}") from error
+    if markets and model.instrument not in markets:
+        raise ConfigError(
+            f"{path}: fitted on the ticks of {model.instrument}, this run sees {' or '.join(dict.fromkeys(markets))}; "
+            "a burst of one market is none of another: fit a model on logs of this one"
+        )
+    return model
 
 
 def write_latency_model(path: Path, model: LatencyModel) -> None:

@@ -101,6 +101,14 @@ def test_a_file_that_is_not_there_is_named(written):
         write_latency_model(written / "nowhere" / "line.json", MODEL)
 
 
+def test_a_model_of_another_market_is_refused(written):
+    write_latency_model(written / "line.json", msgspec.structs.replace(MODEL, instrument="ES"))
+    with pytest.raises(ConfigError, match=r"line\.json: fitted on the ticks of ES, this run sees MES"):
+        load_config(written / "bot.toml")
+    (written / "bot.toml").write_text('[simulator]\nlatency_model = "line.json"\n[ibkr]\nsignal_instrument = "ES"\n')
+    assert load_config(written / "bot.toml").latency is not None
+
+
 def test_a_preset_and_a_model_exclude_each_other(written):
     (written / "bot.toml").write_text('[simulator]\nlatency_model = "line.json"\npreset = "model"\n')
     with pytest.raises(ConfigError, match=r"simulator\.latency_model.*simulator\.preset"):
