@@ -96,6 +96,21 @@ def test_an_exit_decided_before_the_fill_of_the_stop_was_heard_is_not_sent_alone
     assert "X" not in requests(world)
 
 
+def test_an_exit_decided_in_the_packet_that_tells_the_fill_is_not_sent_alone(world):
+    """Entry and stop fill in one packet, and so at one stamp: the exit decided between them (clock-steps-ahead)."""
+    world.enter()
+    world.bench.trade(TICKS - 8)
+    world.bench.quote(TICKS - 9)
+    world.bench.wait(200)  # told by the broker, and not heard by the core
+    filled = next(one for one in world.session.inputs if isinstance(one, trade_events.OrderFilled))
+    world.dispatch(
+        effects.PlaceExit(ts_ns=filled.ts_ns, order_id=ID, side=Side.SELL, qty=1, limit_ticks=TICKS - 12, cause="test")
+    )
+    world.wait(200)
+    assert (world.real_position, world.live()) == (0, [])
+    assert [event.leg for event in world.of(trade_events.RequestRefused)] == [Leg.EXIT]
+
+
 def test_an_exit_decided_after_the_fill_is_sent(world):
     """One that closes what two fills have flipped."""
     world.enter()

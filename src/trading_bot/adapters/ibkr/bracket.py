@@ -4,6 +4,7 @@ A stop of a future rests with the broker, not at the exchange (docs/ibkr.md): Pr
 Children and exit are one OCA group of a name used once; the exit joins it, so that the stop goes when the exit fills.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any, Final
 
@@ -12,8 +13,10 @@ import msgspec
 from trading_bot.adapters.ibkr.order_index import Incarnation
 from trading_bot.adapters.ibkr.references import Reference
 from trading_bot.domain.effects import PlaceExit
+from trading_bot.domain.events import Input
 from trading_bot.domain.instruments import Instrument
-from trading_bot.domain.orders import ApprovedOrder, Leg, Side
+from trading_bot.domain.orders import ApprovedOrder, ClientOrderId, Leg, Side
+from trading_bot.domain.trade_events import OrderFilled
 
 OCA_CANCEL: Final = 1  # an execution cancels the rest, with block
 OCA_REDUCE: Final = 2  # an execution reduces the rest, with block
@@ -89,6 +92,16 @@ def leaving(effect: PlaceExit, reference: Reference, member: Incarnation | None)
     shape = Shape.MARKET if effect.limit_ticks is None else Shape.LIMIT
     group, kind = (member.oca_group, member.oca_type) if member is not None and member.oca_group else ("", 0)
     return LegTerms(shape, effect.side, effect.qty, effect.limit_ticks or 0, str(reference), group, kind)
+
+
+def closes(unheard: Iterable[Input], order_id: ClientOrderId) -> bool:
+    """Is a fill of the bracket's stop, target or exit among inputs that the core has not heard yet?
+
+    All of one packet has one stamp, so that time alone does not tell what an exit was decided before.
+    """
+    return any(
+        isinstance(one, OrderFilled) and one.order_id == order_id and one.leg is not Leg.ENTRY for one in unheard
+    )
 
 
 class OrderForm:

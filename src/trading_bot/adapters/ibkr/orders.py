@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from trading_bot.adapters.ibkr import broker_rows
 from trading_bot.adapters.ibkr.answers import Known, Unknown
-from trading_bot.adapters.ibkr.bracket import LegTerms, OrderForm, bracket, changed, leaving
+from trading_bot.adapters.ibkr.bracket import LegTerms, OrderForm, bracket, changed, closes, leaving
 from trading_bot.adapters.ibkr.child_sizes import Excess
 from trading_bot.adapters.ibkr.contracts import BoundContract
 from trading_bot.adapters.ibkr.fill_ledger import FillLedger
@@ -162,7 +162,8 @@ class IbkrBroker:
         reference = self._reference(effect.order_id, Leg.EXIT, effect.ts_ns)
         working = self._index.legs.get(str(reference))
         member = self._member(effect.order_id, effect.side)
-        if member is None and self._closed_ns.get(effect.order_id, 0) > effect.ts_ns:
+        closed = self._closed_ns.get(effect.order_id, 0) > effect.ts_ns or closes(self._session.inputs, effect.order_id)
+        if member is None and closed:
             # What would close the position has closed it, and the core decided before it heard so: alone, outside the
             # group that has ended, this exit would open one.
             self._refused(effect.order_id, Leg.EXIT)
