@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from trading_bot.chaos.incident import Incident
+from trading_bot.chaos.incidents.orders_changing import IMPATIENT
 from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.log_facts import Record
-from trading_bot.chaos.moments import entry_working, filled, flat, holding
+from trading_bot.chaos.moments import Scene, entry_working, filled, flat, holding, one_more
 from trading_bot.domain.errors import Halted
 from trading_bot.domain.reconciling import ReconciliationDone
 
@@ -15,6 +16,7 @@ QUESTIONS: Final = (16, 7, 61, 99)
 SLOW: Final = 2.0  # a position is to stand while nobody answers for ten seconds of the wall
 BREAK_SPEED: Final = 120.0
 BEFORE_THE_BREAK_NS: Final = 1_795_642_800_000_000_000  # 2026-11-25T21:40:00Z, twenty minutes before it
+NEAR_THE_BREAK_NS: Final = BEFORE_THE_BREAK_NS + 600 * 1_000_000_000
 REOPEN_NS: Final = 1_795_647_600_000_000_000  # 2026-11-25T23:00:00Z
 
 
@@ -98,9 +100,13 @@ def _told_to(command: tuple[str, ...], fault: tuple[str, dict[str, object]] | No
 
 def _through_the_break(lab: Lab) -> None:
     """A cancel asked before the daily break is answered when the exchange opens again."""
+
+    def near_the_break(scene: Scene) -> bool:
+        return entry_working(scene) and scene.market_ns >= NEAR_THE_BREAK_NS
+
     bot = lab.start()
-    lab.strike(entry_working, "hold_cancels", what="an entry that rests before the break").wait()
-    lab.wait(lambda _scene: bool(lab.witness.cancels), what="a cancel that nobody answers")
+    lab.strike(near_the_break, "hold_cancels", what="an entry that rests shortly before the break").wait()
+    lab.wait(one_more(lambda: len(lab.witness.cancels)), what="a cancel that nobody answers")
     lab.wait(lambda scene: scene.market_ns > REOPEN_NS, timeout_s=120.0, what="the exchange opens again")
     lab.fault("hold_cancels", on=False)
     lab.pause(2.0)
@@ -184,7 +190,7 @@ INCIDENTS: Final = (
         style="rest",
         speed=BREAK_SPEED,
         gateway={"start_ns": BEFORE_THE_BREAK_NS},
-        config={"session.kind": "globex", "session.close_buffer_min": 6},
+        config={"session.kind": "globex", "session.close_buffer_min": 6, **IMPATIENT},
         body=_through_the_break,
     ),
 )
