@@ -167,6 +167,9 @@ def parity(
     ctx: typer.Context,
     log: options.Log,
     *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write parity.json and parity.html into this folder.")
+    ] = None,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
@@ -175,7 +178,7 @@ def parity(
     from trading_bot import cli_parity
 
     asked = common(ctx, data_dir, config, as_json=as_json)
-    raise typer.Exit(cli_parity.parity(asked, log))
+    raise typer.Exit(cli_parity.parity(asked, log, out))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,25 +3,30 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from trading_bot.build_digest import build_digest
 from trading_bot.cli_log import log_folder
 from trading_bot.cli_options import Common
 from trading_bot.cli_output import write_error, write_json, write_pairs, write_table
-from trading_bot.domain.errors import ReplayDiverged
+from trading_bot.domain.errors import ReplayDiverged, UsageError
 from trading_bot.domain.honesty import FLAG_BELOW, MinuteHonesty
 from trading_bot.domain.units import iso_from_ns
 from trading_bot.research.fill_scores import ORDERS_MIN, FillRow, ModelScore
 from trading_bot.research.parity import FillsParity, HonestyParity, ParityReport
 from trading_bot.research.parity import parity as parity_of
+from trading_bot.research.parity_page import parity_page
 from trading_bot.strategy_plugins import offer_installed
 
 
-def parity(common: Common, log: Path) -> int:
-    """Print the report; 4 when a replay of the log decides otherwise than the log."""
+def parity(common: Common, log: Path, out: Path | None) -> int:
+    """Print the report, and write it into `out`; 4 when a replay of the log decides otherwise than the log."""
     folder = log_folder(common, log)
     offer_installed()
     report = parity_of(folder, build=build_digest())
     code = ReplayDiverged.exit_code if report.replay.identical is False else 0
+    if out is not None:
+        _write(report, out)
     if common.as_json:
         write_json(report)
         return code
@@ -33,6 +38,23 @@ def parity(common: Common, log: Path) -> int:
             "ReplayDiverged", f"seq {report.replay.first_difference_seq}: {report.replay.reason}", code, as_json=False
         )
     return code
+
+
+def _write(report: ParityReport, out: Path) -> None:
+    """Both files, each whole or not at all.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    texts = {"parity.json": msgspec.json.encode(report), "parity.html": parity_page(report).encode()}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            temporary = out / f".{name}.tmp"
+            temporary.write_bytes(text)
+            temporary.replace(out / name)
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be written ({error.strerror or error}); name another folder") from error
 
 
 def _show_replay(report: ParityReport) -> None:

@@ -86,11 +86,13 @@ def exported_columns_say_so(command, log, folder, minutes):
     assert sums == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sums}
 
 
-def test_a_days_report_says_identical_scores_the_gateways_fills_and_finds_honest_minutes(command, gateway):
+def test_a_days_report_says_identical_scores_the_gateways_fills_and_finds_honest_minutes(command, gateway, tmp_path):
     code, summary = command("--mode", "PAPER", "--port", gateway.port, *FAST, "--duration", "12")
     assert code == 0, summary
-    code, report = command("parity", summary["log_path"])
+    code, report = command("parity", summary["log_path"], "--out", "report")
     assert code == 0, report
+    assert json.loads((tmp_path / "report" / "parity.json").read_text()) == report
+    assert (tmp_path / "report" / "parity.html").read_text().startswith("<!doctype html>")
     replay = report["replay"]
     assert replay["identical"] is True
     assert (replay["effects_digest"], replay["decisions"]) == (summary["effects_digest"], summary["decisions"])

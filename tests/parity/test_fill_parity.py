@@ -1,6 +1,7 @@
 """Fills scored against the simulator: one tape by hand from docs/simulator.md, and a simulated run against itself."""
 
 import json
+from html.parser import HTMLParser
 
 import msgspec
 import pytest
@@ -15,7 +16,8 @@ from trading_bot.domain.orders import ApprovedOrder, Leg, Side
 from trading_bot.domain.trade_events import OrderFilled
 from trading_bot.research.fill_parity import FillParity, measured_ns, presets, round_trips
 from trading_bot.research.fill_scores import ORDERS_MIN, closest, model_score
-from trading_bot.research.parity import parity
+from trading_bot.research.parity import ParityReport, parity
+from trading_bot.research.parity_page import parity_page
 
 MS = 1_000_000
 
@@ -172,6 +174,93 @@ def test_round_trips_are_from_the_order_to_its_acknowledgement_and_become_a_mode
     name, config = presets(80 * MS)[-1]
     assert (name, config.entry_latency_ns, config.response_latency_ns) == ("measured", 40 * MS, 40 * MS)
     assert config.queue_model == "probabilistic"
+
+
+class Page(HTMLParser):
+    """Open tags must close, and nothing may come from elsewhere."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.texts, self.links = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.links += [value for name, value in attrs if name in {"src", "href"}]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        assert tag == "line", attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_the_page_closes_what_it_opens_escapes_texts_and_says_the_numbers():
+    found = judged()
+    rows = found.rows()
+    scores = [
+        model_score(model.name, rows, queue_model="<queue>", latencies_ms=(25, 25), refused=0) for model in found.models
+    ]
+    minute = {"bars": 12, "prints": 3, "lots_seen": 90, "lots_told": 100, "lots_missing": 10, "lots_extra": 0}
+    minute |= {
+        "begin_ns": BEGIN,
+        "score": 80,
+        "flagged": True,
+        "ticks_unseen": 0,
+        "volume_missing": 0,
+        "lots_refused": 0,
+    }
+    report = msgspec.convert(
+        {
+            "log": "runs/<x>",
+            "run_id": "r&1",
+            "mode": "PAPER",
+            "adapter": "ibkr",
+            "instrument": "MES",
+            "hypothetical": False,
+            "replay": {
+                "identical": False,
+                "decisions": 7,
+                "decisions_sha256": "ab",
+                "records": 9,
+                "effects": 3,
+                "effects_digest": "",
+                "state_digest": "",
+                "first_difference_seq": 5,
+                "reason": "record 5 <differs>",
+            },
+            "fills": {
+                "real_orders": 3,
+                "real_executions": 2,
+                "acknowledged": 0,
+                "round_trip_ms_p50": None,
+                "closest": None,
+                "models": scores,
+                "rows": rows,
+            },
+            "honesty": {
+                "minutes": 1,
+                "ok": 0,
+                "flagged": 1,
+                "unwitnessed": 0,
+                "score_min": 80,
+                "score_mean": 80.0,
+                "rows": [minute],
+            },
+        },
+        ParityReport,
+        from_attributes=True,
+    )
+    page = Page(parity_page(report))
+    assert page.open == []
+    assert page.links == []
+    for text in ("Parity of r&1", "diverged", "record 5 <differs>", "<queue>", "101 ENTRY, +0, +150 ms", "REJECTED"):
+        assert text in page.texts, text
+    assert any("10 of 100 lots missing" in text for text in page.texts)
 
 
 def test_a_simulated_runs_own_configuration_gives_its_fills_again(tmp_path, capfdbinary, monkeypatch):
