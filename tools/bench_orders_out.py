@@ -180,7 +180,7 @@ class OrderWorld:
             events.LatencySampled(ts_ns=self.now_ns, decision_us_p99=100.0, loop_lag_us_max=100.0)
         )
         candidate = msgspec.structs.replace(_CANDIDATE, episode=self._count)
-        kernel, first = self.state.kernel, self.orders._next_ids(0)  # noqa: SLF001
+        kernel = self.state.kernel
         outcome = events.OutcomeReached(
             ts_ns=self.now_ns,
             code=int(Outcome.CANDIDATE),
@@ -196,7 +196,7 @@ class OrderWorld:
         if "written" not in self._marks:
             raise RuntimeError(f"the candidate to measure did not become an order: {self.state.journal}")
         out = Out(self._marks["written"] - began_ns, self._marks["written"] - self._marks["decided"], self._heard())
-        self._withdraw(first)
+        self._withdraw(self.orders._index.highest_order_id - 2)  # noqa: SLF001
         return out
 
     def _heard(self) -> bytes:

@@ -1,6 +1,6 @@
 """Carries effects out: orders to the broker, the latch and the learning state to disk."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast, get_args
 
 from trading_bot.core.apply import Results
 from trading_bot.core.leaving import place_stray_exit
@@ -16,6 +16,8 @@ from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.position import exit_side
 
 CORE_FAILED: Final = "CORE_FAILED"
+_BROKER_EFFECTS: Final = frozenset(get_args(BrokerEffect))
+_FILES: Final = frozenset({SaveLearningState, LatchKillSwitch})
 
 
 class Desk(Protocol):
@@ -38,8 +40,11 @@ def carry_out(results: Results, state: State, broker: Broker, desk: Desk, *, log
     """Every effect in order; what failed comes back as inputs. All of them are in the log already."""
     failed: list[Input] = []
     for result in results:
-        if isinstance(result, BrokerEffect):
-            broker.dispatch(result)
+        kind = type(result)  # looked up, not asked for class by class: an order waits behind what was told with it
+        if kind in _BROKER_EFFECTS:
+            broker.dispatch(cast("BrokerEffect", result))
+        elif kind not in _FILES:
+            continue
         elif isinstance(result, SaveLearningState):
             reason = desk.save_learning(state.learning.export_to_dict(), log=log, seq=seq)
             if reason is not None:

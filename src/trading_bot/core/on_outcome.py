@@ -312,6 +312,7 @@ def _intent(
 
 
 def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
+    position_qty, working = state.position_qty, bool(state.entries)
     return SafetyFacts(
         ts_ns=ts_ns,
         killed=state.kill_reason is not None,
@@ -319,11 +320,11 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
         link_up=state.link_up,
         data_live=state.data_type == LIVE_DATA,
         account_known=state.equity_uusd is not None,
-        position_qty=state.position_qty,
-        working_buy_qty=state.working_qty(_BUY),
-        working_sell_qty=state.working_qty(_SELL),
+        position_qty=position_qty,
+        working_buy_qty=state.working_qty(_BUY) if working else 0,
+        working_sell_qty=state.working_qty(_SELL) if working else 0,
         # One position at a time: an open one is no place for another entry, so its risk is not worked out here.
-        open_risk_uusd=entry_facts.open_risk_uusd(state) if state.position_qty == 0 else None,
+        open_risk_uusd=entry_facts.open_risk_uusd(state) if position_qty == 0 else None,
         bid_ticks=inputs.bid_ticks,
         ask_ticks=inputs.ask_ticks,
         session_state=inputs.session_state,

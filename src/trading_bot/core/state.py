@@ -250,8 +250,6 @@ class State:
 
     def working_qty(self, side: Side) -> int:
         """Contracts of working entries on one side that have not filled."""
-        if not self.entries:  # as ever when an entry is judged
-            return 0
         return sum(entry.order.qty - entry.filled_qty for entry in self.entries.values() if entry.order.side is side)
 
     @property

@@ -224,9 +224,11 @@ class IbkrBroker:
 
     def _next_ids(self, count: int) -> int:
         """The first of so many order ids in a row, above every one that the broker has ever shown."""
-        client = self._session.ib.client
-        client.updateReqId(self._index.highest_order_id + 1)
+        client, highest = self._session.ib.client, self._index.highest_order_id
         first: int = client.getReqId()
+        if first <= highest:
+            client.updateReqId(highest + 1)
+            first = client.getReqId()
         client.updateReqId(first + count)
         return first
 

@@ -33,7 +33,7 @@ class Outbox:
 
     def send(self, lane: Lane, call: Callable[[], None], messages: int) -> bool:
         """Let `call` make the library send; False when there is no connection, or no room for an entry."""
-        if not self._open(lane, messages):
+        if not self._client.isReady() or (lane is _ENTRY and self._pacing.room(lane) < messages):
             return False
         self._pacing.lane = lane
         try:
@@ -44,20 +44,14 @@ class Outbox:
 
     def send_frames(self, lane: Lane, frames: bytes, messages: int) -> bool:
         """Send whole messages, each with its length before it; False as for `send`."""
-        if not self._open(lane, messages):
+        if not self._client.isReady():
             return False
-        self._pacing.send(lane, frames, messages)
-        return True
+        return self._pacing.send(lane, frames, messages, or_not=lane is _ENTRY)
 
     @property
     def waiting(self) -> int:
         """Messages that wait for their second."""
         return self._pacing.waiting
-
-    def _open(self, lane: Lane, messages: int) -> bool:
-        if not self._client.isReady():
-            return False
-        return lane is not _ENTRY or self._pacing.room(lane) >= messages
 
     def _send_text(self, text: str) -> None:
         data = text.encode()

@@ -50,22 +50,30 @@ class Pacing:
 
     def room(self, lane: Lane) -> int:
         """Messages that this lane may send at once."""
-        oldest_s = self._now_s() - _WINDOW_S
-        while self._sent_s and self._sent_s[0] <= oldest_s:
-            self._sent_s.popleft()
-        return max(self._most[lane] - len(self._sent_s), 0)
+        return self._room(lane, self._now_s())
 
-    def send(self, lane: Lane, frames: bytes, messages: int = 1) -> None:
-        """Send so many messages, each with its length before it; those without room wait for their turn."""
-        waiting = self._waiting[lane]
-        if waiting or self.room(lane) < messages:
+    def _room(self, lane: Lane, now_s: float) -> int:
+        sent_s, oldest_s = self._sent_s, now_s - _WINDOW_S
+        while sent_s and sent_s[0] <= oldest_s:
+            sent_s.popleft()
+        return max(self._most[lane] - len(sent_s), 0)
+
+    def send(self, lane: Lane, frames: bytes, messages: int = 1, *, or_not: bool = False) -> bool:
+        """Send so many messages, each with its length before it.
+
+        Those without room wait for their turn, or with `or_not` are not sent at all: then the answer is False.
+        """
+        waiting, now_s = self._waiting[lane], self._now_s()
+        if waiting or self._room(lane, now_s) < messages:
+            if or_not:
+                return False
             waiting.extend(_cut(frames))
             self._drain()
-            return
-        now_s = self._now_s()
+            return True
         for _ in range(messages):
             self._sent_s.append(now_s)
         self._transmit(frames, messages)
+        return True
 
     def clear(self) -> None:
         """What waits is for a connection that has ended, and so is what was counted."""
