@@ -34,16 +34,16 @@ HEAVY: Final = ("numpy", "pandas")
 _FIRST_DECISION: Final = """
 import os, sys
 from trading_bot.cli import main
-from trading_bot.core import runner
+from trading_bot.core import outgoing
 from trading_bot.domain.events import DecisionMade
 
-def carry_out(results, *arguments, inner=runner.carry_out, **named):
+def carry_out(results, *arguments, inner=outgoing.carry_out, **named):
     failed = inner(results, *arguments, **named)
     if any(isinstance(result, DecisionMade) for result in results):
         os._exit(0)
     return failed
 
-runner.carry_out = carry_out
+outgoing.carry_out = carry_out
 sys.exit(main(sys.argv[1:]) or "the run ended without a decision")
 """
 _NAUTILUS_START: Final = (

@@ -469,6 +469,15 @@ NEAR = {
     "margin_used_uusd": st.sampled_from([0, 7_900_000_000, 7_900_000_001, None]),
     "margin_per_contract_uusd": st.sampled_from([100_000_000, None]),
     "days_to_expiry": st.sampled_from([23, 5, 4, None]),
+    "traded": st.one_of(
+        st.none(),
+        st.builds(
+            TradedTouch,
+            bid_ticks=st.integers(23_994, 24_006),
+            ask_ticks=st.integers(23_996, 24_008),
+            ts_ns=st.sampled_from([NOW_NS, NOW_NS - 4 * 10**9, NOW_NS - 61 * 10**9]),
+        ),
+    ),
     "latency": st.sampled_from([Latency(1.0, 1.0), Latency(50_000.1, 0.0), Latency(math.nan, 0.0), None]),
     "money": st.one_of(
         st.none(),
@@ -495,8 +504,15 @@ def test_what_is_clear_at_a_glance_is_what_no_check_of_the_table_refuses(data):
     names = data.draw(st.lists(st.sampled_from(sorted(NEAR)), unique=True, max_size=4))
     changes = {name: data.draw(NEAR[name], label=name) for name in names}
     intent = EntryIntent(**(INTENT | {name: value for name, value in changes.items() if name in INTENT}))
-    facts = SafetyFacts(**(FACTS | {name: value for name, value in changes.items() if name in FACTS}))
-    one = gate(position_qty_max=data.draw(st.integers(1, 2)), order_qty_max=2)
+    facts = SafetyFacts(**(FACTS | {name: value for name, value in changes.items() if name not in INTENT}))
+    one = SafetyGate(
+        SafetyConfig(position_qty_max=data.draw(st.integers(1, 2))),
+        MES,
+        order_qty_max=2,
+        trade_risk_uusd_max=15_000_000,
+        stop_ticks_max=12,
+        two_markets=data.draw(st.booleans()),
+    )
     refusals = [check for check, row in safety_gate._CHECKS if row(one, intent, facts) is not None]
     assert one._clear(intent, facts) == (not refusals)
 
@@ -504,5 +520,5 @@ def test_what_is_clear_at_a_glance_is_what_no_check_of_the_table_refuses(data):
 @pytest.mark.parametrize(("number", "changes"), ALONE)
 def test_nothing_that_one_check_refuses_is_clear_at_a_glance(number, changes):  # noqa: ARG001
     intent = EntryIntent(**(INTENT | {name: value for name, value in changes.items() if name in INTENT}))
-    facts = SafetyFacts(**(FACTS | {name: value for name, value in changes.items() if name in FACTS}))
+    facts = SafetyFacts(**(FACTS | {name: value for name, value in changes.items() if name not in INTENT}))
     assert not gate()._clear(intent, facts)

@@ -87,21 +87,24 @@ _ORDER_NEWS: Final = frozenset(
 _ORDERS_SENT: Final = frozenset({effects.PlaceOrder, effects.CancelOrder, effects.PlaceExit, effects.ModifyStop})
 
 
-def apply(state: State, event: Event, seq: int) -> Results:
+def apply(state: State, event: Event, seq: int, leave: Callable[[Results], None] | None = None) -> Results:
     """Take one event in and say what follows. `seq` is the number of the event's record: order ids are built on it.
+
+    `leave` is told what follows as soon as that is known; the state settles when orders have left.
 
     Raises:
         KeyError: an event no handler knows, which is a bug of ours.
     """
     state.ts_ns, state.seq = max(state.ts_ns, event.ts_ns), seq
-    results = _HANDLERS[type(event)](state, event, seq)
+    state.last_results = results = tuple(_HANDLERS[type(event)](state, event, seq))
+    if leave is not None:
+        leave(results)
     if state.documents.gates_real and _orders_move(event, results):
         state.moved_ns = state.ts_ns
     refresh_control(state)
-    state.last_results = tuple(results)
-    return state.last_results
+    return results
 
 
-def _orders_move(event: Event, results: list[Event | Effect]) -> bool:
+def _orders_move(event: Event, results: Results) -> bool:
     """Whether orders were sent, changed or answered; what was told before moves nothing."""
     return (type(event) in _ORDER_NEWS and bool(results)) or not _ORDERS_SENT.isdisjoint(map(type, results))

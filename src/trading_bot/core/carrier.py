@@ -36,6 +36,14 @@ class Desk(Protocol):
         """Show the bot's status to other processes, at most once a second unless `final`."""
 
 
+def for_brokers(results: Results) -> int:
+    """How many of the results, from the first, there are up to the last that goes to a broker."""
+    for count in range(len(results), 0, -1):
+        if type(results[count - 1]) in _BROKER_EFFECTS:
+            return count
+    return 0
+
+
 def carry_out(results: Results, state: State, broker: Broker, desk: Desk, *, log: str, seq: int) -> list[Input]:
     """Every effect in order; what failed comes back as inputs. All of them are in the log already."""
     failed: list[Input] = []

@@ -3,6 +3,7 @@
 The runner and replay drive the same machine.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -102,12 +103,15 @@ class Machine:
             candidates=kernel.candidates() if code & _CANDIDATE else (),
         )
 
-    def apply(self, event: Event, seq: int) -> Results:
-        """Apply an event; timers and counters follow. Its results count when they are in the log (`recorded`)."""
+    def apply(self, event: Event, seq: int, leave: Callable[[Results], None] | None = None) -> Results:
+        """Apply an event; timers and counters follow. Its results count when they are in the log (`recorded`).
+
+        `leave` is told the results before anything has settled.
+        """
         if isinstance(event, TimerFired):
             self.timers.pop((event.name, event.order_id), None)
+        results = apply(self.state, event, seq, leave)
         self.counters.observe(event)
-        results = apply(self.state, event, seq)
         for result in results:
             if type(result) in _OF_THE_MACHINE:
                 self._take(result)

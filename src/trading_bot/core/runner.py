@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from trading_bot._fast import ExchangeSim
 from trading_bot.core import opening
-from trading_bot.core.apply import Results
 from trading_bot.core.carried import Carried
-from trading_bot.core.carrier import CORE_FAILED, Desk, carry_out, stop_at_once
+from trading_bot.core.carrier import CORE_FAILED, Desk, stop_at_once
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
 from trading_bot.core.market_tape import MarketTape
 from trading_bot.core.null_feed import NoInlet, NullFeed
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_desk import NoDesk
+from trading_bot.core.outgoing import IDLE, Outgoing
 from trading_bot.core.player import Tail
 from trading_bot.core.recovery import SESSION_ROLL, Recovered
 from trading_bot.core.run_logs import FolderLogs, MemoryLogs
@@ -30,7 +30,6 @@ from trading_bot.domain.errors import BotError, CoreBug
 from trading_bot.domain.events import Event, Input, OutcomeReached
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.ports import Broker, Feed, Inlet
-from trading_bot.domain.reasons import Action
 from trading_bot.domain.records import FrameClass
 from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
 from trading_bot.engines.session import SessionDay
@@ -40,8 +39,6 @@ _LOG_FULL: Final = int(Outcome.LOG_FULL)  # a plain number: `&` of an IntFlag ma
 _AFTER_CALENDAR: Final = 99_999_999  # names the log behind the last known session, so that it sorts there
 _WALK_NS: Final = 86_400 * NS_PER_S  # some 0.1 s of work
 _AFTER_FEED_NS: Final = 900 * NS_PER_S  # of answers and timers after the last record, to come to rest
-_ANSWER: Final = ("action", "reason", "template", "side", "ts_ns", "text")
-IDLE: Final = {"action": Action.IDLE.value, "reason": "NO_DECISION"}
 
 
 class BotRunner:
@@ -92,13 +89,12 @@ class BotRunner:
         self._history = history
         self._first_inputs = first_inputs
         self._duration_ns = TS_NEVER_NS if duration_s is None else round(duration_s * NS_PER_S)
-        self._on_record = on_record
         self._on_progress = on_progress
         self._pending: deque[Input] = deque()
         self._walked_ns = 0
         self._feed_end_ns = 0
         self._roll_ns = self._stop_ns = TS_NEVER_NS
-        self._decided: dict[str, Any] = IDLE
+        self._outgoing = Outgoing(self.broker, self._desk, self.logs, self._pending, on_record)
 
     @property
     def machine(self) -> Machine | None:
@@ -122,10 +118,10 @@ class BotRunner:
         Returns:
             `action` and `reason` of the decision, such as `{"action": "SKIP", "reason": "SESSION_EXIT"}`, or IDLE.
         """
-        self._decided = IDLE
+        self._outgoing.decided = IDLE
         if not self.ended:
             self._step()
-        return self._decided
+        return self._outgoing.decided
 
     def run(self) -> None:
         """Run to the end. What went wrong with the source stands in `exit_code` and `message`.
@@ -234,7 +230,7 @@ class BotRunner:
         elif outcome is not None:
             self._decide(outcome)
         else:
-            self._carry_out(machine.state.last_results[tail.kept :], tail.cause_seq)
+            self._outgoing.finish(self.book, machine.state.last_results[tail.kept :], tail.cause_seq)
 
     def _set_bounds(self, day: SessionDay | None, ts_ns: int) -> None:
         """When this session's log ends, and when the run does."""
@@ -376,25 +372,14 @@ class BotRunner:
         self._apply(event, seq)
 
     def _apply(self, event: Event, seq: int) -> None:
-        machine = self.book.live
+        self._outgoing.begin()
         try:
-            results = machine.apply(event, seq)
+            results = self.book.live.apply(event, seq, lambda results: self._outgoing.leave(self.book, results, seq))
+        except BotError:
+            raise
         except Exception as error:
             self.ended = True
             self.exit_reason, self.exit_code = CORE_FAILED, CoreBug.exit_code
             stop_at_once(self.book, self.broker, self._desk, seq, error)
             raise CoreBug(f"the core failed on record {seq} ({type(event).__name__}): {error!r}") from error
-        self._carry_out(results, seq)
-
-    def _carry_out(self, results: Results, seq: int) -> None:
-        """Into the log first, all of them; then out; what only counts them waits until the orders have left."""
-        machine = self.book.live
-        numbers = self.book.append_results(results, seq)
-        name = str(self.logs.path or "")
-        self._pending.extend(carry_out(results, machine.state, self.broker, self._desk, log=name, seq=seq))
-        for number, result in zip(numbers, results, strict=True):
-            machine.recorded(result)
-            if self._on_record is not None:
-                self._on_record(number, result)
-            if isinstance(result, events.DecisionMade):
-                self._decided = {name: getattr(result, name) for name in _ANSWER}
+        self._outgoing.finish(self.book, results, seq)

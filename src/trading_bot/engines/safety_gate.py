@@ -175,6 +175,11 @@ class SafetyGate:
             )
             and risk < self._room_uusd
             and exceeded(facts.latency, limits, self._latency_limits) is None
+            # Of a second market the table's own rows are asked.
+            and (
+                (facts.traded is None and not self._two_markets)
+                or (self._price(intent, facts) is None and self._spread(intent, facts) is None)
+            )
         )
 
     def _kill_switch(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
