@@ -51,7 +51,7 @@ class OrderSender:
         else:
             frames = b"".join([templates.order(order_id, terms) for order_id, terms in orders])
             sent = session.send_frames(lane, frames, messages=len(orders))
-        return self._written(sent=sent)
+        return self._written(lane, sent=sent)
 
     def place_bracket(self, order: ApprovedOrder, group: str, entry_id: int) -> bool:
         """Entry, target and stop with order ids in a row; False when nothing was sent."""
@@ -60,10 +60,10 @@ class OrderSender:
             return self.place(Lane.ENTRY, tuple(enumerate(bracket(order, group, entry_id), entry_id)))
         target_ticks, stop_ticks = order.target_price_ticks, order.stop_price_ticks
         frames = templates.bracket(order.side, order.qty, order.limit_ticks, target_ticks, stop_ticks, group, entry_id)
-        return self._written(sent=self._session.send_frames(_ENTRY, frames, messages=3))
+        return self._written(_ENTRY, sent=self._session.send_frames(_ENTRY, frames, messages=3))
 
-    def _written(self, *, sent: bool) -> bool:
-        self._session.stages.written(waits=not sent or self._session.outbox.waiting > 0)
+    def _written(self, lane: Lane, *, sent: bool) -> bool:
+        self._session.stages.written(waits=not sent or self._session.outbox.waits(lane))
         return sent
 
     def cancel(self, order_id: int) -> bool:

@@ -53,6 +53,10 @@ class Outbox:
         """Messages that wait for their second."""
         return self._pacing.waiting
 
+    def waits(self, lane: Lane) -> bool:
+        """Whether what was sent last in this lane waits for its second."""
+        return self._pacing.waits(lane)
+
     def _send_text(self, text: str) -> None:
         data = text.encode()
         self._pacing.send(self._pacing.lane, _LENGTH.pack(len(data)) + data, 1)

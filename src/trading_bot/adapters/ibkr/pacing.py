@@ -48,6 +48,10 @@ class Pacing:
         """Messages that wait for their second."""
         return sum(map(len, self._waiting))
 
+    def waits(self, lane: Lane) -> bool:
+        """Whether messages of this lane wait for their second."""
+        return bool(self._waiting[lane])
+
     def room(self, lane: Lane) -> int:
         """Messages that this lane may send at once."""
         return self._room(lane, self._now_s())

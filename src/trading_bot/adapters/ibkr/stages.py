@@ -90,7 +90,7 @@ class Stages:
 
     def gated(self, ts_ns: int) -> None:
         """An effect of this time leaves the core: it is approved, and in the log."""
-        self._gated_ns, intake = self._now_ns(), self._intake
+        self._gated_ns, self._written_ns, intake = self._now_ns(), 0, self._intake
         if self.deciding:
             self._tick = (intake.socket_ns, intake.decoded_ns, intake.decided_ns)
         elif ts_ns == intake.tick_ts_ns:  # the kernel took the newest tick outside of its packet: when is not known
