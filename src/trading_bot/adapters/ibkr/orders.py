@@ -15,9 +15,9 @@ from trading_bot.adapters.ibkr.bracket import LegTerms, OrderForm, bracket, chan
 from trading_bot.adapters.ibkr.child_sizes import Excess
 from trading_bot.adapters.ibkr.contracts import BoundContract
 from trading_bot.adapters.ibkr.fill_ledger import FillLedger
+from trading_bot.adapters.ibkr.listed_orders import listed
 from trading_bot.adapters.ibkr.order_book import OrderBook
 from trading_bot.adapters.ibkr.order_index import Incarnation, LegState, OrderIndex
-from trading_bot.adapters.ibkr.order_phases import Phase
 from trading_bot.adapters.ibkr.order_sender import OrderSender
 from trading_bot.adapters.ibkr.pacing import Lane
 from trading_bot.adapters.ibkr.questions import Listing, Questions
@@ -27,7 +27,7 @@ from trading_bot.domain import effects, events, trade_events
 from trading_bot.domain.effects import BrokerEffect
 from trading_bot.domain.events import Input
 from trading_bot.domain.instruments import Instrument
-from trading_bot.domain.orders import ApprovedOrder, BrokerOrder, ClientOrderId, Leg, Side
+from trading_bot.domain.orders import ApprovedOrder, ClientOrderId, Leg, Side
 from trading_bot.domain.ports import Broker
 
 NOT_CONNECTED: Final = 504  # the API's code
@@ -353,7 +353,7 @@ class IbkrBroker:
         return events.Reconciled(ts_ns=0, ok=False, position_qty=0, working_orders=0, asked=True, reason=reason)
 
     def _reconciled(self, listing: Listing, reason: str) -> Input:
-        orders = tuple(self._listed(listing))
+        orders = tuple(listed(self._index, listing))
         return events.Reconciled(
             ts_ns=0,
             ok=True,
@@ -364,40 +364,3 @@ class IbkrBroker:
             orders=orders,
             reason=reason,
         )
-
-    def _listed(self, listing: Listing) -> Iterable[BrokerOrder]:
-        """Everything that works, ours by the core's names, an order with several identities once."""
-        ours: dict[int, tuple[LegState, list[Incarnation]]] = {}
-        for perm_id, row in listing.orders.items():
-            found = self._index.by_perm(perm_id)
-            if found is None:
-                yield _foreign(listing, perm_id)
-            elif row.status not in broker_rows.ENDED:
-                ours.setdefault(id(found[0]), (found[0], []))[1].append(found[1])
-        for state, incarnations in ours.values():
-            kept = [order for order in incarnations if not order.cancel_asked] or incarnations
-            newest = max(kept, key=state.orders.index)
-            status = listing.statuses.get(newest.perm_id)
-            yield BrokerOrder(
-                order_id=state.order_id,
-                leg=state.leg,
-                side=newest.side,
-                remaining=status.remaining if status is not None else max(newest.total - newest.filled, 0),
-                price_ticks=newest.price_ticks,
-                perm_ids=tuple(sorted(order.perm_id for order in kept)),
-                order_ref=str(state.reference),
-                held=newest.phase is Phase.HELD and state.leg in _GROUP,
-            )
-
-
-def _foreign(listing: Listing, perm_id: int) -> BrokerOrder:
-    row, status = listing.orders[perm_id], listing.statuses.get(perm_id)
-    return BrokerOrder(
-        order_id=None,
-        leg=None,
-        side=row.side,
-        remaining=row.total if status is None else status.remaining,
-        price_ticks=row.price_ticks,
-        perm_ids=(perm_id,),
-        order_ref=row.order_ref,
-    )
