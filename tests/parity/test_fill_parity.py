@@ -10,8 +10,9 @@ from tests.parity import tape
 from tests.parity.tape import BEGIN
 from trading_bot.build_digest import build_digest
 from trading_bot.cli import main
-from trading_bot.domain.effects import CancelOrder, PlaceExit, PlaceOrder
-from trading_bot.domain.events import OrderAcknowledged, OrderRejected
+from trading_bot.core import apply
+from trading_bot.domain.effects import Alert, CancelOrder, PlaceExit, PlaceOrder
+from trading_bot.domain.events import OrderAcknowledged, OrderRejected, TimerFired
 from trading_bot.domain.orders import ApprovedOrder, Leg, Side
 from trading_bot.domain.trade_events import OrderFilled
 from trading_bot.research.fill_parity import FillParity, measured_ns, presets, round_trips
@@ -290,3 +291,28 @@ def test_a_simulated_runs_own_configuration_gives_its_fills_again(tmp_path, capf
         assert (found.price_diff_ticks, found.time_diff_ms) in {(0, 0), (None, None)}, row
     other = {score.name: score for score in report.fills.models}["pessimistic"]
     assert other.time_diff_ms_p50 != 0, "another model answers at another time"
+
+
+def test_code_that_decides_otherwise_ends_with_4_and_the_report_says_where(tmp_path, capfdbinary, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--mode", "SIM", "--adapter", "sim", "--seed", "5", "--duration", "900", "--start"]
+    assert main([*arguments, "2026-11-25T14:30:00Z", "--json"]) == 0
+    log_path = json.loads(capfdbinary.readouterr().out)["log_path"]
+    assert main(["parity", log_path, "--json"]) == 0
+    same = json.loads(capfdbinary.readouterr().out)
+    assert same["replay"]["identical"] is True
+    assert same["fills"]["models"] == [], "a simulated run has no real fills"
+    assert same["honesty"]["unwitnessed"] == same["honesty"]["minutes"] > 10
+    as_before = apply._HANDLERS[TimerFired]
+
+    def more(state, event, seq):
+        return [*as_before(state, event, seq), Alert(ts_ns=event.ts_ns, level="info", code="NEW", text="of new code")]
+
+    monkeypatch.setitem(apply._HANDLERS, TimerFired, more)
+    assert main(["parity", log_path, "--json"]) == 4
+    other = json.loads(capfdbinary.readouterr().out)
+    assert other["replay"]["identical"] is False
+    assert other["replay"]["first_difference_seq"] > 1
+    assert "of new code" in other["replay"]["reason"]
+    assert other["replay"]["decisions_sha256"] == same["replay"]["decisions_sha256"], "it is the log's"
+    assert main(["parity", "nowhere"]) == 2
