@@ -18,6 +18,7 @@ from trading_bot.adapters.ibkr.history import load_history
 from trading_bot.adapters.ibkr.link import Link
 from trading_bot.adapters.ibkr.link_state import LIVE, UNKNOWN
 from trading_bot.adapters.ibkr.orders import IbkrBroker
+from trading_bot.adapters.ibkr.other_expiry import check_no_other_expiry
 from trading_bot.adapters.ibkr.references import log_tag
 from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
 from trading_bot.adapters.ibkr.sink import SessionBroker
@@ -41,6 +42,7 @@ _LINES_FOR_BOTH: Final = 4  # quotes and trades of two contracts
 _CLOCK_S: Final = 5.0  # sessions and deadlines go by this machine's clock; the gateway's has whole seconds
 _BEHIND_NS: Final = 60 * NS_PER_S  # a clock that was set back by less holds the run up so long
 PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id (specification 13)
+SENDING: Final = frozenset({"PAPER", "LIVE"})  # modes in which orders leave
 SIMULATED: Final = "DUSIM"  # accounts of a gateway simulator, whose time may run fast
 
 
@@ -154,7 +156,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
 
     Raises:
         SourceUnreachable: no gateway, a taken client id, or no answer.
-        UsageError: account, clock or contract are not what was asked for.
+        UsageError: account, clock or contract are not what was asked for, or another expiry is held.
     """
     config = options.loaded.config
     settings = IbkrSettings(
@@ -187,6 +189,8 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         now_ns = session.stamp()
         today = _trade_date(table, now_ns)
         bound = bind(session, instrument, config, today=today)
+        if config.run.mode in SENDING:
+            check_no_other_expiry(session, bound)
         sentences = (*_clock_differs(session, fast), *check_hours(bound, table, now_ns), *_told(bound, today, config))
         for sentence in sentences:
             session.notice(0, sentence, error=True)

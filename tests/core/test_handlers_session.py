@@ -5,11 +5,13 @@ import pytest
 from tests.core.handler_world import START_NS, World, of, only
 from tests.core.worlds import OPEN_NS
 from tests.engines.cases import candidate
+from trading_bot.core import flattening
 from trading_bot.domain import events
 from trading_bot.domain.effects import ArmTimer, CancelOrder, PlaceExit
 from trading_bot.domain.orders import Side
 from trading_bot.domain.reasons import GateReason
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
+from trading_bot.engines.flatten import FlattenKind
 
 # 2026-11-25, an ordinary Wednesday: 09:30 ET is 14:30 UTC.
 CLOSE_NS = OPEN_NS + 390 * NS_PER_MIN
@@ -113,6 +115,21 @@ class TestFlatten:
         world.quotes(ts_ns - 70 * NS_PER_S, ts_ns)
         assert only(world.fire(candidate()), events.DecisionMade).reason == "SESSION_CLOSE_BUFFER"
 
+    @pytest.mark.parametrize("known", [True, False])
+    def test_it_takes_over_a_stop_that_is_not_through(self, known):
+        """The chaos lab's contract-rolls-with-a-position: a stop waits for the broker when the session ends."""
+        flatten_ns = CLOSE_NS - 5 * NS_PER_MIN
+        world = World(start_ns=flatten_ns - 8 * NS_PER_S)
+        world.hold(1)
+        if not known:
+            world.position(None)
+        world.apply(events.StopRequested(ts_ns=world.now_ns, reason="SIGTERM", exit_code=0))
+        records = world.advance(flatten_ns)
+        assert only(records, events.SessionExitFlatten).ts_ns == flatten_ns
+        assert world.state.flatten.kind == "SESSION"
+        assert not world.state.flatten.finished
+        assert of(records, events.CoreFailed) == []
+
     def test_it_happens_once(self, world):
         world.advance(CLOSE_NS + 10 * NS_PER_MIN)
         assert len(of(world.records, events.SessionExitFlatten)) == 1
@@ -121,6 +138,14 @@ class TestFlatten:
         world = World(start_ns=CLOSE_NS - 2 * NS_PER_MIN)
         flat = only(world.records, events.SessionExitFlatten)
         assert flat.minutes_remaining == 2.0
+
+
+def test_a_session_exit_on_a_day_without_a_calendar_flattens_as_a_stop_does():
+    world = World()
+    world.hold(1)
+    world.state.day = None
+    flattening.flatten(world.state, world.now_ns, FlattenKind.SESSION, "SESSION_EXIT")
+    assert world.state.flatten.kind == "STOP"
 
 
 def test_an_unknown_date_has_no_timer_and_no_entries():

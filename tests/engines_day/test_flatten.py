@@ -206,7 +206,7 @@ def test_an_exit_of_before_counts_and_its_flip_is_seen():
 
 def test_a_session_exit_that_fails_is_taken_over_by_the_kill_switch():
     state, _ = advance(begin_session_exit(WINDOW, T0, ""), LONG, T0)
-    killed = flatten.escalate(state, FlattenKind.KILL, T0 + MIN, "failed flatten")
+    killed = flatten.taken_over(state, begin(FlattenKind.KILL, T0 + MIN, "failed flatten"))
     assert said(advance(killed, with_(LONG, position_qty=-1, working=1), T0 + MIN)[1]) == [("EXIT_MARKET", 1), "CANCEL"]
     # The limit still works: no second exit, and a flip is still one.
     killed, actions = advance(killed, with_(LONG, limit_working=True), T0 + MIN)

@@ -22,8 +22,8 @@ from trading_bot.engines.flatten import (
     advance,
     begin,
     begin_session_exit,
-    escalate,
     next_due_ns,
+    taken_over,
 )
 from trading_bot.engines.session import session_window
 
@@ -50,7 +50,7 @@ def flatten(state: State, ts_ns: int, kind: FlattenKind, reason: str) -> Results
         state.flatten_due_ns = None
         state.flatten = _begun(state, ts_ns, kind, reason)
     elif _STRONGER.index(kind) > _STRONGER.index(state.flatten.kind):
-        state.flatten = escalate(state.flatten, kind, ts_ns, reason)
+        state.flatten = taken_over(state.flatten, _begun(state, ts_ns, kind, reason))
     else:
         return []
     return drive(state, ts_ns)
@@ -122,7 +122,9 @@ def _begun(state: State, ts_ns: int, kind: FlattenKind, reason: str) -> FlattenS
     window = session_window(state.day, state.policy) if state.day else None
     if kind is FlattenKind.SESSION and window is not None:
         return begin_session_exit(window, ts_ns, reason, speed_e3=state.documents.wall_speed_e3)
-    return begin(kind, ts_ns, reason, speed_e3=state.documents.wall_speed_e3)
+    # A day the calendar does not know has no close to count back from.
+    plan = FlattenKind.STOP if kind is FlattenKind.SESSION else kind
+    return begin(plan, ts_ns, reason, speed_e3=state.documents.wall_speed_e3)
 
 
 def _facts(state: State) -> FlattenFacts:

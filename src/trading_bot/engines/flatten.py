@@ -135,14 +135,13 @@ def begin_session_exit(window: SessionWindow, ts_ns: int, reason: str, *, speed_
 
 
 def begin(kind: FlattenKind, ts_ns: int, reason: str, *, speed_e3: int = 1_000) -> FlattenState:
-    """The plan of a kill switch or an emergency stop, from now on."""
+    """The plan of a stop, a kill switch or an emergency stop, from now on; a session's end has its own."""
     rungs = tuple(Rung(step, ts_ns + after_ns * speed_e3 // 1_000) for step, after_ns in _PLANS[kind])
     return FlattenState(kind=kind, reason=reason, started_ns=ts_ns, rungs=rungs, speed_e3=speed_e3)
 
 
-def escalate(state: FlattenState, kind: FlattenKind, ts_ns: int, reason: str) -> FlattenState:
+def taken_over(state: FlattenState, stronger: FlattenState) -> FlattenState:
     """A stronger plan takes over a flattening that is under way, knowing which exits were sent."""
-    stronger = begin(kind, ts_ns, reason, speed_e3=state.speed_e3)
     return msgspec.structs.replace(stronger, exit_sign=state.exit_sign, last_order_ns=state.last_order_ns)
 
 

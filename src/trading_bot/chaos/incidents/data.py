@@ -146,7 +146,7 @@ def _no_entitlement(code: int) -> Body:
         bot = lab.start()
         lab.logged(noticed(code), what=f"message {code} in the bot's log")
         lab.pause(5.0)
-        lab.check(not lab.witness.placed, "orders were sent without data")
+        lab.check(_entries(lab) == 0, "entries were sent without data")
         lab.fault("refuse_requests", on=False)
         lab.wait(traded(1), LONG_S, what="a round trip once there are data")
         lab.end(bot)
