@@ -35,7 +35,7 @@ def connected(gateway, *, speed=None, **changes):
 class Rig:
     """`told` are the inputs so far; `ids` the request ids whose ticks count."""
 
-    def __init__(self, gateway, patience=1, **changes):
+    def __init__(self, gateway, patience=1, beside=None, beside_trades=False, **changes):
         config = {"stale_s": 1.0, "probe_every_s": 1.0, "reconnect_waits_s": (0.1, 0.2)} | changes
         self.gateway = gateway
         self.told = []
@@ -46,7 +46,14 @@ class Rig:
         self.link = Link(self.session, IbkrConfig(**config), lambda _ts_ns: self.patience)
         self.session.connect()
         self.contract = self.qualified("MESZ6")
-        self.subscriptions = Subscriptions(self.session, self.contract, WAIT_S, lambda ids: self.ids.append(set(ids)))
+        self.subscriptions = Subscriptions(
+            self.session,
+            self.contract,
+            WAIT_S,
+            lambda ids: self.ids.append(set(ids)),
+            beside=beside and self.qualified(beside),
+            beside_trades=beside_trades,
+        )
         for callback in ("tickByTickAllLast", "tickByTickBidAsk"):
             self.session.listen(callback, lambda request_id, *_: self.ticks.append(request_id))
 
