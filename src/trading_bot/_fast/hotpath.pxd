@@ -1,7 +1,8 @@
 # cython: language_level=3
 """The hot path as other kernels see it: a decoder hands records to `step` and stops at an outcome."""
-from libc.stdint cimport int64_t, uint16_t
+from libc.stdint cimport int64_t
 
+from trading_bot._fast.beside cimport Beside
 from trading_bot._fast.exchange cimport ExchangeSim
 from trading_bot._fast.logwriter cimport LogWriter
 from trading_bot._fast.plan cimport Plan
@@ -19,14 +20,11 @@ cdef class HotPath:
     cdef bint logs                # there is a writer
     cdef ExchangeSim exchange
     cdef bint matches             # there is an exchange
-    cdef uint16_t beside_id       # the instrument whose records are logged and not stepped; 0: none
-    cdef TickRecord beside_quote  # its latest quote, of kind NONE before the first
+    cdef Beside besides           # the market whose records are logged and not stepped
 
     # Grid points up to the record, the log, the exchange, the record; returns outcome bits. PENDING or LOG_FULL: it was not
     # consumed. -2: the exchange lost answers, the record was not stepped.
     cdef int step(self, const TickRecord* rec) noexcept nogil
-    # A record of the market beside, whose grid points have been run and which is in the log.
-    cdef void take_beside(self, const TickRecord* rec) noexcept nogil
     cdef int _single(self, const TickRecord* rec) except -1
     # Steps records from `at` until an outcome, the deadline or the end; at[0] becomes the next index. -1: records[at[0]] is bad,
     # -2: the exchange lost answers at it.

@@ -2,16 +2,18 @@
 """The face of the kernel. docs/kernel.md says what it computes; this file says how Python reaches it."""
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from trading_bot._fast.bars cimport Scratch, take_history
+from trading_bot._fast.beside cimport begin_beside, quote_of, take_beside
+from trading_bot._fast.blank cimport blank_record
 from trading_bot._fast.config cimport Config
 from trading_bot._fast.decay cimport GRID_NS
 from trading_bot._fast.exchange_match cimport EXCHANGE_OVERFLOW
 from trading_bot._fast.plan cimport feed, first_control
-from trading_bot._fast.records cimport KIND_NONE, KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
+from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
 from trading_bot._fast.refusals cimport finite, not_negative, raise_answers_lost, raise_bad_record, template_index
 from trading_bot._fast.state cimport BUCKETS, Bar, Control, Flow, Report
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
@@ -27,15 +29,6 @@ cdef enum:                    # what ends a call besides outcomes
 
 cdef bytes _LAYOUT = layout_digest()
 cdef int64_t STATE_BYTES = sizeof(State) - sizeof(Report)       # the report stands last
-
-
-cdef inline TickRecord _record(const Config* config, uint8_t kind, int64_t ts_ns) noexcept nogil:
-    cdef TickRecord rec
-    memset(&rec, 0, sizeof(TickRecord))
-    rec.kind = kind
-    rec.instrument = <uint16_t>config.instrument_id
-    rec.ts_ns = ts_ns
-    return rec
 
 
 cdef class HotPath:
@@ -74,14 +67,8 @@ cdef class HotPath:
         self.matches = exchange is not None
 
     def set_beside(self, int instrument_id):
-        """Whose records are logged among the others and not stepped: the traded market's where another one is seen; 0: none.
-
-        Only its latest quote is kept, which is in no snapshot: after one it is not known until the next quote.
-        """
-        if not 0 <= instrument_id < 65536 or instrument_id == self.kernel.config.instrument_id:
-            raise ValueError(f"the market beside is {instrument_id}: expected another instrument's id, or 0 for none")
-        self.beside_id = <uint16_t>instrument_id
-        memset(&self.beside_quote, 0, sizeof(TickRecord))
+        """Whose records are logged among the others and not stepped: the traded market's where another one is seen; 0: none."""
+        begin_beside(&self.besides, instrument_id, self.kernel.config.instrument_id)
 
     # Records
 
@@ -96,19 +83,11 @@ cdef class HotPath:
         if self.logs and self.writer.append_tick(rec) != 0:
             return OUTCOME_LOG_FULL
         if rec.instrument != self.kernel.config.instrument_id:
-            self.take_beside(rec)
+            take_beside(self.st, &self.besides, rec)
             return 0
         if self.matches and self.exchange.match(rec) == EXCHANGE_OVERFLOW:
             return ANSWERS_LOST
         return take_record(&self.kernel, rec)
-
-    cdef void take_beside(self, const TickRecord* rec) noexcept nogil:
-        if rec.ts_ns > self.st.now_ns:
-            self.st.now_ns = rec.ts_ns
-        if rec.kind == KIND_QUOTE:
-            memcpy(&self.beside_quote, rec, sizeof(TickRecord))
-        elif rec.kind == KIND_PRICE_GAP:
-            self.beside_quote.kind = KIND_NONE
 
     cdef int run_records(self, const TickRecord* records, int64_t n, int64_t deadline_ns, int64_t* at) noexcept nogil:
         cdef State* st = self.st
@@ -125,7 +104,7 @@ cdef class HotPath:
                     code = run_grid(&self.kernel, deadline_ns - 1)
                 break
             beside = rec.instrument != self.kernel.config.instrument_id
-            if (beside and rec.instrument != self.beside_id) or rec.kind < KIND_QUOTE or rec.kind > KIND_TIME:
+            if (beside and rec.instrument != self.besides.id) or rec.kind < KIND_QUOTE or rec.kind > KIND_TIME:
                 code = BAD_RECORD
                 break
             if not st.started:
@@ -139,7 +118,7 @@ cdef class HotPath:
                 break
             i += 1
             if beside:
-                self.take_beside(rec)
+                take_beside(st, &self.besides, rec)
                 continue
             if self.matches:
                 news = self.exchange.match(rec)
@@ -171,7 +150,7 @@ cdef class HotPath:
         uint32_t flags=0,
     ):
         """Advance by one quote. PENDING in the answer: a grid point had an outcome, the quote was not taken, call again."""
-        cdef TickRecord rec = _record(self.kernel.config, KIND_QUOTE, ts_ns)
+        cdef TickRecord rec = blank_record(self.kernel.config, KIND_QUOTE, ts_ns)
         rec.bid_ticks, rec.bid_qty, rec.ask_ticks, rec.ask_qty = bid_ticks, bid_qty, ask_ticks, ask_qty
         rec.ts_event_ns, rec.flags = ts_event_ns, flags
         return self._single(&rec)
@@ -180,19 +159,19 @@ cdef class HotPath:
         self, int64_t ts_ns, int32_t price_ticks, int32_t qty, uint8_t aggressor, int64_t ts_event_ns=0, uint32_t flags=0
     ):
         """Advance by one trade; `aggressor` as `domain.records.Aggressor`."""
-        cdef TickRecord rec = _record(self.kernel.config, KIND_TRADE, ts_ns)
+        cdef TickRecord rec = blank_record(self.kernel.config, KIND_TRADE, ts_ns)
         rec.bid_ticks, rec.bid_qty, rec.aggressor = price_ticks, qty, aggressor
         rec.ts_event_ns, rec.flags = ts_event_ns, flags
         return self._single(&rec)
 
     def on_rejected(self, int64_t ts_ns):
         """A record was refused at the door; a writer gets a frame without raw values."""
-        cdef TickRecord rec = _record(self.kernel.config, KIND_REJECTED, ts_ns)
+        cdef TickRecord rec = blank_record(self.kernel.config, KIND_REJECTED, ts_ns)
         return self._single(&rec)
 
     def on_gap(self, int64_t ts_ns, int32_t old_ticks, int32_t new_ticks):
         """The price band was re-anchored: everything computed from prices starts afresh."""
-        cdef TickRecord rec = _record(self.kernel.config, KIND_PRICE_GAP, ts_ns)
+        cdef TickRecord rec = blank_record(self.kernel.config, KIND_PRICE_GAP, ts_ns)
         rec.bid_ticks = old_ticks
         rec.ask_ticks = new_ticks
         return self._single(&rec)
@@ -370,8 +349,7 @@ cdef class HotPath:
 
     def beside(self):
         """(bid_ticks, bid_qty, ask_ticks, ask_qty, ts_ns) of the market beside, None while it has no quote."""
-        cdef const TickRecord* rec = &self.beside_quote
-        return None if rec.kind == KIND_NONE else (rec.bid_ticks, rec.bid_qty, rec.ask_ticks, rec.ask_qty, rec.ts_ns)
+        return quote_of(&self.besides)
 
     def signal(self, int64_t signal_id):
         """Value of one signal now, None while it has none; ValueError for an id the registry does not have."""

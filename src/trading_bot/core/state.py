@@ -18,7 +18,7 @@ from trading_bot.domain.orders import ClientOrderId, Side
 from trading_bot.domain.reconciling import ReconciliationDone
 from trading_bot.domain.strategy import Strategy, find_strategy
 from trading_bot.domain.templates import TemplateConfig
-from trading_bot.domain.units import NS_PER_MIN, UUSD_PER_USD
+from trading_bot.domain.units import NS_PER_MIN
 from trading_bot.engines.breaker_table import DayBounds, Money
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.budgets import Budgets, limits_of
@@ -35,7 +35,7 @@ from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.minute_ranges import BarRange, MinuteRanges
 from trading_bot.engines.position import FLAT, Account, Position, with_quantity
 from trading_bot.engines.quality import EqsDeficit, Outage
-from trading_bot.engines.safety_gate import SafetyGate
+from trading_bot.engines.safety_gate import safety_gate_of
 from trading_bot.engines.scheduled_events import Blackout
 from trading_bot.engines.session import (
     SessionDay,
@@ -87,17 +87,7 @@ class State:
         if documents.signal_instrument is not None:
             self.kernel.set_beside(instrument.id)
         self.decisions = DecisionEngineV2(config, documents.templates, instrument)
-        self.gate = SafetyGate(
-            config.safety,
-            instrument,
-            order_qty_max=config.sizing.order_qty_max,
-            trade_risk_uusd_max=round(config.sizing.max_risk_usd * UUSD_PER_USD),
-            stop_ticks_max=config.sizing.stop_ticks_max,
-            breakers=config.breakers,
-            latency=config.latency,
-            margin_headroom_pct_min=config.sizing.margin_headroom_pct_min,
-            two_markets=documents.signal_instrument is not None,
-        )
+        self.gate = safety_gate_of(config, instrument, two_markets=documents.signal_instrument is not None)
         self.exit_rules: tuple[ExitRules, ...] = tuple(
             self._in_wall_time(exit_rules(config.exits, config.quality, template.exits))
             for template in documents.templates.values()

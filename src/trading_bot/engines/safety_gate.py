@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from trading_bot.domain.breaker_config import BreakerConfig
-from trading_bot.domain.config import SafetyConfig
+from trading_bot.domain.config import BotConfig, SafetyConfig
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.latency_config import LatencyConfig
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
@@ -174,6 +174,7 @@ class SafetyGate:
                 or facts.ts_ns - last[2] >= limits.duplicate_window_ms * NS_PER_MS
             )
             and risk < self._room_uusd
+            and ((facts.traded is None and not self._two_markets) or self._agrees(facts))
             and exceeded(facts.latency, limits, self._latency_limits) is None
             # Of a second market the table's own rows are asked.
             and (
@@ -181,6 +182,10 @@ class SafetyGate:
                 or (self._price(intent, facts) is None and self._spread(intent, facts) is None)
             )
         )
+
+    def _agrees(self, facts: SafetyFacts) -> bool:
+        """Whether the traded contract's own quote is what the seen market says; asked where there are two."""
+        return self._parted(facts) is None and self._own_spread(facts) is None
 
     def _kill_switch(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
         return "the kill switch is latched" if facts.killed else None
@@ -287,9 +292,12 @@ class SafetyGate:
         spread, limit = facts.ask_ticks - facts.bid_ticks, self._limits.spread_ticks_max
         if not 0 < spread <= limit:
             return f"spread of {spread} ticks, allowed 1 to {limit}"
+        return self._own_spread(facts)
+
+    def _own_spread(self, facts: SafetyFacts) -> str | None:
         if facts.traded is None:  # where it has to be there, check 16 has said so
             return None
-        own = facts.traded.ask_ticks - facts.traded.bid_ticks
+        own, limit = facts.traded.ask_ticks - facts.traded.bid_ticks, self._limits.spread_ticks_max
         return None if 0 < own <= limit else f"the traded contract's spread is {own} ticks, allowed 1 to {limit}"
 
     def _session(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
@@ -338,3 +346,18 @@ _CHECKS: Final[tuple[tuple[SafetyCheck, _Check], ...]] = (
     (SafetyCheck.DUPLICATE, SafetyGate._duplicate),  # noqa: SLF001
     (SafetyCheck.LATENCY, SafetyGate._latency),  # noqa: SLF001
 )
+
+
+def safety_gate_of(config: BotConfig, instrument: Instrument, *, two_markets: bool) -> SafetyGate:
+    """The gate of a run that trades `instrument`; `two_markets` as there."""
+    return SafetyGate(
+        config.safety,
+        instrument,
+        order_qty_max=config.sizing.order_qty_max,
+        trade_risk_uusd_max=round(config.sizing.max_risk_usd * UUSD_PER_USD),
+        stop_ticks_max=config.sizing.stop_ticks_max,
+        breakers=config.breakers,
+        latency=config.latency,
+        margin_headroom_pct_min=config.sizing.margin_headroom_pct_min,
+        two_markets=two_markets,
+    )
