@@ -16,7 +16,7 @@ from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.position import exit_side
 
 CORE_FAILED: Final = "CORE_FAILED"
-_BROKER_EFFECTS: Final = frozenset(get_args(BrokerEffect))
+BROKER_EFFECTS: Final = frozenset(get_args(BrokerEffect))
 _FILES: Final = frozenset({SaveLearningState, LatchKillSwitch})
 
 
@@ -36,20 +36,12 @@ class Desk(Protocol):
         """Show the bot's status to other processes, at most once a second unless `final`."""
 
 
-def for_brokers(results: Results) -> int:
-    """How many of the results, from the first, there are up to the last that goes to a broker."""
-    for count in range(len(results), 0, -1):
-        if type(results[count - 1]) in _BROKER_EFFECTS:
-            return count
-    return 0
-
-
 def carry_out(results: Results, state: State, broker: Broker, desk: Desk, *, log: str, seq: int) -> list[Input]:
     """Every effect in order; what failed comes back as inputs. All of them are in the log already."""
     failed: list[Input] = []
     for result in results:
         kind = type(result)  # looked up, not asked for class by class: an order waits behind what was told with it
-        if kind in _BROKER_EFFECTS:
+        if kind in BROKER_EFFECTS:
             broker.dispatch(cast("BrokerEffect", result))
         elif kind not in _FILES:
             continue

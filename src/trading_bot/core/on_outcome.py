@@ -195,17 +195,6 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
     )
 
 
-def _budgets_used_up(state: State, limits: budgets.BudgetLimits, ts_ns: int) -> tuple[str, ...]:
-    verdict = budgets.verdict(
-        state.budgets,
-        limits,
-        ts_ns,
-        equity_uusd=state.equity_uusd or 0,
-        round_trip_uusd=state.round_trip_uusd,
-    )
-    return tuple([budget.value for budget in verdict.blocked]) if verdict.blocked else ()
-
-
 def _session_now(state: State, ts_ns: int) -> SessionState:
     # Asked anew, not remembered: a decision in the same instant as a boundary must not depend on which came first.
     return session_state(state.day, state.policy, ts_ns)
@@ -313,6 +302,15 @@ def _intent(
 
 def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
     position_qty, working = state.position_qty, bool(state.entries)
+    used_up = budgets.verdict(
+        state.budgets,
+        state.budget_limits
+        if inputs.entries_per_hour_max is None
+        else budgets.limits_of(state.config.safety, entries_hour_max=inputs.entries_per_hour_max),
+        ts_ns,
+        equity_uusd=state.equity_uusd or 0,
+        round_trip_uusd=state.round_trip_uusd if inputs.round_trip_uusd is None else inputs.round_trip_uusd,
+    )
     return SafetyFacts(
         ts_ns=ts_ns,
         killed=state.kill_reason is not None,
@@ -324,26 +322,20 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
         working_buy_qty=state.working_qty(_BUY) if working else 0,
         working_sell_qty=state.working_qty(_SELL) if working else 0,
         # One position at a time: an open one is no place for another entry, so its risk is not worked out here.
-        open_risk_uusd=entry_facts.open_risk_uusd(state) if position_qty == 0 else None,
+        open_risk_uusd=None if position_qty != 0 else entry_facts.open_risk_uusd(state) if working else 0,
         bid_ticks=inputs.bid_ticks,
         ask_ticks=inputs.ask_ticks,
         session_state=inputs.session_state,
         last_entry=state.last_entry,
         money=breaking.money(state),
         breakers=inputs.breakers,
-        budgets=_budgets_used_up(
-            state,
-            state.budget_limits
-            if inputs.entries_per_hour_max is None
-            else budgets.limits_of(state.config.safety, entries_hour_max=inputs.entries_per_hour_max),
-            ts_ns,
-        ),
+        budgets=tuple([budget.value for budget in used_up.blocked]) if used_up.blocked else (),
         equity_uusd=state.equity_uusd,
         margin_used_uusd=state.margin_used_uusd,
         margin_per_contract_uusd=entry_facts.margin_per_contract_uusd(state),
         days_to_expiry=entry_facts.days_to_expiry(state),
         latency=latency_desk.latency(state, ts_ns),
-        traded=entry_facts.traded_touch(state),
+        traded=None if state.documents.signal_instrument is None else entry_facts.traded_touch(state),
     )
 
 

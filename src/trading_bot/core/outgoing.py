@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from trading_bot.core.apply import Results
-from trading_bot.core.carrier import Desk, carry_out, for_brokers
+from trading_bot.core.carrier import BROKER_EFFECTS, Desk, carry_out
 from trading_bot.core.run_logs import FolderLogs, MemoryLogs
 from trading_bot.core.session_book import SessionBook
 from trading_bot.domain import events
@@ -46,10 +46,12 @@ class Outgoing:
         """The next event's results are not out yet."""
         self._logged.clear()
 
-    def leave(self, book: SessionBook, results: Results, seq: int) -> None:
+    def leave(self, book: SessionBook, seq: int, results: Results) -> None:
         """Up to the last that a broker is to get."""
-        if count := for_brokers(results):
-            self._out(book, results[:count], seq)
+        for count in range(len(results), 0, -1):
+            if type(results[count - 1]) in BROKER_EFFECTS:
+                self._out(book, results[:count], seq)
+                return
 
     def finish(self, book: SessionBook, results: Results, seq: int) -> None:
         """What has not left yet; then all of it counts."""

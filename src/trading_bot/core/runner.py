@@ -5,6 +5,7 @@ Input into the log, into the core, results into the log, effects out. At equal t
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from trading_bot._fast import ExchangeSim
@@ -374,7 +375,7 @@ class BotRunner:
     def _apply(self, event: Event, seq: int) -> None:
         self._outgoing.begin()
         try:
-            results = self.book.live.apply(event, seq, lambda results: self._outgoing.leave(self.book, results, seq))
+            results = self.book.live.apply(event, seq, partial(self._outgoing.leave, self.book, seq))
         except BotError:
             raise
         except Exception as error:

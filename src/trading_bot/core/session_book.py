@@ -1,6 +1,6 @@
 """A machine and the log it writes: everything that enters or leaves the core passes here, in one order."""
 
-from trading_bot._fast import ExchangeSim
+from trading_bot._fast import ExchangeSim, LogFull
 from trading_bot.core.apply import Results
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
@@ -11,7 +11,7 @@ from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.records import FrameClass
 
-_class_of, _encode = log_records.frame_class, log_records.ENCODER.encode
+_CLASSES, _encode = log_records.CLASSES, log_records.ENCODER.encode
 
 
 class SessionBook:
@@ -57,8 +57,16 @@ class SessionBook:
 
     def append_results(self, results: Results, cause_seq: int) -> list[int]:
         """Write what followed from a record; their numbers."""
-        write, instrument_id = self.writing.append_message, self.documents.instrument.id
-        return [write(_class_of(one), one.ts_ns, instrument_id, cause_seq, _encode(one)) for one in results]
+        numbers: list[int] = []
+        write, instrument_id = self.writing.writer.append_message, self.documents.instrument.id
+        try:
+            for one in results:
+                numbers.append(  # noqa: PERF401 (what is in the log counts when there is no room for the next)
+                    write(_CLASSES[type(one)], one.ts_ns, instrument_id, cause_seq, _encode(one))
+                )
+        except LogFull:  # the log makes room, if the disk has it
+            numbers += [self.append(_CLASSES[type(one)], one, cause_seq) for one in results[len(numbers) :]]
+        return numbers
 
     def end(self, reason: str) -> None:
         """The last record, with the digests that a replay must find, and what the next session starts from."""

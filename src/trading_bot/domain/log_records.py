@@ -115,7 +115,7 @@ def decode(payload: bytes | memoryview) -> events.Event | effects.Effect:
 
 def frame_class(record: events.Event | effects.Effect) -> FrameClass:
     """How replay treats a record."""
-    return _CLASSES[type(record)]
+    return CLASSES[type(record)]
 
 
 def _class_of(kind: type[events.Event | effects.Effect]) -> FrameClass:
@@ -124,4 +124,4 @@ def _class_of(kind: type[events.Event | effects.Effect]) -> FrameClass:
     return FrameClass.DERIVED if issubclass(kind, events.Derived) else FrameClass.EFFECT
 
 
-_CLASSES: Final = {kind: _class_of(kind) for kind in get_args(LogRecord)}
+CLASSES: Final = {kind: _class_of(kind) for kind in get_args(LogRecord)}

@@ -152,7 +152,16 @@ def verdict(
     budgets: Budgets, limits: BudgetLimits, ts_ns: int, *, equity_uusd: int, round_trip_uusd: int
 ) -> BudgetVerdict:
     """Whether another entry fits. `round_trip_uusd` is the commission it will cost: it has to fit as well."""
-    if _nothing_used_up(budgets, limits, equity_uusd, round_trip_uusd):
+    entries, messages = len(budgets.entries_ns), budgets.messages_day
+    if (
+        entries < limits.entries_minute
+        and entries < limits.entries_hour
+        and budgets.entries_day < limits.entries_day
+        and budgets.attempts_day < limits.attempts_day
+        and messages < limits.efficiency_messages
+        and budgets.fees_day_uusd + round_trip_uusd <= limits.fees_day_uusd
+        and (budgets.fees_day_uusd + round_trip_uusd) * _PPM <= equity_uusd * limits.fees_equity_ppm
+    ):  # everything fits whatever the time is, as for most orders, and each of them waits for this
         return _FREE
     minute_ns = _free_at_ns(budgets, limits.entries_minute, NS_PER_MIN, ts_ns)
     hour_ns = _free_at_ns(budgets, limits.entries_hour, NS_PER_HOUR, ts_ns)
@@ -173,19 +182,6 @@ def verdict(
     timed = tuple(at_ns for at_ns in (minute_ns, hour_ns) if at_ns is not None)
     by_time = len(blocked) == len(timed) and 0 not in (limits.entries_minute, limits.entries_hour)
     return BudgetVerdict(tuple(blocked), max(timed) if timed and by_time else None)
-
-
-def _nothing_used_up(budgets: Budgets, limits: BudgetLimits, equity_uusd: int, round_trip_uusd: int) -> bool:
-    """Whether everything fits whatever the time is: as for most orders, and each of them waits for this."""
-    entries = len(budgets.entries_ns)
-    return (
-        entries < limits.entries_minute
-        and entries < limits.entries_hour
-        and budgets.entries_day < limits.entries_day
-        and budgets.attempts_day < limits.attempts_day
-        and not inefficient(budgets, limits)
-        and budgets.fees_day_uusd + round_trip_uusd <= fee_budget_uusd(limits, equity_uusd)
-    )
 
 
 def _free_at_ns(budgets: Budgets, allowed: int, window_ns: int, ts_ns: int) -> int | None:

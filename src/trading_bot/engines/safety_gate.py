@@ -127,7 +127,7 @@ class SafetyGate:
             stop_price_ticks=intent.limit_ticks + stop_distance,
             target_price_ticks=intent.limit_ticks + target_distance,
             expires_ns=facts.ts_ns + intent.time_to_live_ns,
-            risk_uusd=risk_uusd(intent, self._instrument),
+            risk_uusd=intent.stop_ticks * self._instrument.tick_value_uusd * intent.qty,
             checks_passed=len(_CHECKS),
         )
 

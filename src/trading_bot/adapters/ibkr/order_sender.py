@@ -60,7 +60,9 @@ class OrderSender:
             return self.place(Lane.ENTRY, tuple(enumerate(bracket(order, group, entry_id), entry_id)))
         target_ticks, stop_ticks = order.target_price_ticks, order.stop_price_ticks
         frames = templates.bracket(order.side, order.qty, order.limit_ticks, target_ticks, stop_ticks, group, entry_id)
-        return self._written(_ENTRY, sent=self._session.send_frames(_ENTRY, frames, messages=3))
+        sent = self._session.outbox.send_frames(_ENTRY, frames, 3)  # which never lets an entry wait
+        self._session.stages.written(waits=not sent)
+        return sent
 
     def _written(self, lane: Lane, *, sent: bool) -> bool:
         self._session.stages.written(waits=not sent or self._session.outbox.waits(lane))

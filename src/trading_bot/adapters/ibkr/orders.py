@@ -135,7 +135,7 @@ class IbkrBroker:
         if f"{group}-E" in self._index.legs:
             return f"order {order.order_id} was sent before; an order is never sent twice"
         link = self._session.link
-        if not (self._session.connected and link.socket and link.broker):
+        if not (link.socket and link.broker and self._session.ib.client.isReady()):
             return "the connection to the broker is down; nothing was sent"
         return ""
 

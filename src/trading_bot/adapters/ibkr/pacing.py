@@ -54,10 +54,7 @@ class Pacing:
 
     def room(self, lane: Lane) -> int:
         """Messages that this lane may send at once."""
-        return self._room(lane, self._now_s())
-
-    def _room(self, lane: Lane, now_s: float) -> int:
-        sent_s, oldest_s = self._sent_s, now_s - _WINDOW_S
+        sent_s, oldest_s = self._sent_s, self._now_s() - _WINDOW_S
         while sent_s and sent_s[0] <= oldest_s:
             sent_s.popleft()
         return max(self._most[lane] - len(sent_s), 0)
@@ -67,15 +64,17 @@ class Pacing:
 
         Those without room wait for their turn, or with `or_not` are not sent at all: then the answer is False.
         """
-        waiting, now_s = self._waiting[lane], self._now_s()
-        if waiting or self._room(lane, now_s) < messages:
+        waiting, sent_s, now_s = self._waiting[lane], self._sent_s, self._now_s()
+        while sent_s and sent_s[0] <= now_s - _WINDOW_S:
+            sent_s.popleft()
+        if waiting or self._most[lane] - len(sent_s) < messages:
             if or_not:
                 return False
             waiting.extend(_cut(frames))
             self._drain()
             return True
         for _ in range(messages):
-            self._sent_s.append(now_s)
+            sent_s.append(now_s)
         self._transmit(frames, messages)
         return True
 
