@@ -172,6 +172,10 @@ class Lab:
                 raise NotReached(f"{what}: no such record: {self.why_not(timeout_s)}")
             time.sleep(_POLL_S)
 
+    def records(self) -> list[Record]:
+        """Every message of the bot's log so far."""
+        return self._tail.records()
+
     def check(self, holds: object, text: str) -> None:
         """What this incident must show besides the invariants: a failure with this text unless it holds."""
         if not holds:

@@ -8,6 +8,8 @@ from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.log_facts import Record
 from trading_bot.chaos.moments import filled, flat, holding, one_more, traded
 from trading_bot.domain.broker_events import BrokerNotice, OrderUncertain
+from trading_bot.domain.events import OrderCancelled, OrderRejected
+from trading_bot.domain.orders import Leg
 from trading_bot.domain.trade_events import StopResident
 
 SHOWN: Final = (
@@ -58,6 +60,9 @@ def _tif_preset(lab: Lab) -> None:
     bot = lab.start()
     lab.wait(traded(2), what="two round trips with 10349 at every placement")
     lab.end(bot)
+    refused = [record for record in lab.records() if isinstance(record, OrderRejected | OrderCancelled)]
+    ended = [record for record in refused if record.leg is Leg.ENTRY]
+    lab.check(not ended, f"an entry was taken for ended because of 10349: {ended[:1]}")
 
 
 def _vanishes(lab: Lab) -> None:
