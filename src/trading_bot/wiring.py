@@ -271,7 +271,10 @@ def _broker(row: ModeRow, source: Source, start: _Start, logs: QuietLogs) -> Bro
     if row.orders_leave:
         machine = start.recovered.player.machine if start.recovered is not None else None
         logged = frozenset(machine.state.executions if machine is not None else ())
-        return at_broker.sending(start.simulated, start.folder.name, lambda: logs.log_name, logged)
+        # The broker is heard before the runner has taken the log over: what it says then is about that log's orders.
+        log = start.recovered.log if start.recovered is not None else None
+        continued = log.path.name if log is not None else ""
+        return at_broker.sending(start.simulated, start.folder.name, lambda: logs.log_name or continued, logged)
     return at_broker.observing(start.simulated)
 
 

@@ -24,7 +24,7 @@ Work = Callable[["Gateway"], None]
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A placement or change as it came in."""
+    """A placement or change as it came in; `what_if` asks for margins and places nothing."""
 
     wall_ns: int
     order_id: int
@@ -32,6 +32,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     action: str
     order_type: str
     qty: int
+    what_if: bool = False
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -109,6 +110,7 @@ class Witness:
                     action=thing.action,
                     order_type=thing.order_type,
                     qty=int(thing.qty),
+                    what_if=thing.what_if,
                 )
             )
         elif isinstance(thing, Execution):

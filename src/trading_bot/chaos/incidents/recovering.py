@@ -8,8 +8,11 @@ from trading_bot.chaos.incidents.orders_changing import IMPATIENT
 from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.log_facts import Record
 from trading_bot.chaos.moments import Scene, entry_working, filled, flat, holding, one_more
+from trading_bot.chaos.strikes import fill_targets
+from trading_bot.domain.effects import PlaceOrder
 from trading_bot.domain.errors import Halted
 from trading_bot.domain.reconciling import ReconciliationDone
+from trading_bot.domain.trade_events import OrderFilled
 
 # What tells position and orders: all open orders, executions, positions, completed orders.
 QUESTIONS: Final = (16, 7, 61, 99)
@@ -51,6 +54,24 @@ def _restarted_often(lab: Lab) -> None:
         bot = lab.start()
         lab.logged(_compared, what="a comparison with the broker after a start", fresh=True)
     lab.pause(1.0)
+    lab.end(bot)
+
+
+def _filled_while_it_starts(lab: Lab) -> None:
+    """The target fills between the next process's question for the margin and its going on with the log."""
+    bot = lab.start()
+    lab.wait(holding, what="a position with its stop")
+    bot.kill()
+    questions = one_more(lambda: sum(row.what_if for row in lab.witness.placed))
+    moment = lab.when(questions, fill_targets, what="the question for the margin of the next process")
+    bot = lab.start()
+    moment.wait()
+    lab.logged(_compared, what="a comparison with the broker after the start", fresh=True)
+    lab.pause(1.0)
+    asked = {record.order.order_id for record in lab.records() if isinstance(record, PlaceOrder)}
+    told = [record for record in lab.records() if isinstance(record, OrderFilled)]
+    unknown = [record for record in told if record.order_id not in asked]
+    lab.check(not unknown, f"a fill of the bot's own order was taken for another log's: {unknown[:1]}")
     lab.end(bot)
 
 
@@ -132,6 +153,12 @@ INCIDENTS: Final = (
         says="The bot is killed and started again and again over one position",
         source=("2#5",),
         body=_restarted_often,
+    ),
+    Incident(
+        name="target-fills-during-the-start",
+        says="The target of a position fills while the killed bot starts again",
+        source=("2#5", "2#7", "B"),
+        body=_filled_while_it_starts,
     ),
     Incident(
         name="questions-unanswered",
