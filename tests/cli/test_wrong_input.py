@@ -55,7 +55,7 @@ def test_an_interrupt_before_the_run_is_a_json_document_too(run_main, tape, tmp_
     def interrupted(*_):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(cli_run, "_load", interrupted)
+    monkeypatch.setattr(cli_run, "loaded_for", interrupted)
     code, out, _ = observe(run_main, "--input", tape, "--data-dir", tmp_path / "data")
     assert (code, json.loads(out)["error"]["code"]) == (130, 130)
 
@@ -66,7 +66,7 @@ def test_a_traceback_that_no_file_takes_is_on_stderr(run_main, tmp_path, monkeyp
     def broken(*_):
         raise RuntimeError("seeded")
 
-    monkeypatch.setattr(cli_run, "_load", broken)
+    monkeypatch.setattr(cli_run, "loaded_for", broken)
     (tmp_path / "file").write_text("")
     code, out, err = run_main("--data-dir", tmp_path / "file", "--json")
     assert code == 1
