@@ -189,6 +189,16 @@ async def _sleep(seconds):
     await asyncio.sleep(seconds)
 
 
+def runs_on(process, data_dir):
+    """Wait until this process publishes its status: it is connected, and its log is open."""
+    (data_dir / "status.json").unlink(missing_ok=True)
+    deadline_s = time.monotonic() + 60
+    while not (data_dir / "status.json").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline_s, "no status within a minute"
+        time.sleep(0.05)
+
+
 def test_a_run_that_is_killed_with_a_position_goes_on_and_sends_nothing_twice(gateway, run_main, tmp_path):
     command = [sys.executable, "-m", "trading_bot.cli", "--mode", "PAPER", "--account", "DUSIM1", *FAST, "--json"]
     command += ["--port", str(gateway.port), "--data-dir", str(tmp_path / "data")]
@@ -203,7 +213,8 @@ def test_a_run_that_is_killed_with_a_position_goes_on_and_sends_nothing_twice(ga
         os.kill(first.pid, signal.SIGKILL)
         first.communicate()
     second = subprocess.Popen([*command, "--duration", "600"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(8)
+    runs_on(second, tmp_path / "data")
+    time.sleep(4)  # two minutes of the market
     second.send_signal(signal.SIGINT)
     out, err = second.communicate(timeout=60)
     summary = json.loads(out)
@@ -327,7 +338,8 @@ def test_a_second_signal_ends_a_bot_that_waits_for_a_broker_that_is_gone(gateway
         while not heard(gateway, "client_started"):
             assert time.monotonic() < deadline_s, "not connected within half a minute"
             time.sleep(0.05)
-        time.sleep(3)
+        runs_on(waiting, tmp_path / "data")
+        time.sleep(1)
         gateway.call(lambda real: real.scenario.do("refuse_connections"))
         gateway.call(lambda real: real.scenario.do("drop_clients"))
         time.sleep(0.5)
