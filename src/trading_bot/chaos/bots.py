@@ -37,7 +37,7 @@ STYLES: Final[Mapping[str, str]] = {
     # Round trips of seconds.
     "quick": _TEMPLATE.format(entry="marketable", target=30, stop=6, hold=15),
     # Entries that rest at the touch, so that they fill late, in part, or not at all.
-    "rest": _TEMPLATE.format(entry="passive", target=60, stop=12, hold=3600),
+    "rest": _TEMPLATE.format(entry="passive", target=60, stop=12, hold=600),
 }
 # What of the shipped configuration would keep a bot from trading again and again within minutes, or from keeping a
 # position: an incident is to meet a bot that trades. Scores, latencies and ages of data count a busy machine's pauses,

@@ -18,8 +18,8 @@ from trading_bot.domain.trade_events import OrderFilled
 QUESTIONS: Final = (16, 7, 61, 99)
 SLOW: Final = 2.0  # a position is to stand while nobody answers for ten seconds of the wall
 BREAK_SPEED: Final = 120.0
-BEFORE_THE_BREAK_NS: Final = 1_795_642_800_000_000_000  # 2026-11-25T21:40:00Z, twenty minutes before it
-NEAR_THE_BREAK_NS: Final = BEFORE_THE_BREAK_NS + 600 * 1_000_000_000
+BEFORE_THE_BREAK_NS: Final = 1_795_639_800_000_000_000  # 2026-11-25T20:50:00Z: a start takes its time
+NEAR_THE_BREAK_NS: Final = 1_795_641_900_000_000_000  # 2026-11-25T21:25:00Z; entries end six minutes before the break
 REOPEN_NS: Final = 1_795_647_600_000_000_000  # 2026-11-25T23:00:00Z
 
 
