@@ -16,7 +16,7 @@ from trading_bot.domain.events import OrderAcknowledged, OrderRejected, TimerFir
 from trading_bot.domain.orders import ApprovedOrder, Leg, Side
 from trading_bot.domain.trade_events import OrderFilled
 from trading_bot.research.fill_parity import FillParity, measured_ns, presets, round_trips
-from trading_bot.research.fill_scores import ORDERS_MIN, closest, model_score
+from trading_bot.research.fill_scores import ORDERS_MIN, Fills, closest, model_fill, model_score
 from trading_bot.research.parity import ParityReport, parity
 from trading_bot.research.parity_page import parity_page
 
@@ -115,6 +115,17 @@ def test_an_entry_that_both_filled_differs_by_price_and_time(rows):
 
 def test_an_entry_that_a_slow_model_misses_is_the_brokers_alone(rows):
     assert rows["10-0", "ENTRY"].models["pessimistic"].verdict == "real_only"
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_an_equal_price_has_no_sign(side):
+    fills = []
+    for _ in range(2):
+        one = Fills(side=side)
+        one.add(Leg.ENTRY, 1, 101, at(0))
+        fills.append(one)
+    diff = model_fill(*fills, comparable=True).price_diff_ticks
+    assert f"{diff:+g}" == "+0", "a page would show -0, as if the broker had been better"
 
 
 def test_a_close_that_was_worse_than_the_model_counts_against_us(rows):

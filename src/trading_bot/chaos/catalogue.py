@@ -35,5 +35,5 @@ def incident_by_name(name: str) -> "Incident":
     found = INCIDENTS.get(name)
     if found is None:
         near = did_you_mean(name, list(INCIDENTS))
-        raise UsageError(f"there is no incident {name}{near}; `trading-bot chaos list` names all {len(INCIDENTS)}")
+        raise UsageError(f"there is no incident {name} (`trading-bot chaos list` names all {len(INCIDENTS)}){near}")
     return found

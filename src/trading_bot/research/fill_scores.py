@@ -102,13 +102,14 @@ def model_fill(real: Fills | None, found: Fills | None, *, comparable: bool) -> 
     legs = tuple(leg.value for leg in found.legs)
     if real is None:
         return ModelFill(verdict="sim_only", legs=legs, qty=found.qty, price_ticks=found.price_ticks)
-    sign = 1 if real.side is Side.BUY else -1
+    # Subtracted the right way round, not negated: an equal price is 0, never -0.
+    bought = real.side is Side.BUY
     return ModelFill(
         verdict="both",
         legs=legs,
         qty=found.qty,
         price_ticks=found.price_ticks,
-        price_diff_ticks=sign * (real.price_ticks - found.price_ticks),
+        price_diff_ticks=real.price_ticks - found.price_ticks if bought else found.price_ticks - real.price_ticks,
         time_diff_ms=(real.first_ns - found.first_ns) / NS_PER_MS,
     )
 
