@@ -60,14 +60,14 @@ def _none_meanwhile(action: str, *shows: str, wall_s: float = 5.0, **values: obj
 
 
 def _notices(*codes: int) -> Body:
-    """Messages that say something and change nothing: trading goes on as if they had not come."""
+    """Messages that say something and stop nothing: trading goes on, over a new connection where they end one."""
 
     def body(lab: Lab) -> None:
         bot = lab.start()
         scene = lab.wait(holding, what=_A_POSITION)
         for code in codes:
+            lab.wait(connected, what=f"a connection before {code}")  # some make the bot connect again
             lab.fault("error", code=code)
-        for code in codes:
             lab.logged(noticed(code), what=f"message {code} in the bot's log")
         lab.wait(traded(scene.round_trips + 2), LONG_S, what="trades after them")
         lab.end(bot)
@@ -367,6 +367,7 @@ INCIDENTS: Final = (
         says="502, 503 and 504 arrive as messages on a connection that stands",
         source=("2b:502", "2b:503", "2b:504"),
         style="quick",
+        config=FAST,
         body=_notices(502, 503, 504),
     ),
 )
