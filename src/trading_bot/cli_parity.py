@@ -65,6 +65,7 @@ def _show_replay(report: ParityReport) -> None:
         ("decisions", f"{found.decisions:,}, SHA-256 {found.decisions_sha256}"),
         ("effects", f"{found.effects:,}, SHA-256 {found.effects_digest}"),
         ("records", f"{found.records:,}"),
+        *([("torn", f"{found.torn_bytes:,} bytes at the end hold no whole record")] if found.torn_bytes else []),
     ]
     write_pairs(f"Decisions: {verdict[found.identical]}", [*pairs, *([("note", found.reason)] if found.reason else [])])
 

@@ -243,6 +243,7 @@ def test_the_page_closes_what_it_opens_escapes_texts_and_says_the_numbers():
                 "effects_digest": "",
                 "state_digest": "",
                 "first_difference_seq": 5,
+                "torn_bytes": 0,
                 "reason": "record 5 <differs>",
             },
             "fills": {
@@ -296,6 +297,12 @@ def test_a_simulated_runs_own_configuration_gives_its_fills_again(tmp_path, capf
         == own.closes_same_leg
         == sum(row.what == "CLOSE" and row.qty > 0 for row in report.fills.rows)
     )
+    *_, last = sorted((tmp_path / summary["log_path"]).rglob("seg-*"))
+    last.write_bytes(last.read_bytes()[:-3_000])  # as a full disk leaves it
+    cut = parity(tmp_path / summary["log_path"], build=build_digest(), hypothetical=True)
+    assert cut.replay.identical
+    assert cut.replay.torn_bytes > 0
+    assert cut.replay.records < report.replay.records
     assert set(own.closes) <= {"both", "no_entry"}
     for row in report.fills.rows:
         found = row.models["configured"]

@@ -22,7 +22,8 @@ class DecisionParity(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay of the log gave.
 
     `identical` None: another build wrote the log, so that nothing was compared. `decisions_sha256` is over the
-    canonical bytes of every decision in the log, in order; an identical replay has made the same.
+    canonical bytes of every decision in the log, in order; an identical replay has made the same. `torn_bytes` at its
+    end are what a cut left of a record: nothing there was read.
     """
 
     identical: bool | None
@@ -33,6 +34,7 @@ class DecisionParity(msgspec.Struct, frozen=True, kw_only=True):
     effects_digest: str
     state_digest: str
     first_difference_seq: int | None
+    torn_bytes: int
     reason: str
 
 
@@ -115,6 +117,7 @@ def parity(path: Path, *, build: str, hypothetical: bool = False) -> ParityRepor
             effects_digest=replayed.effects_digest,
             state_digest=replayed.state_digest,
             first_difference_seq=replayed.first_difference_seq,
+            torn_bytes=replayed.torn_bytes,
             reason=replayed.reason,
         ),
         fills=_fills(parts, took_ns),

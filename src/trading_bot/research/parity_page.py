@@ -42,8 +42,8 @@ def parity_page(report: ParityReport) -> str:
         f"<p>{escape(f'{report.mode} {report.adapter} {report.instrument}, {report.log}')}</p>",
         "<h2>Decisions</h2>",
         _table(
-            ("replay", "decisions", "effects", "records", "SHA-256 of the decisions"),
-            [(verdict, found.decisions, found.effects, found.records, found.decisions_sha256)],
+            ("replay", "decisions", "effects", "records", "torn bytes", "SHA-256 of the decisions"),
+            [(verdict, found.decisions, found.effects, found.records, found.torn_bytes, found.decisions_sha256)],
             bad=found.identical is False,
         ),
         f"<p>{escape(found.reason)}</p>" if found.reason else "",
