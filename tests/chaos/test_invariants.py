@@ -66,7 +66,7 @@ def placed(order_id, leg):
 
 
 def change(own, entry_lots=0, leg=""):
-    return Change(wall_ns=1, market_ns=1, own=own, entry_lots=entry_lots, leg=leg)
+    return Change(wall_ns=1, market_ns=1, own=own, position=own, entry_lots=entry_lots, leg=leg)
 
 
 def order(listed, leg, action, order_type="LMT"):

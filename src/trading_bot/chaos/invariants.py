@@ -47,9 +47,9 @@ def exits_only_close(found: Evidence) -> Iterator[str]:
     """An order that leaves may not open a position on the other side."""
     before = 0
     for change in found.changes:
-        if change.leg in {"S", "T", "X"} and change.own and before * change.own <= 0:
-            yield f"an order of leg {change.leg} took the position from {before} to {change.own}"
-        before = change.own
+        if change.leg in {"S", "T", "X"} and change.position and before * change.position <= 0:
+            yield f"an order of leg {change.leg} took the position from {before} to {change.position}"
+        before = change.position
 
 
 def _stem(exec_id: str) -> str:

@@ -45,11 +45,12 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The bot's position or what it has working changed. `leg` is that of the execution that did it, else empty."""
+    """The bot's or the account's position, or what works as entries, changed. `leg`: of the execution that did it."""
 
     wall_ns: int
     market_ns: int
     own: int
+    position: int
     entry_lots: int
     leg: str
 
@@ -124,9 +125,17 @@ class Witness:
         scene = self.scene()
         before, self._last = self._last, scene
         entry_lots = sum(max(order.wanted, 0) for order in scene.entries)
-        if not self.changes or (self.changes[-1].own, self.changes[-1].entry_lots) != (scene.own, entry_lots):
+        state = (scene.own, scene.position, entry_lots)
+        if not self.changes or state != (self.changes[-1].own, self.changes[-1].position, self.changes[-1].entry_lots):
             self.changes.append(
-                Change(wall_ns=scene.wall_ns, market_ns=scene.market_ns, own=scene.own, entry_lots=entry_lots, leg=leg)
+                Change(
+                    wall_ns=scene.wall_ns,
+                    market_ns=scene.market_ns,
+                    own=scene.own,
+                    position=scene.position,
+                    entry_lots=entry_lots,
+                    leg=leg,
+                )
             )
         if before is not None and before.own and not scene.own:
             self.round_trips += 1
