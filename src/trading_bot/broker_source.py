@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from trading_bot import log_setup
 from trading_bot.adapters.ibkr import probe
 from trading_bot.adapters.ibkr.account import Account
 from trading_bot.adapters.ibkr.answers import Unknown
@@ -30,7 +31,7 @@ from trading_bot.cores import read_cores
 from trading_bot.domain.bars import unpack_bars
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import UsageError
-from trading_bot.domain.events import HistoryLoaded
+from trading_bot.domain.events import HistoryLoaded, LinkStatus
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.ports import Broker
 from trading_bot.domain.units import NS_PER_S, iso_from_ns
@@ -96,6 +97,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
 
     def start(self) -> None:
         """Ask for the streams and the account's values; from here on the connection is watched and repaired."""
+        self.link.on_told.append(_say)
         wait_s = self.config.ibkr.resubscribe_wait_s
         wanted = self.config.ibkr.witness
         streams = Subscriptions(
@@ -149,6 +151,14 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     def kind_of(self) -> dict[str, Any]:
         """What must be equal for a cut run to be continued."""
         return {"account": self.session.account, "contract": self.bound.con_id}
+
+
+def _say(status: LinkStatus) -> None:
+    """A line for the person at the terminal: what is gone, or that all of it is there."""
+    names = ("socket", "broker", "farm", "flowing")
+    missing = [name for name in names if not getattr(status, name)]
+    logger = log_setup.get_logger()
+    (logger.warning if missing else logger.info)("link", up=status.up, missing=missing, reason=status.reason)
 
 
 def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable) -> BrokerSource:

@@ -347,7 +347,8 @@ def test_a_second_signal_ends_a_bot_that_waits_for_a_broker_that_is_gone(gateway
         time.sleep(2)
         assert waiting.poll() is None, "unknown is not flat"
         waiting.send_signal(signal.SIGTERM)
-        out, _ = waiting.communicate(timeout=20)
+        out, err = waiting.communicate(timeout=20)
     finally:
         waiting.kill()
     refused((waiting.returncode, json.loads(out)), 5, "second signal", "look at position and orders")
+    assert b"SOCKET_LOST" in err, "the person at the terminal sees that the link is gone"

@@ -39,6 +39,7 @@ class Link:
         """Of a time (ns) `patience` says how many times `ibkr.stale_s` a silence may last; 0: the market is closed."""
         self.on_reconnected: list[Callable[[], None]] = []
         self.on_data_type: list[Callable[[int], None]] = []
+        self.on_told: list[Callable[[LinkStatus], None]] = []  # for a person to read
         self.probe_s = 0.0  # the gateway's last answer took so long
         self._session = session
         self._config = config
@@ -97,18 +98,19 @@ class Link:
 
     def _tell(self, reason: str) -> None:
         state = self.state
-        self._session.tell(
-            LinkStatus(
-                ts_ns=0,
-                up=state.up,
-                data_type=state.data_type,
-                socket=state.socket,
-                broker=state.broker,
-                farm=state.farm,
-                flowing=state.flowing,
-                reason=reason,
-            )
+        status = LinkStatus(
+            ts_ns=0,
+            up=state.up,
+            data_type=state.data_type,
+            socket=state.socket,
+            broker=state.broker,
+            farm=state.farm,
+            flowing=state.flowing,
+            reason=reason,
         )
+        self._session.tell(status)
+        for callback in self.on_told:
+            callback(status)
 
     def _expect_ticks(self, within_s: float | None) -> None:
         """Only new ticks prove that data flow; without them in time the streams are asked for again."""
