@@ -10,6 +10,7 @@ from trading_bot._fast.door import Door
 from trading_bot._fast.tws import TickIntake
 from trading_bot.adapters.ibkr.feed import IbkrFeed
 from trading_bot.adapters.ibkr.library import library, part
+from trading_bot.adapters.ibkr.stages import Stages
 from trading_bot.adapters.ibkr.tap import Tap
 from trading_bot.domain.instruments import INSTRUMENTS
 
@@ -50,6 +51,7 @@ class Session:
         self._tap = Tap(self.ib.wrapper, self.failed.append)
         client.decoder = part("decoder").Decoder(self._tap, 176)
         self.intake = TickIntake(client._onSocketHasData, self.wake, self.failed.append)
+        self.stages = Stages(self.intake, 1, 1.0)
         self.settings = type("Settings", (), {"fast_path": fast})
         self.inputs = []
         self.woken = 0

@@ -358,6 +358,10 @@ class Desk:
         Raises KeyError for an execution that never was.
         """
         self.catch_up()
+        self.correct_when_due(exec_id, price_ticks)
+
+    def correct_when_due(self, exec_id: str, price_ticks: int) -> None:
+        """As `correct`, at the time of the step that does it."""
         execution = self.executions.correct(exec_id, price_ticks)
         listed = self._gateway.contracts.find(execution.con_id)
         assert listed is not None, f"execution of contract {execution.con_id}, which was never listed"

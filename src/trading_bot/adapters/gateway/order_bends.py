@@ -155,4 +155,6 @@ class Bends:
         if self._faults.corrected_ticks:
             desk = self._desk
             price_ticks = execution.price_ticks + self._faults.corrected_ticks
-            desk.at(self._faults.correction_ms * NS_PER_MS, partial(desk.correct, execution.exec_id, price_ticks))
+            desk.at(
+                self._faults.correction_ms * NS_PER_MS, partial(desk.correct_when_due, execution.exec_id, price_ticks)
+            )
