@@ -61,8 +61,8 @@ def early(real):
 
 
 def one_less(real):
-    def apply(self, event, seq):
-        results = real(self, event, seq)
+    def apply(self, event, seq, *leave):
+        results = real(self, event, seq, *leave)
         self.timers.pop(("session", None), None)
         return results
 

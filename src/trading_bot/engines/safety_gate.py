@@ -174,7 +174,6 @@ class SafetyGate:
                 or facts.ts_ns - last[2] >= limits.duplicate_window_ms * NS_PER_MS
             )
             and risk < self._room_uusd
-            and ((facts.traded is None and not self._two_markets) or self._agrees(facts))
             and exceeded(facts.latency, limits, self._latency_limits) is None
             # Of a second market the table's own rows are asked.
             and (
@@ -182,10 +181,6 @@ class SafetyGate:
                 or (self._price(intent, facts) is None and self._spread(intent, facts) is None)
             )
         )
-
-    def _agrees(self, facts: SafetyFacts) -> bool:
-        """Whether the traded contract's own quote is what the seen market says; asked where there are two."""
-        return self._parted(facts) is None and self._own_spread(facts) is None
 
     def _kill_switch(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
         return "the kill switch is latched" if facts.killed else None
