@@ -1,3 +1,6 @@
+from typing import final
+
+@final
 class Histogram:
     def __init__(self) -> None: ...
     def add(self, ns: int) -> None: ...
