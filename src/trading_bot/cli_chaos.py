@@ -33,7 +33,8 @@ def list_incidents(
     rows = [
         {
             "name": one.name,
-            "source": list(one.source),
+            "source": list(one.rows),
+            "also": list(one.also),
             "says": one.says,
             "libraries": list(one.libraries),
             "invariants": list(one.invariants),

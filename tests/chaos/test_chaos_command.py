@@ -1,6 +1,7 @@
 """`trading-bot chaos`: the list, the quick incidents, and what a broken bot looks like to the lab."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -23,7 +24,8 @@ def test_list_names_source_libraries_and_invariants(capfdbinary):
     for row in rows:
         assert row["says"]
         assert row["source"]
-        assert all(SOURCE.fullmatch(source) for source in row["source"])
+        assert all(re.fullmatch(r"2#\d+|2b:\d+|own", source) for source in row["source"])
+        assert all(SOURCE.fullmatch(source) for source in row["also"])
         assert set(row["libraries"]) <= set(LIBRARIES)
         assert set(row["invariants"]) | set(row["tolerates"]) == set(INVARIANTS)
 

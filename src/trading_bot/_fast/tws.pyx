@@ -224,7 +224,8 @@ cdef class TickIntake:
         done = self._frames_of(PyByteArray_AS_STRING(self._carry), size)
         if not self._broken:
             self._carry_size = size - done
-            memmove(PyByteArray_AS_STRING(self._carry), PyByteArray_AS_STRING(self._carry) + done, size - done)
+            if done:              # a long message that comes in many packets stays where it is
+                memmove(PyByteArray_AS_STRING(self._carry), PyByteArray_AS_STRING(self._carry) + done, size - done)
         return 0
 
     cdef Py_ssize_t _frames_of(self, const char* begin, Py_ssize_t size) except -1:

@@ -17,8 +17,8 @@ from trading_bot.chaos.evidence import Evidence, collect
 from trading_bot.chaos.incident import Incident
 from trading_bot.chaos.invariants import CHECKS
 from trading_bot.chaos.lab import Lab, NotReached, open_lab
-from trading_bot.chaos.witness import NS_PER_S
 from trading_bot.domain.errors import BotError
+from trading_bot.domain.units import NS_PER_S
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):

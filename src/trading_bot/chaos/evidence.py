@@ -11,9 +11,10 @@ from trading_bot.chaos.bots import Bot
 from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.log_facts import Facts, log_folders, read_facts, run_folders
 from trading_bot.chaos.moments import Scene
-from trading_bot.chaos.witness import NS_PER_S, Change, Placed, Stretch
+from trading_bot.chaos.witness import Change, Placed, Stretch
 from trading_bot.core.log_verify import verify
 from trading_bot.domain.errors import BotError
+from trading_bot.domain.units import NS_PER_S
 from trading_bot.wiring import replay
 
 POSITION_MAX_KEY: Final = "safety.position_qty_max"

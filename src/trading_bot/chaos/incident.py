@@ -62,6 +62,16 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"incident {self.name}: no such invariant: {', '.join(sorted(unknown))}")
 
     @property
+    def rows(self) -> tuple[str, ...]:
+        """Rows of sections 2 and 2b it is from; `own` for one that is of none."""
+        return tuple(one for one in self.source if one.startswith(("2#", "2b:"))) or ("own",)
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """Other places of the field notes that tell of it."""
+        return tuple(one for one in self.source if one not in self.rows and one != "own")
+
+    @property
     def invariants(self) -> tuple[str, ...]:
         """What is looked at after it."""
         return tuple(name for name in INVARIANTS if name not in self.tolerates)

@@ -12,8 +12,7 @@ from typing import Final
 from trading_bot.chaos.evidence import Evidence
 from trading_bot.chaos.incident import INVARIANTS
 from trading_bot.chaos.moments import is_ours
-
-NS_PER_S: Final = 1_000_000_000
+from trading_bot.domain.units import NS_PER_S
 
 
 def no_duplicate_exposure(found: Evidence) -> Iterator[str]:

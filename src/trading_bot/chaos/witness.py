@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from trading_bot.adapters.gateway.gateway import Gateway
 
 LOOK_S: Final = 0.002
-NS_PER_S: Final = 1_000_000_000
 
 Work = Callable[["Gateway"], None]
 

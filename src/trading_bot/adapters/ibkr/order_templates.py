@@ -5,7 +5,6 @@ it; where they stand in its bytes is where ours go. So the protocol's version an
 business. What was cut must then give, for other orders, exactly the bytes that the library gives; else it is not used.
 """
 
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -13,10 +12,10 @@ from typing import Any, Final
 
 from trading_bot._fast.orderframe import BracketFrame, OrderFrame
 from trading_bot.adapters.ibkr.bracket import PRICE_FIELD, LegTerms, OrderForm, Shape, oca_type
+from trading_bot.adapters.ibkr.outbox import framed
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.orders import Side
 
-_LENGTH: Final = struct.Struct(">I")
 _BUY, _MARKET = Side.BUY, Shape.MARKET
 _HELD, _STOP = Shape.HELD_LIMIT, Shape.STOP
 _END: Final = "\0"  # of every field
@@ -95,8 +94,7 @@ class OrderTemplates:
 
     def cancel(self, order_id: int) -> bytes:
         """The frame that withdraws an order."""
-        message = b"%b%d%b" % (self._before, order_id, self._after)
-        return _LENGTH.pack(len(message)) + message
+        return framed(b"%b%d%b" % (self._before, order_id, self._after))
 
 
 def cut_templates(client: Any, contract: Any, form: OrderForm) -> OrderTemplates:
@@ -139,13 +137,13 @@ def _verify(client: Any, contract: Any, form: OrderForm, sent: list[str], templa
     """Byte for byte, for orders that were not used in cutting."""
     for order_id, qty, price_ticks, reference, group, kind, parent_id in _SAMPLES:
         client.cancelOrder(order_id)
-        if templates.cancel(order_id) != _framed(sent.pop()):
+        if templates.cancel(order_id) != framed(sent.pop().encode()):
             raise TemplateMismatchError("a cancel comes out different from the library's")
         for shape in Shape:
             for side in Side:
                 terms = LegTerms(shape, side, qty, price_ticks, reference, group, kind, parent_id)
                 client.placeOrder(order_id, contract, form.order(terms))
-                if templates.order(order_id, terms) != _framed(sent.pop()):
+                if templates.order(order_id, terms) != framed(sent.pop().encode()):
                     raise TemplateMismatchError(f"a {shape.name} order comes out different from the library's")
 
 
@@ -162,11 +160,6 @@ def _verify_brackets(templates: OrderTemplates) -> None:
             expected = b"".join(templates.order(first + number, leg) for number, leg in enumerate(legs))
             if templates.bracket(side, qty, 24_001, 24_013, 23_993, group, first) != expected:
                 raise TemplateMismatchError("a bracket comes out different from its orders")
-
-
-def _framed(text: str) -> bytes:
-    data = text.encode()
-    return _LENGTH.pack(len(data)) + data
 
 
 @contextmanager

@@ -12,6 +12,11 @@ _LENGTH: Final = struct.Struct(">I")  # before each message
 _ENTRY: Final = Lane.ENTRY
 
 
+def framed(message: bytes) -> bytes:
+    """A message with its length before it."""
+    return _LENGTH.pack(len(message)) + message
+
+
 class Outbox:
     """The one way out of a connection. The library's own messages take it as well."""
 
@@ -58,8 +63,7 @@ class Outbox:
         return self._pacing.waits(lane)
 
     def _send_text(self, text: str) -> None:
-        data = text.encode()
-        self._pacing.send(self._pacing.lane, _LENGTH.pack(len(data)) + data, 1)
+        self._pacing.send(self._pacing.lane, framed(text.encode()), 1)
 
     def transmit(self, frames: bytes, messages: int) -> None:
         """Past the transport when nothing waits in it: some loops write only after the turn that decided has ended."""
