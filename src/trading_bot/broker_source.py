@@ -118,10 +118,18 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
         """Where nothing leaves: the simulated broker takes the orders, the connection tells the rest."""
         return SessionBroker(self.session, simulated, self.account.repeat)
 
-    def sending(self, shadows: Broker, run_id: str, log_name: Callable[[], str], logged: Collection[str]) -> Broker:
+    def sending(
+        self,
+        shadows: Broker,
+        run_id: str,
+        log_name: Callable[[], str],
+        logged: Collection[str],
+        killed: Callable[[], str],
+    ) -> Broker:
         """The runner's broker where orders leave. `log_name` is the open log's; `shadows` has what is never sent.
 
-        `logged` are the executions, by id, that the log has already.
+        `logged` are the executions, by id, that the log has already; `killed` has the reason of a kill switch that was
+        pulled, also where the loop has not come to it, and is asked before each entry leaves.
         The broker is asked for the margin of one contract; nothing is placed.
         """
         orders = IbkrBroker(
@@ -130,7 +138,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
             self.instrument,
             tag_of=lambda _ts_ns: _tag(run_id, log_name()),
             shadows=shadows,
-            why_not=self.arming.why_not if self.arming is not None else None,
+            why_not=lambda ts_ns: self._why_not(killed(), ts_ns),
             logged=logged,
         )
         margin = orders.ask_margin()
@@ -139,6 +147,12 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
         else:
             self.account.set_margin(margin.data)
         return SessionBroker(self.session, orders, self.account.repeat)
+
+    def _why_not(self, killed: str, ts_ns: int) -> str:
+        """Why no entry may leave now; empty when one may."""
+        if killed:
+            return f"the kill switch is pulled: {killed}; nothing was sent"
+        return self.arming.why_not(ts_ns) if self.arming is not None else ""
 
     def close(self) -> None:
         """An orderly end of the connection."""

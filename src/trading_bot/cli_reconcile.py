@@ -13,8 +13,8 @@ import msgspec
 import typer
 
 from trading_bot import cli_options as options
+from trading_bot.bot_view import check_folder, view
 from trading_bot.cli_log import log_folder
-from trading_bot.cli_operate import check_folder, view
 from trading_bot.cli_options import Common, common
 from trading_bot.cli_output import write_json, write_pairs, write_table
 from trading_bot.core.log_reader import LogReader, MessageFrame

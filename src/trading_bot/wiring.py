@@ -29,20 +29,20 @@ from trading_bot.core.runner import BotRunner
 from trading_bot.core.summarize import summarize
 from trading_bot.cores import read_cores
 from trading_bot.domain import events
-from trading_bot.domain.effects import Alert, Effect
 from trading_bot.domain.errors import Halted, UsageError
-from trading_bot.domain.events import DecisionMade, Event, Input, SafetyVerdict
+from trading_bot.domain.events import Input
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.ports import Broker
-from trading_bot.domain.reasons import Action
 from trading_bot.domain.summary import ReplayReport, RunSummary
 from trading_bot.engines.exchange_config import exchange_config
 from trading_bot.machine_setup import MachinePlan, pinned, plan_machine
 from trading_bot.market_sources import Source, open_source
 from trading_bot.modes import ModeRow, mode_row
+from trading_bot.operator_access import operator_access
 from trading_bot.orderly_end import orderly_signals
 from trading_bot.run_folders import ATTRIBUTE_FILE, earlier_runs, find_unfinished, write_atomic
 from trading_bot.strategy_plugins import offer_installed, plugins_of
+from trading_bot.told import Told
 
 _MIB: Final = 1024 * 1024
 _SUMMARY_FILE: Final = "summary.json"
@@ -78,6 +78,12 @@ def _run_locked(options: RunOptions) -> RunSummary:
     instrument = instrument_by_symbol(config.run.instrument)
     desk = OperatorDesk(options.data_dir)
     _refuse_halted(desk)
+    with operator_access(desk):
+        return _run_at_source(options, row, instrument, desk)
+
+
+def _run_at_source(options: RunOptions, row: ModeRow, instrument: Instrument, desk: OperatorDesk) -> RunSummary:
+    config = options.loaded.config
     plan = plan_machine(config.machine, read_cores())
     for sentence in plan.warnings:
         log_setup.get_logger().warning("machine", text=sentence)
@@ -117,7 +123,7 @@ def _run_on(
     runner = BotRunner(
         documents,
         feed=source.feed,
-        broker=_broker(row, source, start, logs),
+        broker=_broker(row, source, start, logs, desk),
         exchange=start.exchange,
         desk=desk,
         inlet=inlet,
@@ -128,7 +134,7 @@ def _run_on(
         history=start.history,
         first_inputs=start.first_inputs,
         duration_s=_market_duration_s(options, source),
-        on_record=_log_record,
+        on_record=Told(desk),
         on_progress=None if progress is None else lambda records: progress(records, max(source.bytes_total, records)),
     )
     started_s = time.perf_counter()
@@ -262,7 +268,7 @@ def _simulated(row: ModeRow, options: RunOptions, instrument: Instrument) -> tup
     return SimBroker(exchange, suppress=row.suppress, instrument_id=instrument.id), exchange
 
 
-def _broker(row: ModeRow, source: Source, start: _Start, logs: QuietLogs) -> Broker:
+def _broker(row: ModeRow, source: Source, start: _Start, logs: QuietLogs, desk: OperatorDesk) -> Broker:
     """The runner's broker: what is simulated, what a connection tells, and whoever sends orders over it."""
     at_broker = source.broker
     if at_broker is None:
@@ -274,7 +280,9 @@ def _broker(row: ModeRow, source: Source, start: _Start, logs: QuietLogs) -> Bro
         # The broker is heard before the runner has taken the log over: what it says then is about that log's orders.
         log = start.recovered.log if start.recovered is not None else None
         continued = log.path.name if log is not None else ""
-        return at_broker.sending(start.simulated, start.folder.name, lambda: logs.log_name or continued, logged)
+        return at_broker.sending(
+            start.simulated, start.folder.name, lambda: logs.log_name or continued, logged, lambda: desk.stopped_by
+        )
     return at_broker.observing(start.simulated)
 
 
@@ -369,18 +377,3 @@ def _only_bot(data_dir: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
-
-
-def _log_record(number: int, record: Event | Effect) -> None:
-    """Diagnostic lines for what a person looks for: entries, refusals, alerts. Skips are in the event log."""
-    logger = log_setup.get_logger()
-    if isinstance(record, Alert):
-        emit = {"warning": logger.warning, "error": logger.error, "critical": logger.critical}
-        emit.get(record.level, logger.info)("alert", code=record.code, text=record.text, ts_ns=record.ts_ns)
-    elif isinstance(record, DecisionMade):
-        if record.action == Action.ENTER:
-            logger.info("decision", decision_id=number, ts_ns=record.ts_ns, text=record.text, on_console=False)
-    elif isinstance(record, SafetyVerdict):
-        order_id = "-".join(map(str, record.order_id))
-        emit_verdict = logger.warning if record.failed else logger.info
-        emit_verdict(record.verdict, order_id=order_id, ts_ns=record.ts_ns, detail=record.detail, on_console=False)

@@ -46,7 +46,8 @@ def parse_request(line: bytes) -> ControlRequest:
         return msgspec.json.decode(line, type=ControlRequest)
     except _NOT_OURS as error:
         raise UsageError(
-            f"no request: {_why(error)}; expected one line of JSON with token, command ({', '.join(COMMANDS)}) and reason"
+            f"no request: {_why(error)}; expected one line of JSON with token, command "
+            f"({', '.join(COMMANDS)}) and reason"
         ) from None
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from trading_bot.core.leaving import place_exit, place_stray_exit, touch
 from trading_bot.core.state import State
-from trading_bot.core.stopping import cancel_entries, end_if_idle
+from trading_bot.core.stopping import cancel_entries, end_if_idle, may_protect, protect
 from trading_bot.domain.effects import Alert, ArmTimer, AskBroker, CancelOrder, DisarmTimer, Effect, LatchKillSwitch
 from trading_bot.domain.events import Event
 from trading_bot.domain.orders import Leg
@@ -84,11 +84,16 @@ def flatten_timer(state: State, ts_ns: int) -> Results:
     return drive(state, ts_ns)
 
 
-def request_stop(state: State, ts_ns: int, reason: str, *, exit_code: int) -> Results:
-    """Begin to come to rest. A later request only makes the exit code worse."""
+def request_stop(state: State, ts_ns: int, reason: str, *, exit_code: int, leave: bool = False) -> Results:
+    """Begin to come to rest. A later request only makes the exit code worse.
+
+    `leave`: a position that has its stop at the broker is not closed.
+    """
     state.exit_code = max(state.exit_code, exit_code)
     if state.stopping is not None:
         return []
+    if leave and may_protect(state):
+        return protect(state, ts_ns, reason)
     state.stopping = reason
     # The cancels come from the plan as well; an entry is asked to go once.
     return [

@@ -16,8 +16,9 @@ from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest, canonical_payload
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.state import State
+from trading_bot.core.stopping import PROTECTED
 from trading_bot.domain.effects import ArmTimer, DisarmTimer, Effect, EndRun
-from trading_bot.domain.events import Event, OutcomeReached, TimerFired
+from trading_bot.domain.events import Event, OutcomeReached, ProcessStarted, TimerFired
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.learning import LearningState, TradeOutcome
 from trading_bot.domain.orders import ClientOrderId
@@ -110,6 +111,8 @@ class Machine:
         """
         if isinstance(event, TimerFired):
             self.timers.pop((event.name, event.order_id), None)
+        elif isinstance(event, ProcessStarted) and self.end is not None and self.end.reason == PROTECTED:
+            self.end = None  # what was left with its stop is taken over
         results = apply(self.state, event, seq, leave)
         self.counters.observe(event)
         for result in results:

@@ -52,7 +52,7 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
 
 def stop_requested(state: State, event: events.StopRequested, _seq: int) -> Results:
     """Orderly end."""
-    return request_stop(state, event.ts_ns, event.reason, exit_code=event.exit_code)
+    return request_stop(state, event.ts_ns, event.reason, exit_code=event.exit_code, leave=event.protect)
 
 
 def feed_ended(state: State, event: events.FeedEnded, _seq: int) -> Results:

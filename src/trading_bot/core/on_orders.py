@@ -8,7 +8,7 @@ from trading_bot.core.flattening import drive
 from trading_bot.core.leaving import leave_naked
 from trading_bot.core.on_session import settle_entry, watch_quality
 from trading_bot.core.state import State
-from trading_bot.core.stopping import cancel_entry, end_if_idle
+from trading_bot.core.stopping import PROTECTED, cancel_entry, end_if_idle, withdraw_target
 from trading_bot.core.trade import Trade
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, CancelOrder, DisarmTimer, Effect
@@ -43,7 +43,16 @@ def order_working(state: State, event: OrderWorking, _seq: int) -> Results:
         if event.leg is Leg.EXIT and state.stray_exit == event.order_id:
             return []
         return [CancelOrder(ts_ns=event.ts_ns, order_id=event.order_id, reason="POSITION_CLOSED", leg=event.leg)]
-    return child_works(state, trade, event.ts_ns, event.leg, price_ticks=event.price_ticks, qty=event.remaining)
+    works = child_works(state, trade, event.ts_ns, event.leg, price_ticks=event.price_ticks, qty=event.remaining)
+    return [*works, *_left(state, event.ts_ns, event.leg)]
+
+
+def _left(state: State, ts_ns: int, leg: Leg) -> Results:
+    """What a position that is to be left waits for: its target gone, its stop in force."""
+    if state.stopping != PROTECTED:
+        return []
+    target = withdraw_target(state, ts_ns) if leg is Leg.TARGET else []
+    return [*target, *end_if_idle(state, ts_ns)]
 
 
 def child_works(state: State, trade: Trade, ts_ns: int, leg: Leg, *, price_ticks: int, qty: int) -> Results:
@@ -71,7 +80,8 @@ def order_cancelled(state: State, event: events.OrderCancelled, _seq: int) -> Re
     trade = _trade_of(state, event.order_id)
     if trade is None:
         return [*_child_gone_early(state, event.order_id, event.leg, event.ts_ns), *drive(state, event.ts_ns)]
-    return [*_leg_gone(state, trade, event.leg, event.ts_ns), *drive(state, event.ts_ns)]
+    gone = _leg_gone(state, trade, event.leg, event.ts_ns)
+    return [*gone, *drive(state, event.ts_ns), *_left(state, event.ts_ns, Leg.STOP)]
 
 
 def order_rejected(state: State, event: events.OrderRejected, _seq: int) -> Results:

@@ -1,11 +1,14 @@
 """The bot's side of the operator's files: what it is told, and what it leaves for later (`operator_files.py`).
 
-Shell code: it reads the monotonic clock for its own pace, and wall time for people.
+Shell code: it reads the monotonic clock for its own pace, and wall time for people. The loop owns it; a signal's
+handler and the thread of the control socket call only `ask_to_kill`, `look_soon`, `watch` and `shown`, which hand over
+whole values.
 """
 
 import contextlib
 import os
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +16,11 @@ import orjson
 
 from trading_bot.core import learning_file
 from trading_bot.core import operator_files as files
+from trading_bot.core.kill_timeline import HALTED, KillTimeline
 from trading_bot.core.operator_files import BotStatus, Cleared, Latch, note, plain, wall
+from trading_bot.domain.effects import Effect
 from trading_bot.domain.errors import UsageError
-from trading_bot.domain.events import FlattenRequested, Input, KillRequested
+from trading_bot.domain.events import Event, FlattenRequested, Input, KillRequested
 from trading_bot.domain.units import NS_PER_MS, NS_PER_S
 
 __all__ = ["BotStatus", "Cleared", "Latch", "NoDesk", "OperatorDesk"]
@@ -23,6 +28,8 @@ __all__ = ["BotStatus", "Cleared", "Latch", "NoDesk", "OperatorDesk"]
 POLL_NS: Final = 20 * NS_PER_MS
 STATUS_NS: Final = NS_PER_S
 RETRY_NS: Final = NS_PER_S  # of a latch that the disk did not take
+DEAF_NS: Final = 250 * NS_PER_MS  # a loop that has not asked for so long does not persist a kill itself
+_ASKED_MAX: Final = 8  # kills that wait for the loop; the first decides
 
 
 class OperatorDesk:
@@ -32,6 +39,12 @@ class OperatorDesk:
         """Nothing is read or written yet."""
         self.data_dir = data_dir
         self.failure: str | None = None  # what the disk last refused; trading goes on
+        self.stopped_by = ""  # a kill that was asked for: no entry leaves from here on, whatever the loop is at
+        self.polled_ns = time.monotonic_ns()  # when the loop asked last
+        self.timeline = KillTimeline()
+        self.shown: dict[str, Any] = {}  # the status as it was published last
+        self._asked: deque[Latch] = deque(maxlen=_ASKED_MAX)
+        self._soon = False
         self._kill_told = False
         self._flatten_told: tuple[int, int] | None = None
         self._clearing_used = False
@@ -45,22 +58,57 @@ class OperatorDesk:
 
         To be called as often as is convenient: the files are looked at every 20 ms at most, one `lstat` each.
         """
-        clock_ns = time.monotonic_ns()
-        if clock_ns < self._next_poll_ns:
+        clock_ns = self.polled_ns = time.monotonic_ns()
+        if clock_ns < self._next_poll_ns and not self._soon:
             return None
-        self._next_poll_ns = clock_ns + POLL_NS
-        if not self._clearing_used:
+        self._next_poll_ns, self._soon = clock_ns + POLL_NS, False
+        if not self._clearing_used and now_ns:
             # The run has begun and its log has the clearing: it must not clear a later latch as well.
             self._clearing_used = True
             with contextlib.suppress(OSError):
                 (self.data_dir / files.CLEARED_FILE).unlink()
         if self._unwritten is not None and clock_ns >= self._next_retry_ns:
             self.latch(self._unwritten.reason, self._unwritten.source)
-        if not self._kill_told and (kill := files.read_request(self.data_dir / files.KILL_FILE)) is not None:
-            self._kill_told = True
+        if not self._kill_told and (kill := self._kill()) is not None:
+            self._kill_told, self.stopped_by = True, kill.reason
+            self.timeline.taken(kill.when, time.time_ns())
             note(self.data_dir, "kill_taken", kill.reason, kill.source)
             return KillRequested(ts_ns=now_ns, reason=kill.reason, source=kill.source)
         return self._poll_flatten(now_ns)
+
+    def _kill(self) -> Latch | None:
+        asked = self._asked.popleft() if self._asked else None
+        return files.read_request(self.data_dir / files.KILL_FILE) or asked
+
+    def ask_to_kill(self, reason: str, source: str) -> None:
+        """A kill that comes into this very process: by a signal, or over the control socket. It never waits."""
+        said = plain(reason) or files.NO_REASON
+        self._asked.append(Latch(reason=said, source=plain(source), when=wall()))
+        self.stopped_by = self.stopped_by or said
+        self._soon = True
+
+    def look_soon(self) -> None:
+        """There is something for the loop's next `poll`, which need not wait for its pace."""
+        self._soon = True
+
+    def watch(self) -> None:
+        """What the loop would do if it were not busy; to be called from another thread, a few times a second.
+
+        A latch that was pulled is known from here on: no entry leaves. One that was asked for is persisted where the
+        loop does not come to it.
+        """
+        if not self.stopped_by and (kill := files.read_request(self.data_dir / files.KILL_FILE)) is not None:
+            self.ask_to_kill(kill.reason, kill.source)
+        elif self._asked and time.monotonic_ns() - self.polled_ns > DEAF_NS:
+            with contextlib.suppress(IndexError, OSError):  # the loop came to it after all, or the disk is full
+                files.pull(self.data_dir, self._asked[0].reason, self._asked[0].source, once=True)
+
+    def told(self, record: Event | Effect) -> None:
+        """A result of the core: stages of a kill are stamped, and the whole of it ends in the journal."""
+        before = HALTED in self.timeline.ms
+        self.timeline.told(record, time.time_ns())
+        if HALTED in self.timeline.ms and not before:
+            note(self.data_dir, "halted", self.stopped_by, "core", timeline_ms=self.timeline.ms)
 
     def _poll_flatten(self, now_ns: int) -> Input | None:
         path = self.data_dir / files.FLATTEN_FILE
@@ -95,7 +143,7 @@ class OperatorDesk:
         Where the disk does not take it, it is tried again while the bot runs (`poll`), and `failure` says so: what the
         kill does to orders must not wait for a disk.
         """
-        self._kill_told = True
+        self._kill_told, self.stopped_by = True, self.stopped_by or plain(reason) or files.NO_REASON
         try:
             files.pull(self.data_dir, reason, source, once=True)
         except OSError as error:
@@ -113,7 +161,8 @@ class OperatorDesk:
             OSError: the disk does not take it; the latch stands.
         """
         found = files.clear(self.data_dir, reason, source)
-        self._unwritten, self._kill_told = None, False
+        self._unwritten, self._kill_told, self.stopped_by = None, False, ""
+        self._asked.clear()
         return found
 
     def cleared(self) -> Cleared | None:
@@ -135,7 +184,8 @@ class OperatorDesk:
         if clock_ns < self._next_status_ns and not final:
             return
         self._next_status_ns = clock_ns + STATUS_NS
-        document = {**status, "pid": os.getpid(), "ts_wall_ns": time.time_ns()}
+        told = {"pid": os.getpid(), "ts_wall_ns": time.time_ns(), "kill_timeline_ms": dict(self.timeline.ms)}
+        self.shown = document = {**status, **told}
         try:
             files.replace(self.data_dir / files.STATUS_FILE, orjson.dumps(document, default=str), sync=False)
         except OSError as error:

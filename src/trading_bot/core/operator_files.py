@@ -6,6 +6,7 @@
 | `KILLSWITCH.cleared` | `unkill` | a person cleared it, and why; the next run uses it up |
 | `FLATTEN` | `flatten`, or a person with `touch` | close the position; the bot removes it when it takes the request |
 | `status.json` | the bot, once a second | what it does (`BotStatus`) |
+| `control.sock`, `control.token` | the bot | the same requests over a socket (`adapters/control_socket.py`) |
 | `logs/operator.jsonl` | everybody above | one line for each command, and for each that the bot took |
 
 Shell code: wall time is for people. A request that cannot be read or understood still counts, because whoever made it
@@ -17,6 +18,7 @@ import errno
 import fcntl
 import os
 import stat
+import threading
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -58,7 +60,7 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a running bot shows to other processes; `OperatorDesk.publish` fills in `pid` and `ts_wall_ns`.
+    """What a running bot shows to other processes; `OperatorDesk.publish` fills in the last three fields.
 
     `position_qty` None is unknown, `position_avg_ticks` None is flat; scores in hundredths; `throttled` has the
     templates that are not ACTIVE, with their state; `last_exit` is the reason of the newest closed trade; `lockouts`
@@ -66,6 +68,7 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     `context` the living messages (docs/context.md); `costs` as `core.cost_desk.cost_rows` has them; `link` is the
     newest LINK_STATUS and `reconciliation` the newest RECONCILIATION_DONE, empty where a simulator stands for the
     broker; `reconciled_rows` counts what `reconciliations` comparisons of the run found (docs/reconciliation.md).
+    `kill_timeline_ms` has ms since the kill switch latched, by stage (`core/kill_timeline.py`); empty without one.
     """
 
     run_id: str
@@ -98,6 +101,7 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     reconciled_rows: dict[str, int] = {}
     pid: int = 0
     ts_wall_ns: int = 0
+    kill_timeline_ms: dict[str, float] = {}
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -312,7 +316,7 @@ def content_of(path: Path) -> bytes:
 
 def _temporary(path: Path, content: bytes, *, sync: bool) -> Path:
     """`content` in a file beside `path`, whole and on the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content)

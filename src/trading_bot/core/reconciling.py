@@ -12,7 +12,7 @@ from trading_bot.core.leaving import drop_trade, leave_naked
 from trading_bot.core.on_orders import advance, child_works
 from trading_bot.core.on_session import watch_quality
 from trading_bot.core.state import State
-from trading_bot.core.stopping import cancel_entry, end_if_idle
+from trading_bot.core.stopping import cancel_entry, end_if_idle, withdraw_target
 from trading_bot.domain.effects import Alert, CancelOrder, Effect
 from trading_bot.domain.events import Event, Reconciled
 from trading_bot.domain.orders import Leg
@@ -69,7 +69,8 @@ def reconciled(state: State, event: Reconciled, _seq: int) -> Results:
     if compared:
         state.reconciliation, kept = done, [done]
     quality = watch_quality(state, ts_ns, state.kernel.dvs_band, state.kernel.dvs_c)
-    return [*kept, *results, *quality, *drive(state, ts_ns), *end_if_idle(state, ts_ns)]
+    left = withdraw_target(state, ts_ns)
+    return [*kept, *results, *quality, *drive(state, ts_ns), *left, *end_if_idle(state, ts_ns)]
 
 
 def is_leaving(state: State) -> bool:

@@ -119,7 +119,9 @@ def unfinished(run_folder: Path) -> bool:
         if not reader.closed or ended is None:
             return True
         record = log_records.decode(ended.payload)
-        return isinstance(record, events.RunEnded) and record.exit_reason in _GO_ON
+        if isinstance(record, events.RunEnded):
+            return record.exit_reason in _GO_ON
+        return not isinstance(record, events.CoreFailed)  # closed with a position that was left with its stop
 
 
 Sink = Callable[[], tuple[Broker, ExchangeSim | None]]

@@ -25,6 +25,7 @@ from trading_bot.core.run_logs import FolderLogs, MemoryLogs
 from trading_bot.core.session_book import SessionBook
 from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.core.status import bot_status
+from trading_bot.core.stopping import PROTECTED
 from trading_bot.domain import events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.errors import BotError, CoreBug
@@ -146,7 +147,8 @@ class BotRunner:
             else:
                 self._finish(end.reason, end.exit_code)
         elif self.stop_asked is not None and machine.state.stopping is None:
-            self._input(events.StopRequested(ts_ns=self.book.now_ns, reason=self.stop_asked))
+            leave = self.documents.config.run.stop == "protect"
+            self._input(events.StopRequested(ts_ns=self.book.now_ns, reason=self.stop_asked, protect=leave))
         else:
             self._market()
 
@@ -158,6 +160,9 @@ class BotRunner:
             return
         while not (self.tape.held or self.tape.done or self.stop_asked):  # a paced source gives nothing at first
             self.tape.read(tell=True)
+            if (killed := self._desk.poll(0)) is not None:
+                self._pending.append(killed)
+                break
         first_ns = self._pending[0].ts_ns if self._pending else self.tape.next_ns
         self._begin_session(0 if first_ns == TS_NEVER_NS else first_ns)
 
@@ -249,7 +254,14 @@ class BotRunner:
         self.exit_reason, self.exit_code = reason, exit_code
         self.message = self.message if self.tape.error is None else str(self.tape.error)
         self._desk.publish(bot_status(self.book, self.identity), final=True)
-        self.book.end(reason)
+        left_qty = self.book.live.state.position.qty if reason == PROTECTED else 0
+        if left_qty:  # the next start goes on with this very log
+            self.message = (
+                f"position {left_qty:+d} is left with its stop at the broker (run.stop); start again to go on"
+            )
+            self.book.release()
+        else:
+            self.book.end(reason)
         self.ended = True
 
     # --- market data -----------------------------------------------------------------------------------------------

@@ -1,12 +1,20 @@
-"""How a run comes to rest: entries cancelled, position flattened, then the end. Passes no entry gate."""
+"""How a run comes to rest: entries cancelled, position flattened, then the end. Passes no entry gate.
+
+With `run.stop = "protect"` a signal leaves the position: entries and target go, and once the broker has confirmed that
+its stop is in force and nothing else is, the run is PROTECTED: its log stays open for the next start.
+"""
+
+from typing import Final
 
 from trading_bot.core import deadlines
 from trading_bot.core.state import State
-from trading_bot.domain.effects import CancelOrder, Effect, EndRun, SaveLearningState
+from trading_bot.domain.effects import Alert, CancelOrder, Effect, EndRun, SaveLearningState
 from trading_bot.domain.events import Event
-from trading_bot.domain.orders import ClientOrderId
+from trading_bot.domain.orders import ClientOrderId, Leg
 from trading_bot.engines import budgets
 from trading_bot.engines.orders import OrderSignal, next_status
+
+PROTECTED: Final = "PROTECTED"  # why a run ends that leaves a position with its stop
 
 Results = list[Event | Effect]
 
@@ -31,7 +39,7 @@ def cancel_entry(state: State, ts_ns: int, order_id: ClientOrderId, reason: str)
 
 def end_if_idle(state: State, ts_ns: int) -> Results:
     """The end of the run once it is asked for, nothing is open, and a flattening under way has been confirmed."""
-    if state.stopping is None or state.exposed or state.ending:
+    if state.stopping is None or state.ending or (state.exposed and not is_protected(state)):
         return []
     if state.flatten is not None and not state.flatten.finished:
         return []
@@ -41,3 +49,42 @@ def end_if_idle(state: State, ts_ns: int) -> Results:
         state.learning.mark_saved()
         save = [SaveLearningState(ts_ns=ts_ns, reason="END")]
     return [*save, EndRun(ts_ns=ts_ns, reason=state.stopping, exit_code=state.exit_code)]
+
+
+def may_protect(state: State) -> bool:
+    """Whether there is a position to be left with its stop: one of ours that nothing is closing already."""
+    flattening = state.flatten is not None and not state.flatten.finished
+    return state.trade is not None and state.position.qty != 0 and state.kill_reason is None and not flattening
+
+
+def protect(state: State, ts_ns: int, reason: str) -> Results:
+    """Entries and target go, the stop stays; the end comes when the broker has confirmed so."""
+    state.stopping = PROTECTED
+    text = (
+        f"{reason}, and run.stop is protect: position {state.position_qty} is left with its stop alone; nothing closes "
+        "it at the session's end while no bot runs. The same command goes on with it"
+    )
+    return [
+        Alert(ts_ns=ts_ns, level="warning", code="POSITION_LEFT", text=text),
+        *cancel_entries(state, ts_ns, PROTECTED),
+        *withdraw_target(state, ts_ns),
+        *end_if_idle(state, ts_ns),
+    ]
+
+
+def withdraw_target(state: State, ts_ns: int) -> Results:
+    """The target of a position that is left must not work on; asked again as often as it is found to."""
+    trade = state.trade
+    if state.stopping != PROTECTED or trade is None or not trade.target_resident:
+        return []
+    return [CancelOrder(ts_ns=ts_ns, order_id=trade.order_id, reason=PROTECTED, leg=Leg.TARGET)]
+
+
+def is_protected(state: State) -> bool:
+    """Whether a position that is to be left has its stop in force, and nothing else of ours works."""
+    trade = state.trade
+    if state.stopping != PROTECTED or trade is None or state.entries or state.stray_exit is not None:
+        return False
+    if state.position_qty is None or trade.target_resident or trade.sent_cause is not None:
+        return False
+    return trade.naked_since_ns is None and trade.resident_stop_qty >= abs(state.position_qty) > 0

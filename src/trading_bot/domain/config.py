@@ -39,6 +39,10 @@ class RunConfig(Section, frozen=True):
         "scalper"
     )
     strategies: Annotated[str, unit("file", "strategy templates (TOML)")] = "strategies.toml"
+    stop: Annotated[
+        Literal["flatten", "protect"],
+        unit("name", "at SIGTERM or Ctrl-C: close the position, or leave it with its resident stop for the next start"),
+    ] = "flatten"
 
 
 class SessionConfig(Section, frozen=True):

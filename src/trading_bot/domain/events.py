@@ -86,10 +86,14 @@ class EffectsAbandoned(Input, frozen=True, gc=False, kw_only=True, tag="EFFECTS_
 
 
 class StopRequested(Input, frozen=True, gc=False, kw_only=True, tag="STOP_REQUESTED"):
-    """An orderly end was asked for: entries stop, working entries are cancelled, the position is flattened."""
+    """An orderly end was asked for: entries stop, working entries are cancelled, the position is flattened.
+
+    `protect`: the position is left with its resident stop instead (`run.stop`), for the next start to go on with.
+    """
 
     reason: str
     exit_code: int = 0
+    protect: bool = False
 
 
 class FeedEnded(Input, frozen=True, gc=False, kw_only=True, tag="FEED_ENDED"):
