@@ -1,5 +1,6 @@
 """What the broker's messages about our orders come to: incidents of the field notes, in every order (EX05-EX07)."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -510,3 +511,26 @@ def test_order_ids_never_go_back():
     desk = Desk()
     desk.hear(open_order(STOP, "PreSubmitted", perm=999, client=CLIENT + 1, address=5_000, ref="x"))
     assert desk.index.highest_order_id == 5_000 > max(ADDRESS.values())
+
+
+def test_after_a_start_a_stop_that_fills_before_its_entry_is_told_waits_for_the_first_answer():
+    """Found by `make crash`: killed as the order arrived, entry filled meanwhile, stop filled as the next one came."""
+    desk = Desk()
+    asked = desk.book.list_begins()
+    desk.hear(*CHILDREN_WORK, STOP_FILL)
+    desk.pass_s(10.0)
+    assert not desk.of(FILLED)
+    assert desk.book.holds_back(ID)
+    desk.hear(msgspec.structs.replace(ENTRY_FILL, live=False))
+    assert [fill.leg for fill in desk.of(FILLED)] == [ENTRY, STOP]
+    desk.told += desk.book.list_ended(asked, [], [], desk.now_s)
+    assert not desk.book.holds_back(ID)
+    assert len(desk.of(FILLED)) == 2
+
+
+def test_an_entry_older_than_what_the_broker_tells_of_holds_its_stop_back_no_longer_than_the_answer():
+    desk = Desk()
+    asked = desk.book.list_begins()
+    desk.hear(*CHILDREN_WORK, STOP_FILL)
+    desk.told += desk.book.list_ended(asked, [], [], desk.now_s)
+    assert [fill.leg for fill in desk.of(FILLED)] == [STOP]

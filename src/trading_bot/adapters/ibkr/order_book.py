@@ -4,7 +4,7 @@ An order is a leg of a bracket, named by its reference; each incarnation of it h
 and no connection here: times are seconds of wall time given by the caller.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from trading_bot.adapters.ibkr.broker_rows import Completed, Execution, OpenOrder, Status
@@ -30,6 +30,7 @@ _ORDER_CODES: Final[dict[Kind, Signal]] = {
     Kind.ORDER_CANCELLED: Signal.CANCEL_CODE,
     Kind.CANCEL_REFUSED: Signal.NOT_CANCELLED,
 }
+_Early = tuple[float, LegState, Execution]  # until when an execution of a child waits
 
 
 class OrderBook:
@@ -45,9 +46,9 @@ class OrderBook:
         self._ack_s = ack_s
         self._logged = logged
         self._owed: dict[int, tuple[LegState, Incarnation]] = {}  # orders with a `due_s`, by the id of the object
-        self._early: list[tuple[float, LegState, Execution]] = []
+        self._early: list[_Early] = []
         self._partly: dict[ClientOrderId, float] = {}  # brackets whose entry ended partly filled, and when to look
-        self._listing = False
+        self._listing = self._listed = False
 
     # --- what we ask -----------------------------------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class OrderBook:
         if not row.live and state.is_remnant:
             self._ledger.know(row)  # of an earlier log, which has it
             return []
-        if state.leg in _CHILDREN and self._entry_unfilled(state):
+        if state.leg in _CHILDREN and self._entry_awaited(state):
             # Its entry's execution is still on the way: told first, or the core sees a position nobody opened.
             if all(early.exec_id != row.exec_id for _due_s, _state, early in self._early):
                 self._early.append((now_s + PATIENCE_S, state, row))
@@ -160,10 +161,19 @@ class OrderBook:
             if late:
                 order.code, order.text = 0, f"no answer within {self._ack_s:g} s"
             results += self._apply(state, order, Signal.LATE if late else Signal.PATIENCE, now_s)
-        for early in [early for early in self._early if early[0] <= now_s]:
-            self._early.remove(early)
-            results += self._executed(early[1], early[2], now_s)
-        return results
+        if self._listing:  # what they wait for is in the answer to come
+            self._early = [(max(due_s, now_s + PATIENCE_S), state, row) for due_s, state, row in self._early]
+        return results + self._released(lambda early: early[0] <= now_s, now_s)
+
+    def _released(self, which: Callable[[_Early], bool], now_s: float) -> list[Input]:
+        """Executions of children that have waited for their entry's."""
+        found = [early for early in self._early if which(early)]
+        self._early = [early for early in self._early if not which(early)]
+        return [told for _due_s, state, row in found for told in self._executed(state, row, now_s)]
+
+    def holds_back(self, order_id: ClientOrderId) -> bool:
+        """Whether an execution that closes its position is known here and not told yet."""
+        return any(state.order_id == order_id for _due_s, state, _row in self._early)
 
     def too_large(self, now_s: float) -> list[Excess]:
         """Children that the broker had time to size after their entry ended, and that are still too large."""
@@ -193,11 +203,13 @@ class OrderBook:
                 elif id(order) in asked and order.live:
                     row = by_perm.get(order.perm_id) or by_reference.get(str(state.reference))
                     results += self._absent(state, order, row, now_s)
-        self._listing = False
-        return results
+        self._listing, self._listed = False, True
+        # Its entry was in the list, or is older than what the broker tells of.
+        self._early = [(min(due_s, now_s), state, row) for due_s, state, row in self._early]
+        return self._released(lambda early: early[0] <= now_s, now_s) + results
 
     def list_failed(self) -> None:
-        """The answer did not come, or not completely: nothing is concluded."""
+        """It did not come, or not completely: nothing is concluded."""
         self._listing = False
 
     def _absent(self, state: LegState, order: Incarnation, row: Completed | None, now_s: float) -> list[Input]:
@@ -247,6 +259,11 @@ class OrderBook:
         entry = self.index.leg(state.order_id, Leg.ENTRY)
         return entry is not None and entry.executed == 0
 
+    def _entry_awaited(self, state: LegState) -> bool:
+        """Whether its entry's execution is still to be told: it comes, or is in the first answer after a start."""
+        entry = self.index.leg(state.order_id, Leg.ENTRY)
+        return not (self._listed or state.is_remnant) if entry is None else entry.executed == 0
+
     def _children(self, order_id: ClientOrderId, now_s: float) -> list[Input]:
         """An entry has filled: what its children did before that was told."""
         results: list[Input] = []
@@ -256,10 +273,7 @@ class OrderBook:
                 results += [
                     told for order in state.live if order.phase is Phase.WORKING for told in self._working(state, order)
                 ]
-        for early in [early for early in self._early if early[1].order_id == order_id]:
-            self._early.remove(early)
-            results += self._executed(early[1], early[2], now_s)
-        return results
+        return results + self._released(lambda early: early[1].order_id == order_id, now_s)
 
     def _executed(self, state: LegState, row: Execution, now_s: float) -> list[Input]:
         news, added = self._ledger.take(row)

@@ -162,7 +162,11 @@ class IbkrBroker:
         reference = self._reference(effect.order_id, Leg.EXIT, effect.ts_ns)
         working = self._index.legs.get(str(reference))
         member = self._member(effect.order_id, effect.side)
-        closed = self._closed_ns.get(effect.order_id, 0) > effect.ts_ns or closes(self._session.inputs, effect.order_id)
+        closed = (
+            self._closed_ns.get(effect.order_id, 0) > effect.ts_ns
+            or closes(self._session.inputs, effect.order_id)
+            or self.book.holds_back(effect.order_id)
+        )
         if member is None and closed:
             # What would close the position has closed it, and the core decided before it heard so: alone, outside the
             # group that has ended, this exit would open one.
