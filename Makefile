@@ -5,6 +5,7 @@
 #   make debug     the tests on checked, traced kernels        make clean     remove everything that was built
 #   make ib-async  the tests of the gateway and the adapter with the other client library, in its own environment
 #   make chaos     every incident of the chaos lab, with both client libraries (docs/chaos.md)
+#   make crash     kill -9 at random moments, the same command again, nothing lost (KILLS=200 JSON=out.json; docs/chaos.md)
 #   make sim       whole runs by seed, every invariant watched (SEEDS=50 FIRST=0 JSON=out.json; docs/simulation.md)
 # PYTHON=/path/to/python picks the interpreter of a new .venv.
 
@@ -25,6 +26,8 @@ export PYTHONUTF8 = 1
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ARGS ?=
 CHAOS_JOBS ?= 2
+KILLS ?= 200
+CRASH_SEED := $(or $(SEED),0)
 SEEDS ?= 50
 FIRST ?= 0
 JSON ?=
@@ -43,7 +46,7 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim chaos ib-async nominal-day FORCE lint-ruff lint-format \
+.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim crash chaos ib-async nominal-day FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
 help:
@@ -77,6 +80,10 @@ ib-async: build/.built $(IB_ASYNC)/.installed
 chaos: build/.built $(IB_ASYNC)/.installed
 	$(PY) -m trading_bot.cli chaos run all --jobs $(CHAOS_JOBS) --data-dir build/chaos/ib_insync $(ARGS)
 	$(IB_ASYNC)/bin/python -m trading_bot.cli chaos run all --jobs $(CHAOS_JOBS) --data-dir build/chaos/ib_async $(ARGS)
+
+# Rounds of 25 kills, two at a time; thousands take a second each: `make crash KILLS=5000`.
+crash: build/.built
+	@$(PY) tools/crash.py --kills $(KILLS) --seed $(CRASH_SEED) --jobs $(CHAOS_JOBS) --details build/crash.json $(if $(JSON),--json $(JSON)) $(ARGS)
 
 sim: build/.built
 	$(PY) tools/simulate.py --seeds $(SEEDS) --first $(FIRST) --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)

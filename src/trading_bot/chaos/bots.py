@@ -4,9 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -87,19 +87,54 @@ def environment(config: Mapping[str, Any]) -> dict[str, str]:
     return kept
 
 
+class Process(Protocol):
+    """What a `subprocess.Popen` offers of itself."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code; raises subprocess.TimeoutExpired after `timeout` seconds."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal."""
+
+    def kill(self) -> None:
+        """Kill -9."""
+
+
+# Arguments of the command line, the folder it runs in, its environment, files for what it prints and tells.
+Launch = Callable[[Sequence[str], Path, Mapping[str, str], Path, Path], Process]
+
+
+def launch(
+    arguments: Sequence[str], folder: Path, env: Mapping[str, str], out_path: Path, err_path: Path
+) -> subprocess.Popen[bytes]:
+    """As a user does it: a new interpreter, with our own package and arguments that this package made."""
+    with out_path.open("wb") as out, err_path.open("wb") as err:
+        return subprocess.Popen((*_MAIN, *arguments), cwd=folder, env=dict(env), stdout=out, stderr=err)  # noqa: S603
+
+
 class Bot:
     """One process of the bot."""
 
-    def __init__(self, folder: Path, number: int, arguments: tuple[str, ...], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, number: int, arguments: tuple[str, ...], env: Mapping[str, str], start: Launch = launch
+    ) -> None:
         """Starts it. What it prints goes to `bot-N.json` and `bot-N.log` of the folder."""
         self.number = number
         self.out, self.err = folder / f"bot-{number}.json", folder / f"bot-{number}.log"
         self.data_dir = folder / "data"
         self.killed = False
-        command = (*_MAIN, *arguments, "--data-dir", str(self.data_dir), "--json")
-        with self.out.open("wb") as out, self.err.open("wb") as err:
-            # The interpreter and our own package, with arguments that this package made.
-            self._process = subprocess.Popen(command, cwd=folder, env=dict(env), stdout=out, stderr=err)  # noqa: S603
+        command = (*arguments, "--data-dir", str(self.data_dir), "--json")
+        self._process = start(command, folder, env, self.out, self.err)
+
+    @property
+    def pid(self) -> int:
+        """Its number in the system."""
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -119,8 +154,13 @@ class Bot:
         """SIGINT; a second one ends it at once."""
         self._process.send_signal(signal.SIGINT)
 
+    def strike(self) -> None:
+        """Kill -9, without waiting for its end: from any thread."""
+        self.killed = True
+        os.kill(self.pid, signal.SIGKILL)
+
     def kill(self) -> None:
-        """Kill -9."""
+        """Kill -9, and wait until it is gone."""
         self.killed = True
         self._process.kill()
         self._process.wait()

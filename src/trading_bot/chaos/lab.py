@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from trading_bot.adapters.gateway.background import RunningGateway, running_gateway
-from trading_bot.chaos.bots import STYLES, Bot, environment, run_command
+from trading_bot.chaos.bots import STYLES, Bot, Launch, environment, launch, run_command
 from trading_bot.chaos.incident import Incident
 from trading_bot.chaos.log_facts import LogTail, Record
 from trading_bot.chaos.moments import Predicate, Scene
@@ -64,8 +64,9 @@ class Moment:
 class Lab:
     """What a body of an incident works with."""
 
-    def __init__(self, incident: Incident, folder: Path, gateway: RunningGateway) -> None:
-        """Bots keep their data in `folder`."""
+    def __init__(self, incident: Incident, folder: Path, gateway: RunningGateway, launch: Launch = launch) -> None:
+        """Bots keep their data in `folder`; `launch` is how their processes come about."""
+        self.launch = launch
         self.incident = incident
         self.folder = folder
         self.gateway = gateway
@@ -85,7 +86,7 @@ class Lab:
         common = ("--mode", mode, "--adapter", "ibkr", "--port", str(self.gateway.port), "--account", "DUSIM1")
         market = ("--clock", "feed", "--speed", speed, "--duration", f"{_DURATION_S:g}")
         strategy = ("--strategies", str(self.folder / "strategies.toml"))
-        bot = Bot(self.folder, len(self.bots) + 1, (*common, *market, *strategy, *arguments), self._env)
+        bot = Bot(self.folder, len(self.bots) + 1, (*common, *market, *strategy, *arguments), self._env, self.launch)
         self.bots.append(bot)
         return bot
 
@@ -190,11 +191,11 @@ class Lab:
 
 
 @contextmanager
-def open_lab(incident: Incident, folder: Path) -> Iterator[Lab]:
+def open_lab(incident: Incident, folder: Path, launch: Launch = launch) -> Iterator[Lab]:
     """A gateway, and a lab around it. The gateway's own failure is raised on leaving."""
     settings = {"port": 0, "seed": SEED, "start_ns": START_NS, "speed": incident.speed, **incident.gateway}
     with running_gateway(**settings) as gateway:
-        lab = Lab(incident, folder, gateway)
+        lab = Lab(incident, folder, gateway, launch)
         try:
             yield lab
         finally:

@@ -69,6 +69,7 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     newest LINK_STATUS and `reconciliation` the newest RECONCILIATION_DONE, empty where a simulator stands for the
     broker; `reconciled_rows` counts what `reconciliations` comparisons of the run found (docs/reconciliation.md).
     `kill_timeline_ms` has ms since the kill switch latched, by stage (`core/kill_timeline.py`); empty without one.
+    `log_seq` is the number of the newest record of the session's log: a replay up to it shows the same.
     """
 
     run_id: str
@@ -102,6 +103,7 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
     ts_wall_ns: int = 0
     kill_timeline_ms: dict[str, float] = {}
+    log_seq: int = 0
 
 
 class _Request(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import msgspec
 from trading_bot.core.cost_desk import cost_rows
 from trading_bot.core.levels_desk import level_rows
 from trading_bot.core.locking import lockout_lines
+from trading_bot.core.machine import Machine
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_files import BotStatus
 from trading_bot.core.session_book import SessionBook
@@ -16,7 +17,17 @@ from trading_bot.domain.units import usd_from_uusd
 
 def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
     """The fields of `BotStatus`."""
-    machine = book.live
+    log_seq = book.writing.writer.seq
+    return machine_status(book.live, identity, now_ns=book.now_ns, log_path=str(book.logs.path or ""), log_seq=log_seq)
+
+
+def machine_status(
+    machine: Machine, identity: RunIdentity, *, now_ns: int, log_path: str, log_seq: int
+) -> dict[str, Any]:
+    """The same of a machine at `now_ns` (ns since the epoch) that has applied the records of a log up to `log_seq`.
+
+    A machine that a replay brought there shows the same: that is how a dead process's last words are checked.
+    """
     state, counters = machine.state, machine.counters
     qty = state.position.qty
     net_uusd = counters.net_hypothetical_uusd if identity.hypothetical else counters.net_uusd
@@ -26,7 +37,7 @@ def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
         mode=identity.mode,
         adapter=identity.adapter,
         instrument=state.instrument.symbol,
-        ts_market_ns=book.now_ns,
+        ts_market_ns=now_ns,
         session_state=state.session_state.value,
         position_qty=state.position_qty,
         position_avg_ticks=state.position.cost_ticks / abs(qty) if qty and state.position.cost_known else None,
@@ -41,8 +52,8 @@ def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
         throttled=machine.throttled(),
         trades=counters.trades_closed,
         last_exit=counters.last_exit,
-        log_path=str(book.logs.path or ""),
-        lockouts=lockout_lines(state, book.now_ns),
+        log_path=log_path,
+        lockouts=lockout_lines(state, now_ns),
         costs=cost_rows(state),
         levels=level_rows(state),
         link=_fields(state.link if told else None),
@@ -50,6 +61,7 @@ def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
         reconciliations=counters.reconciliations,
         reconciled_rows=dict(counters.reconciled_by_row),
         context=tuple(msgspec.structs.asdict(held) for held in state.context.held),
+        log_seq=log_seq,
     )
     return msgspec.structs.asdict(status)
 
