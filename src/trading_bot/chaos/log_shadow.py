@@ -5,7 +5,7 @@ Only what was appended since the last time is played, so a hundred deaths cost w
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -24,7 +24,7 @@ from trading_bot.domain.events import Event
 from trading_bot.domain.reconciling import ReconciliationDone
 from trading_bot.domain.trade_events import OrderFilled
 
-_OF_THE_WALL = frozenset({"pid", "ts_wall_ns"})
+_OF_THE_WALL: Final = frozenset({"pid", "ts_wall_ns", "kill_timeline_ms"})
 
 
 class TailEnd(msgspec.Struct, frozen=True):
