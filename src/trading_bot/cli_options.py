@@ -44,6 +44,10 @@ Profile = Annotated[
     str | None,
     typer.Option("--profile", metavar="scalper|conservative", help="Set of limits.", rich_help_panel=RUN_PANEL),
 ]
+Rules = Annotated[
+    Path | None,
+    typer.Option("--rules", help="Rule pack of the account (TOML; docs/rules.md).", rich_help_panel=RUN_PANEL),
+]
 Duration = Annotated[
     float | None,
     typer.Option(

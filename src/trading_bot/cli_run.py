@@ -46,6 +46,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     speed: float | None
     decides: bool = True
     exclude_flagged: bool = False
+    rules: Path | None = None
 
 
 def run(common: Common, asked: Asked) -> int:
@@ -81,7 +82,12 @@ def loaded_for(common: Common, asked: Asked) -> LoadedConfig:
         UsageError: options that exclude each other, or belong to another mode or adapter.
         SourceUnreachable: an input that is not there.
     """
-    given = {"run.mode": asked.mode, "run.adapter": asked.adapter, "run.instrument": asked.instrument}
+    given = {
+        "run.mode": asked.mode,
+        "run.adapter": asked.adapter,
+        "run.instrument": asked.instrument,
+        "rules.file": None if asked.rules is None else str(asked.rules),
+    }
     loaded = load_config(
         common.config,
         profile=asked.profile,

@@ -28,11 +28,13 @@ from trading_bot.domain.config import BotConfig, config_hash
 from trading_bot.domain.errors import ConfigError, UsageError
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.latency_model import LatencyModel
+from trading_bot.domain.rule_pack import RulePack
 from trading_bot.domain.scheduled import EventCalendar
 from trading_bot.domain.templates import TemplateConfig, VetoConfig
 from trading_bot.event_files import read_events
 from trading_bot.latency_files import read_latency_model
 from trading_bot.map_files import map_files, read_maps
+from trading_bot.rule_files import read_rules
 from trading_bot.strategy_files import read_strategies, read_vetoes
 
 SCHEMA: Final = 1  # of configuration and strategy files; a file of a newer version is refused
@@ -68,12 +70,20 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     maps: dict[str, CalibrationMap] = {}
     maps_path: Path | None = None
     latency: LatencyModel | None = None
+    rules: RulePack | None = None
+    rules_path: Path | None = None
 
     @property
     def config_hash(self) -> str:
         """Name of all a decision depends on, as logs carry it."""
         return config_hash(
-            self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events, latency=self.latency
+            self.config,
+            self.templates,
+            self.maps,
+            vetoes=self.vetoes,
+            events=self.events,
+            latency=self.latency,
+            rules=self.rules,
         )
 
 
@@ -167,6 +177,7 @@ def load_config(
     events_path = _events_path(built, config_path)
     maps_path = _named_path(built.decision.maps, config_path)
     latency_path = _named_path(built.simulator.latency_model, config_path)
+    rules_path = _rules_path(built, history["rules.file"][-1].origin, config_path)
     maps = {}
     if maps_path is not None:
         maps = read_maps(map_files(maps_path), templates=templates, instrument=instrument)
@@ -183,6 +194,8 @@ def load_config(
         maps=maps,
         maps_path=maps_path,
         latency=None if latency_path is None else read_latency_model(latency_path, _markets(built)),
+        rules=None if rules_path is None else read_rules(str(rules_path), read_toml(rules_path)),
+        rules_path=rules_path,
     )
 
 
@@ -241,6 +254,15 @@ def _events_path(config: BotConfig, config_path: Path | None) -> Path:
     beside = () if config_path is None else (config_path.parent,)
     folders = (*beside, Path.cwd() / "data" / "events", _ROOT / "data" / "events")
     return find_file(Path(config.events.file), "event file (events.file)", here=False, beside=folders)
+
+
+def _rules_path(config: BotConfig, origin: str, config_path: Path | None) -> Path | None:
+    """As typed, beside the configuration file that names it, or the shipped pack of that name."""
+    if not config.rules.file:
+        return None
+    beside = () if config_path is None or origin == COMMAND_LINE else (config_path.parent,)
+    shipped = tuple(folder / "rule_packs" for folder in config_folders())
+    return find_file(Path(config.rules.file), "rule pack (rules.file)", here=True, beside=(*beside, *shipped))
 
 
 def read_toml(path: Path) -> dict[str, Any]:

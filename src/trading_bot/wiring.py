@@ -107,6 +107,7 @@ def _run_on(
         feed=source.feed.description,
         maps=options.loaded.maps,
         latency=options.loaded.latency,
+        rules=options.loaded.rules,
         plugins=plugins_of(options.loaded.templates),
         **_at_broker(source),
     )

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from trading_bot.core import rule_watch
 from trading_bot.core.flattening import flatten, pull_kill_switch
 from trading_bot.core.leaving import touch
 from trading_bot.core.state import State
@@ -80,7 +81,7 @@ def mark(state: State, ts_ns: int) -> Results:
     state.account = marked(now.account, now.unrealised_uusd)
     now = msgspec.structs.replace(now, account=state.account)
     change = breakers.mark(state.breakers, state.config.breakers, _bounds(state), ts_ns, now)
-    return settle(state, ts_ns, change)
+    return [*settle(state, ts_ns, change), *rule_watch.mark(state, ts_ns, now)]
 
 
 def trade_closed(state: State, ts_ns: int, net_uusd: int) -> Results:

@@ -13,6 +13,7 @@ from trading_bot.engines.levels import LevelState
 from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.position import Account, next_day, open_account
 from trading_bot.engines.quality import EqsDeficit
+from trading_bot.engines.rule_pack import RuleState
 
 EXECUTIONS_KEPT: Final = 512  # several days at the most entries that a day allows
 
@@ -73,3 +74,4 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     ranges: bytes = b""
     costs: Costs = Costs()
     executions: tuple[tuple[str, int | None], ...] = ()
+    rules: RuleState = RuleState()

@@ -35,6 +35,7 @@ def refresh_control(state: State) -> None:
         and state.data_type == LIVE_DATA
         and state.reconciled
         and not breakers.verdict(state.breakers).blocking
+        and (state.documents.rules is None or not state.rules.trips)
         and not state.locks
         and not context_desk.lockouts_now(state)
         and event_watch.entries_allowed(state, state.ts_ns)

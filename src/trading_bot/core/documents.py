@@ -11,6 +11,7 @@ from trading_bot.domain.config import BotConfig, canonical, config_hash
 from trading_bot.domain.errors import LogCorrupt
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.latency_model import LatencyModel
+from trading_bot.domain.rule_pack import RulePack
 from trading_bot.domain.scheduled import EventCalendar
 from trading_bot.domain.strategy import find_strategy
 from trading_bot.domain.templates import TemplateConfig, VetoConfig
@@ -27,7 +28,7 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     thousandths of wall time: above 1000 only for a gateway simulator that runs fast, where broker deadlines and naked
     time count in wall time. `gates_real`: link, account, position and latency come from an adapter, not modelled.
     `signal_instrument` is the one whose market is seen where it is not the traded one: both have the same prices.
-    `latency` is what the exchange simulator drew its latencies from.
+    `latency` is what the exchange simulator drew its latencies from, `rules` the rule pack of the account.
     """
 
     config: BotConfig
@@ -46,6 +47,7 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     gates_real: bool = False
     signal_instrument: Instrument | None = None
     latency: LatencyModel | None = None
+    rules: RulePack | None = None
 
     @classmethod
     def default(cls) -> "RunDocuments":
@@ -62,7 +64,13 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     def config_hash(self) -> str:
         """SHA-256 of all a decision depends on, the code of strategies in Python included."""
         whole = config_hash(
-            self.config, self.templates, self.maps, vetoes=self.vetoes, events=self.events, latency=self.latency
+            self.config,
+            self.templates,
+            self.maps,
+            vetoes=self.vetoes,
+            events=self.events,
+            latency=self.latency,
+            rules=self.rules,
         )
         return hashlib.sha256(whole.encode() + canonical(self.plugins)).hexdigest() if self.plugins else whole
 

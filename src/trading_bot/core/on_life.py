@@ -4,7 +4,16 @@ import zlib
 
 import msgspec
 
-from trading_bot.core import asking, breaking, context_desk, cost_desk, deadlines, execution_quality, locking
+from trading_bot.core import (
+    asking,
+    breaking,
+    context_desk,
+    cost_desk,
+    deadlines,
+    execution_quality,
+    locking,
+    rule_watch,
+)
 from trading_bot.core.carried import Carried
 from trading_bot.core.flattening import flatten, pull_kill_switch, request_stop
 from trading_bot.core.learning_desk import refresh_throttles
@@ -47,6 +56,7 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
         *breaking.resume(state, event.ts_ns),
         *context_desk.resume(state, event.ts_ns),
         *locking.resume(state, event.ts_ns),
+        *rule_watch.look_at_clock(state, event.ts_ns),
     ]
 
 

@@ -17,6 +17,7 @@ from trading_bot.core import (
     locking,
     on_bar,
     reentry,
+    rule_watch,
     strategy_desk,
     surroundings,
 )
@@ -173,7 +174,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         equity_uusd=state.equity_uusd,
         bid_ticks=book[0] if book else None,
         ask_ticks=book[2] if book else None,
-        breakers=tuple(breaker.value for breaker in broken.blocking),
+        breakers=(*(breaker.value for breaker in broken.blocking), *_rules(state)),
         halved=broken.reduced,
         euc_factor_e6=reduced.euc_factor_e6,
         entries_per_hour_max=reduced.entries_per_hour_max,
@@ -193,6 +194,11 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         holds=surroundings.holds(state),
         advice_binds=state.mode == LIVE_MODE,
     )
+
+
+def _rules(state: State) -> tuple[str, ...]:
+    """Rules of the account that stop entries."""
+    return () if state.documents.rules is None else rule_watch.blocking(state, breaking.money(state))
 
 
 def _session_now(state: State, ts_ns: int) -> SessionState:

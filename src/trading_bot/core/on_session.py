@@ -3,7 +3,16 @@
 from collections.abc import Callable
 from typing import Final
 
-from trading_bot.core import asking, breaking, context_desk, deadlines, event_watch, execution_quality, locking
+from trading_bot.core import (
+    asking,
+    breaking,
+    context_desk,
+    deadlines,
+    event_watch,
+    execution_quality,
+    locking,
+    rule_watch,
+)
 from trading_bot.core.control import DELAYED_DATA
 from trading_bot.core.deadlines import ORDER_ACK_TIMER, POSITION_UNKNOWN_TIMER, RECONCILE_TIMER, STOP_DEADLINE_TIMER
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, watch
@@ -61,7 +70,7 @@ def rearm_session(state: State, ts_ns: int) -> Results:
         return []
     due_ns = next_boundary_ns(state.day, state.policy, ts_ns)
     own: Results = [] if due_ns is None else [ArmTimer(ts_ns=ts_ns, name=SESSION_TIMER, due_ns=due_ns)]
-    return [*own, *event_watch.arm(state, ts_ns)]
+    return [*own, *event_watch.arm(state, ts_ns), *rule_watch.look_at_clock(state, ts_ns)]
 
 
 def watch_quality(state: State, ts_ns: int, band: int, dvs_c: int) -> Results:
@@ -200,4 +209,5 @@ _TIMERS: Final[dict[str, Callable[[State, events.TimerFired], Results]]] = {
     event_watch.EVENT_TIMER: lambda state, event: event_watch.step(state, event.ts_ns, event.due_ns),
     locking.LOCKOUT_TIMER: lambda state, event: locking.resume(state, event.ts_ns),
     breaking.BREAKER_TIMER: lambda state, event: breaking.resume(state, event.ts_ns),
+    rule_watch.RULES_TIMER: lambda state, event: rule_watch.look_at_clock(state, event.ts_ns),
 }

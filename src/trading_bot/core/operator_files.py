@@ -70,6 +70,7 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     broker; `reconciled_rows` counts what `reconciliations` comparisons of the run found (docs/reconciliation.md).
     `kill_timeline_ms` has ms since the kill switch latched, by stage (`core/kill_timeline.py`); empty without one.
     `log_seq` is the number of the newest record of the session's log: a replay up to it shows the same.
+    `limits` are the breakers on losses with the dollars left to each, `rules` the account's rule pack (docs/rules.md).
     """
 
     run_id: str
@@ -104,6 +105,8 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     ts_wall_ns: int = 0
     kill_timeline_ms: dict[str, float] = {}
     log_seq: int = 0
+    limits: tuple[dict[str, Any], ...] = ()
+    rules: dict[str, Any] = {}
 
 
 class _Request(msgspec.Struct, frozen=True):

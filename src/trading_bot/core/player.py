@@ -19,7 +19,7 @@ from trading_bot.core.execution_quality import with_penalty
 from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.core.log_reader import MessageFrame, TickSpan
 from trading_bot.core.machine import Facts, Machine
-from trading_bot.domain import events, log_records, trade_events
+from trading_bot.domain import events, log_records, rule_events, trade_events
 from trading_bot.domain.config import config_tag
 from trading_bot.domain.context import ContextChanged, ContextReceived
 from trading_bot.domain.effects import Effect, LatchKillSwitch, PlaceOrder
@@ -31,6 +31,7 @@ from trading_bot.domain.records import FRAME_ALIGN, FrameClass, FrameKind
 from trading_bot.engines import budgets, context
 from trading_bot.engines.lockouts import restored
 from trading_bot.engines.quality import EqsDeficit
+from trading_bot.engines.rule_pack import RuleState
 
 
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
@@ -321,6 +322,8 @@ class Player:
             self.facts.outcomes.append(record.outcome)
         elif isinstance(record, trade_events.BreakerChanged):
             self._carry(ledger=msgspec.msgpack.decode(record.ledger, type=Ledger))
+        elif isinstance(record, rule_events.RuleChanged | rule_events.RulesMarked):
+            self._carry(rules=msgspec.msgpack.decode(record.rules, type=RuleState))
         elif isinstance(record, trade_events.OrderFilled):
             self._filled(record)
         elif isinstance(record, trade_events.CommissionCorrected):

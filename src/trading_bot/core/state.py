@@ -35,6 +35,7 @@ from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.minute_ranges import BarRange, MinuteRanges
 from trading_bot.engines.position import FLAT, Account, Position, with_quantity
 from trading_bot.engines.quality import EqsDeficit, Outage
+from trading_bot.engines.rule_pack import RuleState
 from trading_bot.engines.safety_gate import safety_gate_of
 from trading_bot.engines.scheduled_events import Blackout
 from trading_bot.engines.session import (
@@ -141,6 +142,7 @@ class State:
         self.account_assumed = False
         self.breakers = BreakerState()
         self.budgets = Budgets()
+        self.rules = self.rules_recorded = RuleState()
         self.levels = LevelState()
         self.level_list: tuple[Level, ...] = ()  # what `levels` amount to now: kept, because status shows it often
         self.context = ContextState()
@@ -284,6 +286,7 @@ class State:
             cooldowns=tuple((*key, until_ns) for key, until_ns in self.cooldowns.items()),
             ranges=self.ranges.pack(),
             costs=self.costs,
+            rules=self.rules,
             executions=tuple(self.executions.items()) if self.documents.gates_real else (),
         )
 
@@ -303,6 +306,7 @@ class State:
         self.cooldowns = {(name, side): until_ns for name, side, until_ns in carried.cooldowns}
         self.ranges.load(carried.ranges)
         self.costs = carried.costs
+        self.rules = self.rules_recorded = carried.rules
         self.executions = dict(carried.executions)
         if carried.learning is not None:
             self.learning.load_from_dict(carried.learning)
@@ -365,6 +369,7 @@ class State:
             "last_entry": list(self.last_entry) if self.last_entry else None,
             "journal": [[*key, *value] for key, value in self.journal.items()],
             "entry_mask": self.entry_mask,
+            **({} if self.documents.rules is None else {"rules": msgspec.to_builtins(self.rules)}),
             "strategies": [sorted(self.strategies_failed), [[*row] for row in sorted(self.strategy_episodes.items())]],
         }
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from trading_bot.core import breaking, rule_watch
 from trading_bot.core.cost_desk import cost_rows
 from trading_bot.core.levels_desk import level_rows
 from trading_bot.core.locking import lockout_lines
@@ -11,8 +12,10 @@ from trading_bot.core.machine import Machine
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_files import BotStatus
 from trading_bot.core.session_book import SessionBook
+from trading_bot.core.state import State
 from trading_bot.domain.events import Event
-from trading_bot.domain.units import usd_from_uusd
+from trading_bot.domain.units import UUSD_PER_USD, usd_from_uusd
+from trading_bot.engines.breaker_table import LADDERS, Money, distance_uusd
 
 
 def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
@@ -32,6 +35,7 @@ def machine_status(
     qty = state.position.qty
     net_uusd = counters.net_hypothetical_uusd if identity.hypothetical else counters.net_uusd
     told = state.documents.gates_real
+    money = breaking.money(state)
     status = BotStatus(
         run_id=identity.run_id,
         mode=identity.mode,
@@ -62,6 +66,8 @@ def machine_status(
         reconciled_rows=dict(counters.reconciled_by_row),
         context=tuple(msgspec.structs.asdict(held) for held in state.context.held),
         log_seq=log_seq,
+        limits=_limits(state, money),
+        rules=rule_watch.status_rows(state, money),
     )
     return msgspec.structs.asdict(status)
 
@@ -70,3 +76,23 @@ def _fields(record: Event | None) -> dict[str, Any]:
     """A record as plain values, with its kind."""
     fields: dict[str, Any] = {} if record is None else msgspec.to_builtins(record)
     return fields
+
+
+def _limits(state: State, money: Money | None) -> tuple[dict[str, Any], ...]:
+    """The breakers on losses, in the order of their table; nothing while the account is unknown."""
+    if money is None:
+        return ()
+    tripped = {trip.breaker for trip in state.breakers.trips}
+    rows = []
+    for rule in LADDERS:
+        limit_uusd, left_uusd = distance_uusd(state.config.breakers, rule, money)
+        rows.append(
+            {
+                "limit": rule.breaker.value,
+                "response": rule.response.name,
+                "limit_usd": round(limit_uusd / UUSD_PER_USD, 2),
+                "distance_usd": round(left_uusd / UUSD_PER_USD, 2),
+                "tripped": rule.breaker in tripped,
+            }
+        )
+    return tuple(rows)

@@ -20,6 +20,7 @@ from trading_bot.domain.latency_config import LatencyConfig
 from trading_bot.domain.learning_config import LearningConfig
 from trading_bot.domain.levels_config import LevelsConfig
 from trading_bot.domain.machine_config import MachineConfig
+from trading_bot.domain.rules_config import RulesConfig
 from trading_bot.domain.simulator_config import SimulatorConfig
 
 Mode = Literal["OBSERVE", "PAPER", "LIVE", "BACKTEST", "SIM"]
@@ -298,6 +299,7 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     ibkr: IbkrConfig = IbkrConfig()
     machine: MachineConfig = MachineConfig()
     latency: LatencyConfig = LatencyConfig()
+    rules: RulesConfig = RulesConfig()
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:
@@ -345,12 +347,14 @@ def config_hash(
     vetoes: Mapping[str, Any] | None = None,
     events: Any = None,
     latency: Any = None,
+    rules: Any = None,
 ) -> str:
     """SHA-256 (hex) over the canonical form of all a decision depends on; the order of templates breaks ties.
 
     `events` is the calendar of scheduled events: a row that is added counts from the next start on. `latency` is the
-    simulator's latency model; without one the hash is that of the others.
+    simulator's latency model, `rules` the rule pack; without one the hash is that of the others.
     """
     ordered = [[name, msgspec.to_builtins(template)] for name, template in templates.items()]
     parts = [config, ordered, maps or {}, vetoes or {}, events, *([] if latency is None else [latency])]
+    parts += [] if rules is None else [rules]
     return hashlib.sha256(canonical([msgspec.to_builtins(part) for part in parts])).hexdigest()

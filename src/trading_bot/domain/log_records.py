@@ -11,6 +11,7 @@ from trading_bot.domain import (
     events,
     latency_events,
     reconciling,
+    rule_events,
     trade_events,
     witness_events,
 )
@@ -78,6 +79,8 @@ LogRecord = (
     | trade_events.TradeClosed
     | trade_events.BreakerChanged
     | trade_events.FlattenAdvanced
+    | rule_events.RuleChanged
+    | rule_events.RulesMarked
     | context.ContextChanged
     | LearningUpdate
     | effects.PlaceOrder

@@ -143,6 +143,13 @@ def room_uusd(limits: Sequence[tuple[Rule, int]], money: Money) -> int:
     return min(rooms)
 
 
+def distance_uusd(config: BreakerConfig, rule: Rule, money: Money) -> tuple[int, int]:
+    """The limit of a row and how much more may be lost before it is reached, micro-dollars; 0 or less is reached."""
+    loss_uusd, base_uusd = _loss_and_base(rule, money, 0)
+    limit_uusd = -(-base_uusd * round(getattr(config, rule.limit_key) * PPM_PER_PCT) // PPM)
+    return limit_uusd, limit_uusd - loss_uusd
+
+
 def recovered(config: BreakerConfig, rule: Rule, money: Money) -> bool:
     """Whether the loss has come back to the share of the limit at which a reduction ends."""
     loss_uusd, base_uusd = _loss_and_base(rule, money, 0)
