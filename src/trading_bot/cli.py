@@ -8,7 +8,8 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final
@@ -90,12 +91,8 @@ def run(
     if ctx.invoked_subcommand is not None:
         _refuse_run_options(ctx)
         return
-    collects = gc.isenabled()
-    gc.disable()  # a hundred modules are about to be made, and nothing of them is garbage
-    from trading_bot import cli_run
-
-    if collects:
-        gc.enable()
+    with _no_collection():
+        from trading_bot import cli_run
     asked = cli_run.Asked(
         mode=mode,
         adapter=adapter,
@@ -120,6 +117,16 @@ def run(
         speed=speed,
     )
     raise typer.Exit(cli_run.run(ctx.obj, asked))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A hundred modules are about to be made, and nothing of them is garbage."""
+    collects = gc.isenabled()
+    gc.disable()
+    yield
+    if collects:
+        gc.enable()
 
 
 def _refuse_run_options(ctx: typer.Context) -> None:

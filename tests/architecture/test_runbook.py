@@ -9,7 +9,7 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 # Codes that are put together, or named by a variable, where they are raised.
 PUT_TOGETHER = {
     "RECONCILE_NO_ANSWER", "BREAKER_TRIPPED", "BREAKER_RESET", "LOCKOUT_TRIPPED", "LOCKOUT_ENDED",
-    "FLATTEN_ALERT", "FLATTEN_DEAD_MAN",
+    "RULE_TRIPPED", "RULE_RESET", "FLATTEN_ALERT", "FLATTEN_DEAD_MAN",
 }  # fmt: skip
 
 
