@@ -20,6 +20,7 @@ from typer.exceptions import TyperException
 from trading_bot import (
     cli_chaos,
     cli_config,
+    cli_deadman,
     cli_doctor,
     cli_gateway,
     cli_latency,
@@ -55,6 +56,7 @@ cli_latency.app.add_typer(cli_latency_model.app)
 app.add_typer(cli_latency.app, name="latency")
 app.add_typer(cli_chaos.app, name="chaos")
 app.add_typer(cli_doctor.app)
+app.add_typer(cli_deadman.app)
 
 
 @app.callback(invoke_without_command=True)

@@ -13,6 +13,7 @@ import msgspec
 from trading_bot.domain import (
     breaker_config,
     context_config,
+    deadman_config,
     exit_config,
     gate_config,
     ibkr_config,
@@ -58,6 +59,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
     | {f"context.{name}": reason for name, reason in context_config.ASSUMED.items()}
     | {f"ibkr.{name}": reason for name, reason in ibkr_config.ASSUMED.items()}
     | {f"latency.{name}": reason for name, reason in latency_config.ASSUMED.items()}
+    | {f"deadman.{name}": reason for name, reason in deadman_config.ASSUMED.items()}
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trading_bot import log_setup
+from trading_bot import companion, log_setup
 from trading_bot._fast import ExchangeSim
 from trading_bot.adapters.context import ContextInlet
 from trading_bot.adapters.sim.broker import SimBroker
@@ -21,6 +21,7 @@ from trading_bot.core import replay as replay_module
 from trading_bot.core.carried import Carried
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.earlier_runs import left_behind, rebuild_learning
+from trading_bot.core.heartbeat import Heartbeat
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.operator_desk import OperatorDesk
 from trading_bot.core.recovery import Recovered, recover_run
@@ -76,20 +77,28 @@ def _run_locked(options: RunOptions) -> RunSummary:
     config = options.loaded.config
     row = mode_row(config.run.mode, config.run.adapter)
     instrument = instrument_by_symbol(config.run.instrument)
-    desk = OperatorDesk(options.data_dir)
+    with _writable(options.data_dir):
+        heartbeat = Heartbeat(options.data_dir)
+    desk = OperatorDesk(options.data_dir, heartbeat)
     _refuse_halted(desk)
+    companion.begin(options.data_dir, heartbeat)
     with operator_access(desk):
-        return _run_at_source(options, row, instrument, desk)
+        return _run_at_source(options, row, instrument, desk, heartbeat)
 
 
-def _run_at_source(options: RunOptions, row: ModeRow, instrument: Instrument, desk: OperatorDesk) -> RunSummary:
+def _run_at_source(
+    options: RunOptions, row: ModeRow, instrument: Instrument, desk: OperatorDesk, heartbeat: Heartbeat
+) -> RunSummary:
     config = options.loaded.config
     plan = plan_machine(config.machine, read_cores())
     for sentence in plan.warnings:
         log_setup.get_logger().warning("machine", text=sentence)
     source = open_source(options, instrument)
     with _disconnected(source), pinned(plan):
-        return _run_on(options, row, instrument, desk, source, plan)
+        companion.describe(options, row, source, heartbeat)
+        summary = _run_on(options, row, instrument, desk, source, plan)
+    companion.ended(heartbeat, summary)
+    return summary
 
 
 def _run_on(

@@ -165,6 +165,14 @@ class Bot:
         self._process.kill()
         self._process.wait()
 
+    def freeze(self) -> None:
+        """Stop its process where it is (SIGSTOP)."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self._process.send_signal(signal.SIGCONT)
+
     def wait(self, timeout_s: float) -> int | None:
         """Its exit code, or None when it still runs after so many seconds of the wall."""
         try:
@@ -180,6 +188,38 @@ class Bot:
         except (OSError, orjson.JSONDecodeError):
             return {}
         return document if isinstance(document, dict) else {}
+
+
+class DeadManProcess:
+    """A dead man beside the bot, as a person starts him. What he prints goes to `deadman-N.json` and `.log`."""
+
+    def __init__(self, folder: Path, number: int, arguments: tuple[str, ...], env: Mapping[str, str]) -> None:
+        """Starts him; the data directory is made if no bot has made it yet."""
+        self.out, err = folder / f"deadman-{number}.json", folder / f"deadman-{number}.log"
+        self.data_dir = folder / "data"
+        self.data_dir.mkdir(exist_ok=True)
+        command = (*_MAIN, "deadman", *arguments, "--data-dir", str(self.data_dir), "--json")
+        with self.out.open("wb") as out, err.open("wb") as lines:
+            self._process = subprocess.Popen(command, cwd=folder, env=dict(env), stdout=out, stderr=lines)  # noqa: S603
+
+    def steps(self) -> list[dict[str, Any]]:
+        """The lines of his journal so far."""
+        try:
+            text = (self.data_dir / "logs" / "deadman.jsonl").read_bytes()
+        except OSError:
+            return []
+        return [orjson.loads(line) for line in text.splitlines()]
+
+    def end(self, timeout_s: float = COMMAND_S) -> int | None:
+        """SIGTERM, and his exit code; None when he does not end."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return None
 
 
 def run_command(folder: Path, arguments: tuple[str, ...], env: Mapping[str, str]) -> tuple[int, str]:

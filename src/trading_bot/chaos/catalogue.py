@@ -3,7 +3,16 @@
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from trading_bot.chaos.incidents import data, link, orders_changing, orders_filling, orders_placing, recovering, session
+from trading_bot.chaos.incidents import (
+    data,
+    dead_man,
+    link,
+    orders_changing,
+    orders_filling,
+    orders_placing,
+    recovering,
+    session,
+)
 from trading_bot.config_keys import did_you_mean
 from trading_bot.domain.errors import UsageError
 
@@ -17,6 +26,7 @@ _MODULES: Final = (
     orders_filling,
     orders_changing,
     recovering,
+    dead_man,
     link,
     data,
     session,

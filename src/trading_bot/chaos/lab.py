@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from trading_bot.adapters.gateway.background import RunningGateway, running_gateway
-from trading_bot.chaos.bots import STYLES, Bot, Launch, environment, launch, run_command
+from trading_bot.chaos.bots import STYLES, Bot, DeadManProcess, Launch, environment, launch, run_command
 from trading_bot.chaos.incident import Incident
 from trading_bot.chaos.log_facts import LogTail, Record
 from trading_bot.chaos.moments import Predicate, Scene
@@ -71,6 +71,7 @@ class Lab:
         self.folder = folder
         self.gateway = gateway
         self.bots: list[Bot] = []
+        self.dead_men: list[DeadManProcess] = []
         self.failures: list[str] = []  # of `check`
         self.moments: list[Moment] = []
         self.witness: Witness = gateway.call(Witness)
@@ -89,6 +90,34 @@ class Lab:
         bot = Bot(self.folder, len(self.bots) + 1, (*common, *market, *strategy, *arguments), self._env, self.launch)
         self.bots.append(bot)
         return bot
+
+    def dead_man(self, *arguments: str) -> DeadManProcess:
+        """Start a dead man, and wait until he is connected to the gateway.
+
+        Raises:
+            NotReached: he is not, within a minute.
+        """
+        man = DeadManProcess(self.folder, len(self.dead_men) + 1, arguments, self._env)
+        self.dead_men.append(man)
+        self.did(man, "connected")
+        return man
+
+    def did(self, man: DeadManProcess, event: str, timeout_s: float = WAIT_S) -> dict[str, Any]:
+        """Wait for a step of his; the newest line of it.
+
+        Raises:
+            NotReached: he has not done it.
+        """
+        end_s = time.monotonic() + timeout_s
+        while True:
+            found = [step for step in man.steps() if step["event"] == event]
+            if found:
+                return found[-1]
+            if time.monotonic() > end_s:
+                raise NotReached(
+                    f"the dead man has not got to {event!r}: {man.steps()[-5:]}; {self.why_not(timeout_s)}"
+                )
+            time.sleep(_POLL_S)
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Another command on the same data directory: exit code and output."""
@@ -184,6 +213,8 @@ class Lab:
 
     def close(self) -> None:
         """No process of ours outlives the incident."""
+        for man in self.dead_men:
+            man.end()
         for bot in self.bots:
             if bot.running:
                 bot.kill()

@@ -26,6 +26,9 @@ class Desk(Protocol):
     def poll(self, now_ns: int) -> Input | None:
         """A command that has come since, as an input; cheap enough to ask between batches."""
 
+    def check(self) -> None:
+        """Raise Halted where somebody else has taken the position over while this process stood still."""
+
     def latch(self, reason: str, source: str) -> None:
         """Persist the kill switch."""
 

@@ -16,10 +16,11 @@ import orjson
 
 from trading_bot.core import learning_file
 from trading_bot.core import operator_files as files
+from trading_bot.core.heartbeat import Heartbeat
 from trading_bot.core.kill_timeline import HALTED, KillTimeline
 from trading_bot.core.operator_files import BotStatus, Cleared, Latch, note, plain, wall
 from trading_bot.domain.effects import Effect
-from trading_bot.domain.errors import UsageError
+from trading_bot.domain.errors import Halted, UsageError
 from trading_bot.domain.events import Event, FlattenRequested, Input, KillRequested
 from trading_bot.domain.units import NS_PER_MS, NS_PER_S
 
@@ -30,14 +31,16 @@ STATUS_NS: Final = NS_PER_S
 RETRY_NS: Final = NS_PER_S  # of a latch that the disk did not take
 DEAF_NS: Final = 250 * NS_PER_MS  # a loop that has not asked for so long does not persist a kill itself
 _ASKED_MAX: Final = 8  # kills that wait for the loop; the first decides
+STOOD_STILL_NS: Final = NS_PER_S  # fifty looks: a loop that was away for so long looks at the switch before it decides
 
 
 class OperatorDesk:
     """Commands that come as files, and files that outlive the run. One per process and data directory."""
 
-    def __init__(self, data_dir: Path) -> None:
-        """Nothing is read or written yet."""
+    def __init__(self, data_dir: Path, heartbeat: Heartbeat | None = None) -> None:
+        """Nothing is read or written yet. `heartbeat` is touched at every look for commands."""
         self.data_dir = data_dir
+        self._heartbeat = heartbeat
         self.failure: str | None = None  # what the disk last refused; trading goes on
         self.stopped_by = ""  # a kill that was asked for: no entry leaves from here on, whatever the loop is at
         self.polled_ns = time.monotonic_ns()  # when the loop asked last
@@ -57,11 +60,17 @@ class OperatorDesk:
         """A kill or flatten request that has come since, stamped `now_ns` (market time).
 
         To be called as often as is convenient: the files are looked at every 20 ms at most, one `lstat` each.
+
+        Raises:
+            Halted: the dead man has taken the position over.
         """
         clock_ns = self.polled_ns = time.monotonic_ns()
         if clock_ns < self._next_poll_ns and not self._soon:
             return None
         self._next_poll_ns, self._soon = clock_ns + POLL_NS, False
+        if self._heartbeat is not None:
+            self._heed()
+            self._heartbeat.beat(clock_ns)
         if not self._clearing_used and now_ns:
             # The run has begun and its log has the clearing: it must not clear a later latch as well.
             self._clearing_used = True
@@ -109,6 +118,26 @@ class OperatorDesk:
         self.timeline.told(record, time.time_ns())
         if HALTED in self.timeline.ms and not before:
             note(self.data_dir, "halted", self.stopped_by, "core", timeline_ms=self.timeline.ms)
+
+    def check(self) -> None:
+        """Before anything is decided: was this loop away for so long that the dead man may have taken over?
+
+        Raises:
+            Halted: he has. Nothing may leave: what was open is not, or it is his to close.
+        """
+        beat_ns = 0 if self._heartbeat is None else self._heartbeat.beat_ns
+        if beat_ns and time.monotonic_ns() - beat_ns > STOOD_STILL_NS:
+            self._heed()
+
+    def _heed(self) -> None:
+        taken = files.read_request(self.data_dir / files.TAKEN_OVER_FILE)
+        if taken is None:
+            return
+        note(self.data_dir, "deadman_heeded", taken.reason, taken.source)
+        raise Halted(
+            f"the dead man has taken over ({taken.reason}): this process ends without sending anything. He closes what "
+            "is open: look at logs/deadman.jsonl and at the broker, then `trading-bot unkill --reason TEXT`"
+        )
 
     def _poll_flatten(self, now_ns: int) -> Input | None:
         path = self.data_dir / files.FLATTEN_FILE
@@ -203,6 +232,9 @@ class NoDesk:
     def poll(self, now_ns: int) -> Input | None:  # noqa: ARG002 (the port)
         """Nobody asks for anything."""
         return None
+
+    def check(self) -> None:
+        """Nobody watches."""
 
     def latched(self) -> Latch | None:
         """What `latch` was told."""

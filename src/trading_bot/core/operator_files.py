@@ -5,6 +5,7 @@
 | `KILLSWITCH` | `kill`, the bot, or a person with `touch` | latched: no start; a running bot flattens and halts |
 | `KILLSWITCH.cleared` | `unkill` | a person cleared it, and why; the next run uses it up |
 | `FLATTEN` | `flatten`, or a person with `touch` | close the position; the bot removes it when it takes the request |
+| `DEADMAN` | the dead man | he closes what is open: a bot that thaws ends without sending anything (docs/deadman.md) |
 | `status.json` | the bot, once a second | what it does (`BotStatus`) |
 | `control.sock`, `control.token` | the bot | the same requests over a socket (`adapters/control_socket.py`) |
 | `logs/operator.jsonl` | everybody above | one line for each command, and for each that the bot took |
@@ -32,6 +33,7 @@ from trading_bot.domain.units import iso_from_ns
 KILL_FILE: Final = "KILLSWITCH"
 CLEARED_FILE: Final = "KILLSWITCH.cleared"
 FLATTEN_FILE: Final = "FLATTEN"
+TAKEN_OVER_FILE: Final = "DEADMAN"
 STATUS_FILE: Final = "status.json"
 JOURNAL_FILE: Final = "operator.jsonl"
 LOCK_FILE: Final = "bot.lock"

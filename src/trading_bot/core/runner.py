@@ -281,6 +281,7 @@ class BotRunner:
 
     def _at_once(self, code: int) -> int:
         """An outcome while the tape is read is decided here and now; how far the kernel may go on, 0: no further."""
+        self._desk.check()
         self._outcome(code)
         return 0 if self._pending or self.stop_asked or self.book.live.end else self._due_ns()
 

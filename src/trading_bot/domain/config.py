@@ -13,6 +13,7 @@ import msgspec
 from trading_bot.domain.breaker_config import BreakerConfig
 from trading_bot.domain.config_section import Section, unit, within
 from trading_bot.domain.context_config import ContextConfig
+from trading_bot.domain.deadman_config import DeadmanConfig
 from trading_bot.domain.exit_config import ExitConfig
 from trading_bot.domain.gate_config import EventsConfig, LockoutConfig, ModifierConfig, ReentryConfig
 from trading_bot.domain.ibkr_config import IbkrConfig
@@ -300,6 +301,7 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     machine: MachineConfig = MachineConfig()
     latency: LatencyConfig = LatencyConfig()
     rules: RulesConfig = RulesConfig()
+    deadman: DeadmanConfig = DeadmanConfig()
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:
