@@ -24,7 +24,7 @@ from trading_bot.adapters.ibkr.references import log_tag
 from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
 from trading_bot.adapters.ibkr.sink import SessionBroker
 from trading_bot.adapters.ibkr.subscriptions import Subscriptions
-from trading_bot.adapters.ibkr.trading_hours import check_hours
+from trading_bot.adapters.ibkr.trading_hours import HoursDesk, hours_of, later_differences
 from trading_bot.adapters.ibkr.witness import MarketWitness
 from trading_bot.config_files import RunOptions
 from trading_bot.cores import read_cores
@@ -58,6 +58,7 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
     feed: IbkrFeed
     link: Link
     account: Account
+    hours: HoursDesk
     config: BotConfig
     table: SessionTable
     speed: float
@@ -111,12 +112,13 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
         )
         if wanted:
             MarketWitness(self.session, self.market, streams)
+        self.hours.watch(streams)
         self.link.start(streams)
         self.account.request()
 
     def observing(self, simulated: Broker) -> Broker:
         """Where nothing leaves: the simulated broker takes the orders, the connection tells the rest."""
-        return SessionBroker(self.session, simulated, self.account.repeat)
+        return SessionBroker(self.session, simulated, self._repeat)
 
     def sending(
         self,
@@ -146,7 +148,11 @@ class BrokerSource(msgspec.Struct, frozen=True, kw_only=True):
             self.session.notice(margin.code, f"the margin of one contract is not known: {margin.reason}", error=True)
         else:
             self.account.set_margin(margin.data)
-        return SessionBroker(self.session, orders, self.account.repeat)
+        return SessionBroker(self.session, orders, self._repeat)
+
+    def _repeat(self) -> None:
+        self.account.repeat()
+        self.hours.repeat()
 
     def _why_not(self, killed: str, ts_ns: int) -> str:
         """Why no entry may leave now; empty when one may."""
@@ -215,15 +221,16 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         bound = bind(session, instrument, config, today=today)
         if config.run.mode in SENDING:
             check_no_other_expiry(session, bound)
-        sentences = (*_clock_differs(session, fast), *check_hours(bound, table, now_ns), *_told(bound, today, config))
-        for sentence in sentences:
+        sentences = (*_clock_differs(session, fast), *_told(bound, today, config))
+        for sentence in (*sentences, *later_differences(hours_of(bound), table, now_ns)):
             session.notice(0, sentence, error=True)
         market, seen = _signal(session, instrument, bound, config, today)
         beside = instrument if market is not instrument else None
         feed = IbkrFeed(session, market, _description(session, bound, seen), beside=beside)
         link.on_data_type.append(lambda data_type: feed.set_delayed(delayed=data_type not in {LIVE, UNKNOWN}))
         account = Account(session)
-        link.on_reconnected.append(account.request)
+        hours = HoursDesk(session, bound, table)
+        link.on_reconnected += [account.request, hours.ask]
         undo.pop_all()
     return BrokerSource(
         session=session,
@@ -234,6 +241,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         feed=feed,
         link=link,
         account=account,
+        hours=hours,
         config=config,
         table=table,
         speed=session.clock.speed,

@@ -20,6 +20,7 @@ from trading_bot.domain import (
     latency_config,
     learning_config,
     levels_config,
+    quorum_config,
     simulator_config,
 )
 from trading_bot.domain.config import BotConfig
@@ -60,6 +61,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
     | {f"ibkr.{name}": reason for name, reason in ibkr_config.ASSUMED.items()}
     | {f"latency.{name}": reason for name, reason in latency_config.ASSUMED.items()}
     | {f"deadman.{name}": reason for name, reason in deadman_config.ASSUMED.items()}
+    | {f"quorum.{name}": reason for name, reason in quorum_config.ASSUMED.items()}
 )
 
 

@@ -31,6 +31,9 @@ AUTHORITY = [
     "SESSION_OPEN_DELAY",
     "SESSION_CLOSE_BUFFER",
     "SESSION_EXIT",
+    "SESSION_DISPUTED",
+    "SESSION_HALTED",
+    "SESSION_NO_TRADE",
     "SESSION_TOO_SHORT",
     "EVENT_CALENDAR_STALE",
     "EVENT_BLACKOUT",
@@ -63,6 +66,10 @@ AUTHORITY = [
     "SAFETY_GATE",
 ]
 
+# Reasons that came later have the last bits, so that the masks of older logs keep their meaning.
+APPENDED = ["SESSION_DISPUTED", "SESSION_HALTED", "SESSION_NO_TRADE"]
+BITS = [name for name in AUTHORITY if name not in APPENDED] + APPENDED
+
 CANDIDATE_KEYS = frozenset(cases.CANDIDATE)
 SMALL_EQUITY_UUSD = 2_000_000_000  # tier S: K1 only, stop up to 9 ticks
 
@@ -87,6 +94,9 @@ BLOCKED_BY = {
     "SESSION_OPEN_DELAY": ({"session_state": SessionState.OPEN_DELAY}, ()),
     "SESSION_CLOSE_BUFFER": ({"session_state": SessionState.CLOSE_BUFFER}, ()),
     "SESSION_EXIT": ({"session_state": SessionState.FLATTEN}, ()),
+    "SESSION_DISPUTED": ({"session_state": SessionState.DISPUTED}, ()),
+    "SESSION_HALTED": ({"session_state": SessionState.HALTED}, ()),
+    "SESSION_NO_TRADE": ({"session_state": SessionState.NO_TRADE}, ()),
     # One nanosecond less than half the hold is left.
     "SESSION_TOO_SHORT": ({"flatten_ns": NOW_NS + HOLD_S * SECOND_NS // 2 - 1}, ()),
     "EVENT_CALENDAR_STALE": ({"event_calendar_stale": "checked 8 days ago"}, ()),
@@ -133,7 +143,7 @@ def judge(changes):
 
 
 def bits(*names):
-    return sum(1 << AUTHORITY.index(name) for name in names)
+    return sum(1 << BITS.index(name) for name in names)
 
 
 def wrong_cases():
@@ -150,9 +160,9 @@ def test_the_nominal_decision_enters():
     assert (decision.action, decision.reason, decision.mask, decision.qty) == (Action.ENTER, "ENTER", 0, 1)
 
 
-def test_reasons_stand_in_the_order_of_authority():
-    assert [reason.name for reason in GateReason] == AUTHORITY
-    assert [reason.value for reason in GateReason] == list(range(len(AUTHORITY)))
+def test_reasons_stand_in_the_order_of_authority_and_later_ones_behind():
+    assert [reason.name for reason in GateReason] == BITS
+    assert [reason.value for reason in GateReason] == list(range(len(BITS)))
 
 
 def test_every_reason_has_a_case():
@@ -181,6 +191,9 @@ def test_a_gate_blocks_with_its_reason_and_its_bit(name):
         (SessionState.CLOSE_BUFFER, "SESSION_CLOSE_BUFFER"),
         (SessionState.FLATTEN, "SESSION_EXIT"),
         (SessionState.CLOSED, "SESSION_CLOSED"),
+        (SessionState.DISPUTED, "SESSION_DISPUTED"),
+        (SessionState.HALTED, "SESSION_HALTED"),
+        (SessionState.NO_TRADE, "SESSION_NO_TRADE"),
     ],
 )
 def test_entries_are_allowed_in_one_session_state(state, reason):
@@ -364,7 +377,7 @@ CHANGES = st.one_of(
 @example(changes={})
 def test_every_path_has_one_reason(changes):
     decision = judge(changes)
-    failing = [name for index, name in enumerate(AUTHORITY) if decision.mask >> index & 1]
+    failing = [name for name in AUTHORITY if decision.mask & bits(name)]
     assert decision.mask < 1 << len(AUTHORITY)
     if decision.action is Action.ENTER:
         assert (failing, decision.reason, decision.qty) == ([], "ENTER", 1)

@@ -12,14 +12,14 @@ from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.adapters.gateway.background import running_gateway
 from trading_bot.adapters.ibkr.contracts import resolve
 from trading_bot.adapters.ibkr.history import load_history
-from trading_bot.adapters.ibkr.trading_hours import check_hours, parse_hours
+from trading_bot.adapters.ibkr.trading_hours import hours_of, later_differences, parse_hours
 from trading_bot.adapters.sim.market import SimFeed
 from trading_bot.domain.bars import unpack_bars
 from trading_bot.domain.broker_events import BrokerNotice
 from trading_bot.domain.config import BotConfig
-from trading_bot.domain.errors import UsageError
 from trading_bot.domain.instruments import INSTRUMENTS
-from trading_bot.domain.units import NS_PER_S
+from trading_bot.domain.units import NS_PER_S, iso_from_ns
+from trading_bot.engines.quorum import difference
 
 START_NS = 1_795_616_400_000_000_000  # 2026-11-25T14:20:00Z
 SEED = 9
@@ -102,56 +102,71 @@ WEEK = (
 )
 
 
+def spans(row):
+    return [f"{iso_from_ns(open_ns)[:16]} to {iso_from_ns(close_ns)[:16]}" for open_ns, close_ns in row.spans]
+
+
 def test_the_brokers_text_is_read_as_hours_of_trade_dates():
     found = parse_hours(WEEK, "US/Central")
-    assert [str(row) for row in found] == [
-        "2026-11-24T23:00:00.000000000Z to 2026-11-25T22:00:00.000000000Z",
-        "2026-11-25T23:00:00.000000000Z to 2026-11-26T18:00:00.000000000Z",
-        "2026-11-26T23:00:00.000000000Z to 2026-11-27T18:15:00.000000000Z",
-        "shut",
-        "2026-11-29T23:00:00.000000000Z to 2026-11-30T22:00:00.000000000Z",
+    assert [(row.trade_date, spans(row)) for row in found] == [
+        (20261125, ["2026-11-24T23:00 to 2026-11-25T22:00"]),
+        (20261126, ["2026-11-25T23:00 to 2026-11-26T18:00"]),
+        (20261127, ["2026-11-26T23:00 to 2026-11-27T18:15"]),
+        (20261128, []),
+        (20261130, ["2026-11-29T23:00 to 2026-11-30T22:00"]),
     ]
 
 
-def test_a_break_inside_a_session_is_no_second_session():
+def test_a_break_cuts_a_session_in_two_spans_of_one_date():
     text = "20210623:1700-20210624:1515,20210624:1530-20210624:1600"
     (found,) = parse_hours(text, "US/Central")
-    assert str(found) == "2021-06-23T22:00:00.000000000Z to 2021-06-24T21:00:00.000000000Z"
+    assert spans(found) == ["2021-06-23T22:00 to 2021-06-24T20:15", "2021-06-24T20:30 to 2021-06-24T21:00"]
 
 
-def test_the_gateways_hours_agree_with_the_table(place):
+def test_the_gateways_hours_agree_with_the_table_on_every_day_they_name(place):
     session, bound = place
-    assert check_hours(bound, TABLE, session.stamp()) == []
+    told = hours_of(bound)
+    assert told.refused == ""
+    assert len(told.hours) == 7
+    for row in told.hours:
+        day = TABLE.day(row.trade_date)
+        assert (difference(day, row) if day else row.spans) in ("", ())
+    assert later_differences(told, TABLE, session.stamp()) == []
 
 
-def test_other_hours_today_are_refused_with_both(place):
+def test_other_hours_on_a_later_day_are_told_a_person_with_what_to_do(place):
     session, bound = place
-    early = msgspec.structs.replace(bound, trading_hours=WEEK.replace("20261125:1600", "20261125:1215"))
-    with pytest.raises(UsageError, match=r"20261125.*18:15:00.*22:00:00.*nothing was sent.*us_index_overrides\.toml"):
-        check_hours(early, TABLE, session.stamp())
-
-
-def test_other_hours_on_a_later_day_are_told_and_stop_nothing(place):
-    session, bound = place
-    later = msgspec.structs.replace(bound, trading_hours=WEEK.replace("20261126:1200", "20261126:CLOSED"))
-    assert len(check_hours(later, TABLE, session.stamp())) == 1
     other = msgspec.structs.replace(bound, trading_hours=WEEK.replace("20261127:1215", "20261127:1600"))
-    (sentence,) = check_hours(other, TABLE, session.stamp())
+    (sentence,) = later_differences(hours_of(other), TABLE, session.stamp())
     assert "20261127" in sentence
     assert "before that day" in sentence
+    shut = msgspec.structs.replace(bound, trading_hours=WEEK.replace("20261125:1700-20261126:1200", "20261126:CLOSED"))
+    (sentence,) = later_differences(hours_of(shut), TABLE, session.stamp())
+    assert "the broker's hours are shut" in sentence
+    today = msgspec.structs.replace(bound, trading_hours=WEEK.replace("20261125:1600", "20261125:1215"))
+    assert later_differences(hours_of(today), TABLE, session.stamp()) == []  # the core's business
 
 
 def test_the_last_day_of_a_contract_is_not_compared(place):
     session, bound = place
     last = msgspec.structs.replace(bound, expiry=20261127, trading_hours=WEEK.replace("20261127:1215", "20261127:0830"))
-    assert check_hours(last, TABLE, session.stamp()) == []
+    assert later_differences(hours_of(last), TABLE, session.stamp()) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "zone"), [("tomorrow", "US/Central"), ("20261125:1700", "US/Central"), (WEEK, "CST (somewhere)")]
+    ("text", "zone"),
+    [
+        ("tomorrow", "US/Central"),
+        ("20261125:1700", "US/Central"),
+        (WEEK, "CST (somewhere)"),
+        (WEEK, "../../etc/passwd"),
+        ("20261125:1600-20261124:1700", "US/Central"),
+        ("2026112\u0665:CLOSED", "US/Central"),
+        ("20261125:CLOSED;" * 1000, "US/Central"),
+    ],
 )
-def test_hours_that_cannot_be_read_are_told(place, text, zone):
-    session, bound = place
-    odd = msgspec.structs.replace(bound, trading_hours=text, time_zone=zone)
-    (sentence,) = check_hours(odd, TABLE, session.stamp())
-    assert "cannot be compared" in sentence
+def test_hours_that_cannot_be_read_are_told_as_refused(place, text, zone):
+    _, bound = place
+    told = hours_of(msgspec.structs.replace(bound, trading_hours=text, time_zone=zone))
+    assert told.hours == ()
+    assert told.refused

@@ -21,7 +21,16 @@ from trading_bot.core import (
 )
 from trading_bot.core.control import refresh_control
 from trading_bot.core.state import State
-from trading_bot.domain import broker_events, context, effects, events, latency_events, trade_events, witness_events
+from trading_bot.domain import (
+    broker_events,
+    context,
+    effects,
+    events,
+    latency_events,
+    session_events,
+    trade_events,
+    witness_events,
+)
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
 
@@ -54,6 +63,8 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
     context.ContextReceived: context_desk.received,
     context.ContextLinesRefused: context_desk.lines_refused,
     events.TimerFired: on_session.timer_fired,
+    session_events.HoursTold: on_session.hours_told,
+    session_events.HaltTold: on_session.halt_told,
     events.OrderSuppressed: on_orders.order_suppressed,
     events.OrderAcknowledged: on_orders.order_acknowledged,
     events.OrderCancelled: on_orders.order_cancelled,

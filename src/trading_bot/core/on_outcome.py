@@ -16,6 +16,7 @@ from trading_bot.core import (
     levels_desk,
     locking,
     on_bar,
+    quorum_desk,
     reentry,
     rule_watch,
     strategy_desk,
@@ -40,7 +41,7 @@ from trading_bot.engines.lockouts import Lockout
 from trading_bot.engines.orders import OrderSignal, next_status
 from trading_bot.engines.quality import Band, eqs_c
 from trading_bot.engines.safety_gate import Refused, SafetyFacts
-from trading_bot.engines.session import SessionState, session_state, session_window
+from trading_bot.engines.session import SessionState, session_window
 
 # Plain numbers: `&` of an IntFlag makes an object each time.
 _GAP, _BAR, _QUALITY, _EXIT, _CANDIDATE = (
@@ -203,7 +204,7 @@ def _rules(state: State) -> tuple[str, ...]:
 
 def _session_now(state: State, ts_ns: int) -> SessionState:
     # Asked anew, not remembered: a decision in the same instant as a boundary must not depend on which came first.
-    return session_state(state.day, state.policy, ts_ns)
+    return quorum_desk.session_now(state, ts_ns)
 
 
 def _enter(

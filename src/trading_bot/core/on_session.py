@@ -11,6 +11,7 @@ from trading_bot.core import (
     event_watch,
     execution_quality,
     locking,
+    quorum_desk,
     rule_watch,
 )
 from trading_bot.core.control import DELAYED_DATA
@@ -25,11 +26,12 @@ from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, ArmTimer, DisarmTimer, Effect
 from trading_bot.domain.events import Event
 from trading_bot.domain.reasons import Action, GateReason
+from trading_bot.domain.session_events import HaltTold, HoursTold
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
 from trading_bot.engines.flatten import FlattenKind
 from trading_bot.engines.orders import FINAL
 from trading_bot.engines.quality import Band, eqs_c
-from trading_bot.engines.session import SessionState, next_boundary_ns, session_state, session_window
+from trading_bot.engines.session import SessionState, next_boundary_ns, session_window
 
 SESSION_TIMER: Final = "session"
 ENTRY_TTL_TIMER: Final = "entry_ttl"
@@ -49,11 +51,12 @@ def timer_fired(state: State, event: events.TimerFired, _seq: int) -> Results:
 def enter_session(state: State) -> Results:
     """Find where the session stands now; flatten when it is time; arm the timer of the next boundary."""
     ts_ns = state.ts_ns
-    state.day = state.sessions.trading_day(ts_ns) if state.sessions else None
+    judged = quorum_desk.judge(state, ts_ns)  # a dispute is about a trade date
+    state.day = quorum_desk.day_at(state, ts_ns)
     before = state.session_state
-    now = session_state(state.day, state.policy, ts_ns)
+    now = quorum_desk.session_now(state, ts_ns)
     state.session_state = now
-    results: Results = []
+    results: Results = judged
     if now is not before:
         trade_date = state.day.trade_date if state.day else 0
         results.append(events.SessionChanged(ts_ns=ts_ns, state=now.value, trade_date=trade_date))
@@ -62,6 +65,16 @@ def enter_session(state: State) -> Results:
         if now is SessionState.FLATTEN:
             results += _exit_session(state, ts_ns)
     return results + rearm_session(state, ts_ns)
+
+
+def hours_told(state: State, event: HoursTold, _seq: int) -> Results:
+    """The broker's trading hours: where the close is earlier than the table's, the way to flat begins earlier."""
+    return [*quorum_desk.hours_told(state, event), *enter_session(state)]
+
+
+def halt_told(state: State, event: HaltTold, _seq: int) -> Results:
+    """The broker says that the market is halted, or trades again."""
+    return [*quorum_desk.halt_told(state, event), *enter_session(state)]
 
 
 def rearm_session(state: State, ts_ns: int) -> Results:
@@ -171,6 +184,12 @@ def _exit_session(state: State, ts_ns: int) -> Results:
     ]
 
 
+def _look_at_tape(state: State, event: events.TimerFired) -> Results:
+    before = state.quorum.disputes
+    results = quorum_desk.look(state, event.ts_ns)
+    return results if state.quorum.disputes == before else [*results, *enter_session(state)]
+
+
 def _entry_expired(state: State, event: events.TimerFired) -> Results:
     return [] if event.order_id is None else cancel_entry(state, event.ts_ns, event.order_id, "TIME_TO_LIVE")
 
@@ -203,6 +222,7 @@ _TIMERS: Final[dict[str, Callable[[State, events.TimerFired], Results]]] = {
     ORDER_ACK_TIMER: execution_quality.answer_missing,
     RECONCILE_TIMER: lambda state, event: asking.question_due(state, event.ts_ns),
     POSITION_UNKNOWN_TIMER: lambda state, event: asking.still_unknown(state, event.ts_ns),
+    quorum_desk.QUORUM_TIMER: _look_at_tape,
     EXIT_CHECK_TIMER: lambda state, event: watch(state, event.ts_ns),
     FLATTEN_TIMER: lambda state, event: flatten_timer(state, event.ts_ns),
     context_desk.CONTEXT_TIMER: lambda state, event: context_desk.context_timer(state, event.ts_ns),

@@ -14,6 +14,7 @@ from trading_bot.core.trade import Entry, Shadow, Trade
 from trading_bot.domain.config import canonical
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event, LatencySampled, LinkStatus
+from trading_bot.domain.no_trade import windows_from
 from trading_bot.domain.orders import ClientOrderId, Side
 from trading_bot.domain.reconciling import ReconciliationDone
 from trading_bot.domain.strategy import Strategy, find_strategy
@@ -35,6 +36,7 @@ from trading_bot.engines.lockouts import Locks
 from trading_bot.engines.minute_ranges import BarRange, MinuteRanges
 from trading_bot.engines.position import FLAT, Account, Position, with_quantity
 from trading_bot.engines.quality import EqsDeficit, Outage
+from trading_bot.engines.quorum import NOTHING_TOLD
 from trading_bot.engines.rule_pack import RuleState
 from trading_bot.engines.safety_gate import safety_gate_of
 from trading_bot.engines.scheduled_events import Blackout
@@ -73,6 +75,7 @@ class State:
             open_delay_ns=config.session.open_delay_min * NS_PER_MIN,
             close_buffer_ns=config.session.close_buffer_min * NS_PER_MIN,
             flatten_before_close_ns=config.session.flatten_before_close_min * NS_PER_MIN,
+            no_trade=windows_from(config.session.no_trade),
         )
         self.kernel = HotPath(
             compile_kernel_config(
@@ -128,6 +131,7 @@ class State:
         self.eqs_min_c = 100
         self.day: SessionDay | None = None
         self.session_state = SessionState.UNKNOWN_DATE
+        self.quorum = NOTHING_TOLD  # what else than the calendar says when the market is open
         self.entries: dict[ClientOrderId, Entry] = {}
         self.final_entries: dict[ClientOrderId, Entry] = {}  # the newest: a fill may come after the end of its order
         self.shadows: dict[ClientOrderId, Shadow] = {}
@@ -353,6 +357,7 @@ class State:
             "told": list(self.told),
             "latency": msgspec.to_builtins(self.latency),
             **self.measured.facts(),
+            **({} if self.quorum is NOTHING_TOLD else {"quorum": msgspec.to_builtins(self.quorum)}),
             "executions": list(self.executions.items()),
             "shadows": len(self.shadows),
             "flatten": msgspec.to_builtins(self.flatten),

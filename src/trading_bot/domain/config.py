@@ -21,6 +21,8 @@ from trading_bot.domain.latency_config import LatencyConfig
 from trading_bot.domain.learning_config import LearningConfig
 from trading_bot.domain.levels_config import LevelsConfig
 from trading_bot.domain.machine_config import MachineConfig
+from trading_bot.domain.no_trade import windows_from
+from trading_bot.domain.quorum_config import QuorumConfig
 from trading_bot.domain.rules_config import RulesConfig
 from trading_bot.domain.simulator_config import SimulatorConfig
 
@@ -57,6 +59,7 @@ class SessionConfig(Section, frozen=True):
     close_buffer_min: Annotated[int, within(5, 240), unit("min", "no entries from this long before the close")] = 15
     flatten_before_close_min: Annotated[int, within(1, 60), unit("min", "[U] flat this long before the close")] = 5
     calendar: Annotated[str, unit("file", "session table in data/calendars")] = "us_index.csv"
+    no_trade: Annotated[str, unit("text", "no entries in New York times such as 12:00-13:00, 14:55-15:05")] = ""
 
     def __post_init__(self) -> None:
         if self.flatten_before_close_min >= self.close_buffer_min:
@@ -64,6 +67,7 @@ class SessionConfig(Section, frozen=True):
                 f"session.flatten_before_close_min ({self.flatten_before_close_min}) must be below "
                 f"session.close_buffer_min ({self.close_buffer_min}): entries have to stop before the flatten"
             )
+        windows_from(self.no_trade)
 
 
 class QualityConfig(Section, frozen=True):
@@ -302,6 +306,7 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     latency: LatencyConfig = LatencyConfig()
     rules: RulesConfig = RulesConfig()
     deadman: DeadmanConfig = DeadmanConfig()
+    quorum: QuorumConfig = QuorumConfig()
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from trading_bot.domain import (
     latency_events,
     reconciling,
     rule_events,
+    session_events,
     trade_events,
     witness_events,
 )
@@ -58,6 +59,8 @@ LogRecord = (
     | broker_events.CommissionReported
     | broker_events.BrokerNotice
     | witness_events.MarketWitnessed
+    | session_events.HoursTold
+    | session_events.HaltTold
     | events.OutcomeReached
     | events.DecisionMade
     | events.LockoutChanged
@@ -82,6 +85,7 @@ LogRecord = (
     | rule_events.RuleChanged
     | rule_events.RulesMarked
     | context.ContextChanged
+    | session_events.QuorumChanged
     | LearningUpdate
     | effects.PlaceOrder
     | effects.CancelOrder

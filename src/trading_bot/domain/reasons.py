@@ -1,6 +1,7 @@
 """Reason codes.
 
-The order of `GateReason` is the order of authority (specification 6.1); its value is the bit in a decision's mask.
+The order of `GateReason` is the order of authority (specification 6.1), but for what was appended; its value is the bit
+in a decision's mask.
 """
 
 from enum import IntEnum, StrEnum
@@ -56,6 +57,10 @@ class GateReason(IntEnum):
     SIZE_ZERO = 44
     NO_QUOTE = 45
     SAFETY_GATE = 46
+    # Appended, so that masks of older logs keep their meaning; their place in the order is that of the session.
+    SESSION_DISPUTED = 47
+    SESSION_HALTED = 48
+    SESSION_NO_TRADE = 49
 
 
 class SafetyCheck(IntEnum):

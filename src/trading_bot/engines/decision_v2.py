@@ -218,7 +218,8 @@ class DecisionEngineV2:
         if session is not SessionState.ENTRIES:
             reason = _SESSION_REASON[session]
             mask |= 1 << reason
-            first = reason if first is None or reason < first else first
+            # Those that were appended have the place of the others of the session.
+            first = reason if first is None or min(reason, GateReason.SESSION_EXIT) < first else first
         action = Action.ENTER if first is None else Action.SKIP
         label = "ENTER" if first is None else first.name
         live = _refused_live(case) if first is None and not inputs.advice_binds else ""
@@ -388,13 +389,7 @@ _GATES: Final[tuple[tuple[GateReason, _Gate], ...]] = (
 )
 
 _SESSION_REASON: Final[dict[SessionState, GateReason]] = {
-    SessionState.UNKNOWN_DATE: GateReason.SESSION_UNKNOWN_DATE,
-    SessionState.NYSE_SHUT: GateReason.SESSION_NYSE_SHUT,
-    SessionState.PRE_OPEN: GateReason.SESSION_PRE_OPEN,
-    SessionState.OPEN_DELAY: GateReason.SESSION_OPEN_DELAY,
-    SessionState.BREAK: GateReason.SESSION_CLOSED,
-    SessionState.TOO_SHORT: GateReason.SESSION_TOO_SHORT,
-    SessionState.CLOSE_BUFFER: GateReason.SESSION_CLOSE_BUFFER,
-    SessionState.FLATTEN: GateReason.SESSION_EXIT,
-    SessionState.CLOSED: GateReason.SESSION_CLOSED,
+    state: GateReason.SESSION_CLOSED if state is SessionState.BREAK else GateReason[state.value]
+    for state in SessionState
+    if state is not SessionState.ENTRIES
 }

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.no_trade import Window
 from trading_bot.engines.session_table import (
     SECOND_NS,
     DayOverride,
@@ -63,6 +64,9 @@ class SessionState(StrEnum):
     CLOSE_BUFFER = "SESSION_CLOSE_BUFFER"
     FLATTEN = "SESSION_EXIT"
     CLOSED = "SESSION_CLOSED"
+    DISPUTED = "SESSION_DISPUTED"  # the witnesses of the session disagree (engines/quorum.py)
+    HALTED = "SESSION_HALTED"
+    NO_TRADE = "SESSION_NO_TRADE"  # a window of the configuration
 
 
 class FlattenStep(StrEnum):
@@ -94,13 +98,15 @@ class SessionPolicy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """When to enter and when to be flat.
 
     `open_delay_ns` and `close_buffer_ns` bound the entries; `flatten_before_close_ns` is at least the 5 minutes the
-    flatten ladder takes, and `close_buffer_ns` is not less, so that no entry is allowed while flattening.
+    flatten ladder takes, and `close_buffer_ns` is not less, so that no entry is allowed while flattening. `no_trade`
+    are windows without entries, in minutes after midnight in New York (below 0: the evening before).
     """
 
     kind: SessionKind
     open_delay_ns: int
     close_buffer_ns: int
     flatten_before_close_ns: int = _LADDER_NS
+    no_trade: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse values under which an entry could be open at the close."""
@@ -176,9 +182,24 @@ def boundaries(day: SessionDay, policy: SessionPolicy) -> tuple[tuple[int, Sessi
     ]
     # Without an open delay, or with a buffer that ends at the flatten, a state lasts no time and is left out.
     rows = [row for row, after in pairwise([*rows, (window.close_ns + 1, SessionState.CLOSED)]) if row[0] < after[0]]
+    midnight_ns = new_york_midnight_ns(day)
+    for start_min, end_min in policy.no_trade:
+        start_ns = max(midnight_ns + start_min * MINUTE_NS, window.entry_open_ns)
+        end_ns = min(midnight_ns + end_min * MINUTE_NS, window.entry_close_ns)
+        rows = _without(rows, start_ns, end_ns, SessionState.NO_TRADE)
     for start_ns, end_ns in day.breaks:
-        rows = _with_break(rows, start_ns, min(end_ns, window.flatten_ns))
+        rows = _without(rows, start_ns, min(end_ns, window.flatten_ns), SessionState.BREAK)
     return tuple(rows)
+
+
+def new_york_midnight_ns(day: SessionDay) -> int:
+    """Midnight in New York at the start of the trade date, from the table: clocks change on Sunday mornings only.
+
+    Regular hours begin at 09:30, the Globex session at 18:00 on the evening before.
+    """
+    if day.rth_open_ns is not None:
+        return day.rth_open_ns - 570 * MINUTE_NS
+    return day.globex_open_ns + 360 * MINUTE_NS
 
 
 @lru_cache(maxsize=64)
@@ -241,13 +262,15 @@ def phase_starts_ns(day: SessionDay) -> tuple[int, ...]:
     return tuple(day.rth_open_ns - (-length_ns * minute // _RTH_MIN) for minute in _PHASE_START_MIN)
 
 
-def _with_break(rows: list[tuple[int, SessionState]], start_ns: int, end_ns: int) -> list[tuple[int, SessionState]]:
+def _without(
+    rows: list[tuple[int, SessionState]], start_ns: int, end_ns: int, state: SessionState
+) -> list[tuple[int, SessionState]]:
     start_ns = max(start_ns, rows[0][0])
     if start_ns >= end_ns:
         return rows
     resumed = rows[bisect_right(rows, end_ns, key=_start) - 1][1]
     kept = [row for row in rows if not start_ns <= row[0] <= end_ns]
-    return sorted([*kept, (start_ns, SessionState.BREAK), (end_ns, resumed)], key=_start)
+    return sorted([*kept, (start_ns, state), (end_ns, resumed)], key=_start)
 
 
 def _start(row: tuple[int, SessionState]) -> int:

@@ -18,6 +18,9 @@ _SESSION_NAMES: Final = {
     SessionState.CLOSE_BUFFER: "close buffer",
     SessionState.FLATTEN: "flatten",
     SessionState.CLOSED: "closed",
+    SessionState.DISPUTED: "hours disputed",
+    SessionState.HALTED: "halted",
+    SessionState.NO_TRADE: "no-trade window",
 }
 LEARNING_NAMES: Final = {
     LearningState.THROTTLED_120: "throttled \N{MULTIPLICATION SIGN}1.2",

@@ -14,7 +14,7 @@ import msgspec
 from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.adapters.gateway.wire import Fields
 from trading_bot.domain.instruments import INSTRUMENTS, Instrument
-from trading_bot.domain.units import NS_PER_S
+from trading_bot.domain.units import NS_PER_MS, NS_PER_S
 from trading_bot.engines.session import SessionDay, SessionTable
 
 if TYPE_CHECKING:
@@ -175,7 +175,8 @@ class ContractBook:
         for offset in range(_HOURS_DAYS):
             trade_date = _number(day + timedelta(days=offset))
             found = self.calendar.day(trade_date)
-            spans = list(_spans(found, liquid=liquid)) if found is not None else []
+            early_ns = self._gateway.faults.hours_early_ms * NS_PER_MS
+            spans = list(_spans(found, liquid=liquid, early_ns=early_ns)) if found is not None else []
             parts.append(",".join(spans) if spans else f"{trade_date}:CLOSED")
         return ";".join(parts)
 
@@ -245,8 +246,8 @@ def _fits(row: Listed, query: Query) -> bool:
     )
 
 
-def _spans(day: SessionDay, *, liquid: bool) -> Iterator[str]:
-    """One trade date: from the evening before to its close, cut at its breaks; liquid is RTH."""
+def _spans(day: SessionDay, *, liquid: bool, early_ns: int = 0) -> Iterator[str]:
+    """One trade date: from the evening before to its close, cut at its breaks; liquid is RTH. `early_ns`: a fault."""
     if liquid:
         if day.rth_open_ns is not None and day.rth_close_ns is not None:
             yield f"{_central(day.rth_open_ns)}-{_central(day.rth_close_ns)}"
@@ -255,7 +256,7 @@ def _spans(day: SessionDay, *, liquid: bool) -> Iterator[str]:
     for break_begin_ns, break_end_ns in day.breaks:
         yield f"{_central(begin_ns)}-{_central(break_begin_ns)}"
         begin_ns = break_end_ns
-    yield f"{_central(begin_ns)}-{_central(day.globex_close_ns)}"
+    yield f"{_central(begin_ns)}-{_central(day.globex_close_ns - early_ns)}"
 
 
 def _central(ts_ns: int) -> str:

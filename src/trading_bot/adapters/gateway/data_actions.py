@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from trading_bot.adapters.gateway.link_actions import send_error
-from trading_bot.adapters.gateway.steps import Action, Step, faulted
+from trading_bot.adapters.gateway.steps import SIDES, Action, Step, faulted
 
 if TYPE_CHECKING:
     from trading_bot.adapters.gateway.gateway import Gateway
@@ -62,6 +62,16 @@ def _live_data(gateway: "Gateway", _step: Step) -> None:
     gateway.faults.data_type = 1
 
 
+def _halt(gateway: "Gateway", step: Step) -> None:
+    gateway.faults.halt = step.qty or 1
+    gateway.desk.review_all()
+
+
+def _halt_over(gateway: "Gateway", _step: Step) -> None:
+    gateway.faults.halt = 0
+    gateway.desk.review_all()
+
+
 DATA_ACTIONS: Final = {
     "outage": Action(
         ("lost",),
@@ -90,5 +100,24 @@ DATA_ACTIONS: Final = {
         values=STREAM_NAMES,
     ),
     "lose_subscriptions": Action((), "Every stream ends; nothing says so", _lose_subscriptions),
+    "halt": Action(
+        ("qty",),
+        "Nothing trades or is quoted, orders wait; sampled streams are told tick 49 (qty 2: a halt for volatility)",
+        _halt,
+        _halt_over,
+        optional=("qty",),
+    ),
+    "one_sided": Action(
+        ("side",),
+        "Tick-by-tick quotes come without their bids (BUY) or asks (SELL), as at a price limit; the desk trades on",
+        *faulted("side_missing", "side"),
+        values=SIDES,
+    ),
+    "other_hours": Action(
+        ("ms",),
+        "Contract details tell a close that is so much earlier (later: below 0) than the exchange's",
+        *faulted("hours_early_ms", "ms"),
+        signed=("ms",),
+    ),
     "delayed_data": Action((), "Streams are delayed data (market data type 3)", _delayed_data, _live_data),
 }

@@ -130,6 +130,13 @@ class Desk:
                 self.flow.review(order)
         self._arm_boundary()
 
+    def review_all(self) -> None:
+        """The exchange has halted, or trades again."""
+        self.catch_up()
+        for order in list(self.flow.live.values()):
+            if not order.ended:
+                self.flow.review(order)
+
     # Market
 
     def on_record(self, underlying: str, record: "Record") -> None:

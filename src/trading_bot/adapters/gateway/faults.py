@@ -19,6 +19,9 @@ class Faults(msgspec.Struct):
     clock_skew_ms: int = 0  # added to the time that is told, and to the stamps of ticks; market time is not moved
     data_stopped: bool = False  # no market data leaves, and nothing says so
     stream_stopped: str = ""  # as data_stopped, of one kind of stream (streams.STREAM_NAMES)
+    side_missing: str = ""  # quotes come without this side, BUY the bids or SELL the asks, as at a price limit
+    halt: int = 0  # above 0: the exchange trades nothing, says nothing, and the broker calls it halted (tick 49)
+    hours_early_ms: int = 0  # the close of every trade date is told so much earlier than it is
     data_type: int = 1  # market data type of subscriptions: 1 live, 3 delayed
     orders_muted: bool = False  # placements vanish: no order, no answer
     order_delay_ms: int = 0  # added before a placement or change takes effect, market time

@@ -28,6 +28,7 @@ _DELAYED_TYPES: Final = {
 _VOLUME: Final = {LIVE: 8, DELAYED: 74}
 _OPEN: Final = {LIVE: 14, DELAYED: 76}
 _TIME: Final = {LIVE: 45, DELAYED: 88}
+_HALTED: Final = 49
 
 
 class LevelOne:
@@ -88,6 +89,8 @@ class LevelOne:
         if trade is not None:
             self._tell(*types["last"], trade.price_ticks * 2, trade.qty)
             self._tell_value(46, _TIME[self._type], str(trade.ts_ns // NS_PER_S))
+        if self._gateway.faults.halt or -_HALTED in self._told:
+            self._tell_value(45, _HALTED, float(self._gateway.faults.halt))
         session = book.session()
         if session is not None:
             self._tell_value(2, _VOLUME[self._type], session.volume)

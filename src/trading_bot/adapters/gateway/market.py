@@ -134,6 +134,8 @@ class Market:
             if ts_ns >= place.step_ns:
                 self._step(place, ts_ns)
             record = book.take()
+            if faults.halt:
+                continue  # nothing trades, nothing is quoted: what the source has of this time never happened
             desk.on_record(underlying, record)
             if not faults.data_stopped:
                 for listener in self._heard(place):

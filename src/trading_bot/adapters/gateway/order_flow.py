@@ -93,6 +93,8 @@ class Flow:
     def may_trade(self, order: Order) -> bool:
         """Is the exchange open for it?"""
         now_ns = self._now()
+        if self._faults.halt:
+            return False
         return self._hours.is_open(now_ns) and (order.request.outside_rth or self._hours.is_regular(now_ns))
 
     def _members(self, order: Order) -> list[Order]:

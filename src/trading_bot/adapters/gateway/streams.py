@@ -63,7 +63,12 @@ class TickByTick:
             return None
         second = self._second(record)
         bid, ask = self._points(record.bid_ticks), self._points(record.ask_ticks)
-        return encode(_TICK_BY_TICK, self.req_id, 3, second, bid, ask, record.bid_qty, record.ask_qty, 0)
+        bid_qty, ask_qty = record.bid_qty, record.ask_qty
+        if self._faults.side_missing == "BUY":
+            bid, bid_qty = 0.0, 0
+        elif self._faults.side_missing == "SELL":
+            ask, ask_qty = 0.0, 0
+        return encode(_TICK_BY_TICK, self.req_id, 3, second, bid, ask, bid_qty, ask_qty, 0)
 
     def _mid_point(self, record: Record) -> bytes | None:
         if record.kind is not FrameKind.QUOTE:
