@@ -129,11 +129,13 @@ def test_a_halt_denies_entries_until_it_trades_again_and_exits_go_their_way(worl
     assert only(records, QuorumChanged).disputes == ("HALTED",)
     assert not of(records, PlaceExit)
     assert not of(records, CancelOrder)  # the stop is at the broker; nothing is sent because of the halt
-    left = world.apply(events.FlattenRequested(ts_ns=world.now_ns, reason="test", source="cli"))
+    world.apply(events.FlattenRequested(ts_ns=world.now_ns, reason="test", source="cli"))
+    left = world.quotes(START_NS + NS_PER_S, START_NS + 5 * NS_PER_S)
     assert only(left, PlaceExit).qty == 1
     world.close()
-    world.advance(world.now_ns + 5 * NS_PER_MIN)
-    world.quotes(world.now_ns, world.now_ns + 70 * NS_PER_S)
+    world.quotes(world.now_ns + NS_PER_S, world.now_ns + 190 * NS_PER_S)  # the pause after an exit
+    trades(world)
+    world.quotes(world.now_ns + NS_PER_S, world.now_ns + 30 * NS_PER_S)
     assert reason(world) == "SESSION_HALTED"
     world.apply(HaltTold(ts_ns=world.now_ns, halt=0))
     assert world.state.session_state.value == "SESSION_ENTRIES"

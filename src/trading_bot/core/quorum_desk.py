@@ -98,7 +98,7 @@ def _look(state: State, ts_ns: int) -> None:
         state.config.quorum,
         expected=quorum.expected_open(day, quorum.told_of(state.quorum, day.trade_date), ts_ns),
         regular=continuous_trading(day, ts_ns, market="rth"),
-        seeing=state.link_up and state.data_type == _LIVE_DATA,
+        seeing=state.link_up and state.data_type == _LIVE_DATA and not state.quorum.halt,
         trade_date=day.trade_date,
         ts_ns=ts_ns,
     )

@@ -134,8 +134,8 @@ def look(
 ) -> Tape:
     """The tape after one more look.
 
-    `expected` as of `expected_open`; `regular`: within regular hours; `seeing`: the link is up and the data are live,
-    without which silence proves nothing.
+    `expected` as of `expected_open`; `regular`: within regular hours; `seeing`: the link is up, the data are live and
+    the broker tells no halt, without which silence proves nothing.
     """
     if before is None:
         return Tape(counts=counts, expected_open=bool(expected), expected_ns=ts_ns, traded_ns=ts_ns)
