@@ -41,6 +41,7 @@ def filled(record_type):
         tuple[int, ...]: (1, 2),
         tuple[str, ...]: ("text",),
         tuple[int, int]: (3, 4),
+        tuple[tuple[int, int], ...]: ((3, 4), (5, 6)),
         tuple[str, ...]: ("a", "b"),
     }
     values = {}
