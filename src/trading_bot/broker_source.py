@@ -27,6 +27,7 @@ from trading_bot.adapters.ibkr.subscriptions import Subscriptions
 from trading_bot.adapters.ibkr.trading_hours import HoursDesk, hours_of, later_differences
 from trading_bot.adapters.ibkr.witness import MarketWitness
 from trading_bot.config_files import RunOptions
+from trading_bot.core.entry_facts import PAPER_ACCOUNT
 from trading_bot.cores import read_cores
 from trading_bot.domain.bars import unpack_bars
 from trading_bot.domain.config import BotConfig
@@ -42,7 +43,6 @@ _OUTSIDE_RTH: Final = 4
 _LINES_FOR_BOTH: Final = 4  # quotes and trades of two contracts
 _CLOCK_S: Final = 5.0  # sessions and deadlines go by this machine's clock; the gateway's has whole seconds
 _BEHIND_NS: Final = 60 * NS_PER_S  # a clock that was set back by less holds the run up so long
-PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id (specification 13)
 SENDING: Final = frozenset({"PAPER", "LIVE"})  # modes in which orders leave
 SIMULATED: Final = "DUSIM"  # accounts of a gateway simulator, whose time may run fast
 
@@ -228,7 +228,7 @@ def open_broker(options: RunOptions, instrument: Instrument, table: SessionTable
         beside = instrument if market is not instrument else None
         feed = IbkrFeed(session, market, _description(session, bound, seen), beside=beside)
         link.on_data_type.append(lambda data_type: feed.set_delayed(delayed=data_type not in {LIVE, UNKNOWN}))
-        account = Account(session)
+        account = Account(session, armed_until_ns=arming.expires_ns if arming is not None else 0)
         hours = HoursDesk(session, bound, table)
         link.on_reconnected += [account.request, hours.ask]
         undo.pop_all()

@@ -10,13 +10,13 @@ from trading_bot.adapters.ibkr import probe
 from trading_bot.cli_options import Common
 from trading_bot.cli_output import progress_bar, write_error, write_json, write_pairs, write_table
 from trading_bot.config_files import LoadedConfig, RunOptions, load_config, process_environment
+from trading_bot.core.entry_facts import PAPER_ACCOUNT
 from trading_bot.domain.errors import BotError, SourceUnreachable, UsageError
 from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.summary import RunSummary
 from trading_bot.domain.units import iso_from_ns
 from trading_bot.modes import mode_row
 
-PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id
 SEED_MAX: Final = 2**63
 DURATION_S_MAX: Final = 1e9  # three decades; market time in ns stays far below 64 bits
 _TOP: Final = 12  # rows of a histogram for people; --json has all

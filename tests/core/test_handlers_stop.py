@@ -69,8 +69,9 @@ class TestKillSwitch:
         assert (ended.reason, ended.exit_code) == ("KILL_SWITCH", 5)
 
     @pytest.mark.parametrize(("qty", "side", "limit_ticks"), [(2, Side.SELL, 23_992), (-1, Side.BUY, 24_009)])
-    def test_a_position_is_left_before_the_end(self, world, qty, side, limit_ticks):
+    def test_a_position_is_left_before_the_end(self, qty, side, limit_ticks):
         """Targets first, then a marketable limit 8 ticks through the other side (specification 8.3, 11)."""
+        world = World({"safety": {"position_qty_max": 2}})
         world.hold(qty)
         results = world.apply(kill_event(world))
         assert (only(results, CancelOrder).leg, of(results, PlaceExit)) == (Leg.TARGET, [])

@@ -55,6 +55,8 @@ FACTS = {
     "margin_per_contract_uusd": 100_000_000,
     "days_to_expiry": 23,
     "latency": Latency(900.0, 3_000.0),
+    "account_problem": "",
+    "contract_problem": "",
 }
 
 
@@ -146,7 +148,9 @@ ALONE = [
     pytest.param(3, {"link_up": False}, id="3 link"),
     pytest.param(3, {"data_live": False}, id="3 data delayed or frozen"),
     pytest.param(4, {"account_known": False}, id="4 account"),
+    pytest.param(4, {"account_problem": "a paper account, the mode is LIVE"}, id="4 account, mode, arming disagree"),
     pytest.param(5, {"instrument_id": 2}, id="5 another instrument"),
+    pytest.param(5, {"contract_problem": "contract 7 of the broker is bound, 5 is listed"}, id="5 another contract"),
     pytest.param(6, {"position_qty": 1}, id="6 position"),
     pytest.param(6, {"position_qty": None}, id="6 position unknown"),
     pytest.param(6, {"working_buy_qty": 1}, id="6 a working entry of the same side"),
@@ -334,6 +338,8 @@ WORLDS = st.fixed_dictionaries(
         "link_up": st.sampled_from([True, True, True, False]),
         "data_live": st.sampled_from([True, True, True, False]),
         "account_known": st.sampled_from([True, True, True, False]),
+        "account_problem": st.sampled_from(["", "", "", "another account"]),
+        "contract_problem": st.sampled_from(["", "", "", "another contract"]),
         "position_qty": st.none() | st.integers(-3, 3),
         "working_buy_qty": st.integers(0, 3),
         "working_sell_qty": st.integers(0, 3),
@@ -403,7 +409,9 @@ def within_limits(order, position_qty_max, open_risk_usd_max):
         and order["link_up"]
         and order["data_live"]
         and order["account_known"]
+        and not order["account_problem"]
         and order["instrument_id"] == MES.id
+        and not order["contract_problem"]
         and all(signed * position <= position_qty_max for position in reachable)
         and 1 <= order["qty"] <= 10
         and 1 <= order["stop_ticks"] <= 12
@@ -452,6 +460,8 @@ NEAR = {
     "link_up": st.sampled_from([True, True, True, False]),
     "data_live": st.sampled_from([True, True, True, False]),
     "account_known": st.sampled_from([True, True, True, False]),
+    "account_problem": st.sampled_from(["", "", "", "another account"]),
+    "contract_problem": st.sampled_from(["", "", "", "another contract"]),
     "position_qty": st.sampled_from([0, 0, -1, 1, None]),
     "working_buy_qty": st.integers(0, 1),
     "working_sell_qty": st.integers(0, 1),

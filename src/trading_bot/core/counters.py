@@ -8,7 +8,7 @@ from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.domain import events, trade_events
 from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.events import Event
-from trading_bot.domain.reasons import Action
+from trading_bot.domain.reasons import Action, SafetyCheck
 from trading_bot.domain.reconciling import ReconciliationDone, Row
 
 _SKIP: Final = Action.SKIP
@@ -39,6 +39,8 @@ class RunCounters:
         self.skips_by_template: dict[str, Counter[str]] = {}
         self.approvals_by_template: Counter[str] = Counter()
         self.refusals_by_reason: Counter[str] = Counter()
+        self.blocked_by_check: Counter[str] = Counter()
+        self.live_would_block: Counter[str] = Counter()
         self.alerts: Counter[str] = Counter()
         self.effects = 0
         self.reconciliations = 0
@@ -63,10 +65,13 @@ class RunCounters:
         if record.action == _SKIP:
             self.skips_by_reason[record.reason] += 1
             self.skips_by_template.setdefault(record.template or "-", Counter())[record.reason] += 1
+        elif record.live:
+            self.live_would_block[record.live] += 1
 
     def _verdict(self, record: events.SafetyVerdict) -> None:
         if record.failed:
             self.refusals_by_reason.update(f"CHECK_{number}" for number in record.failed)
+            self.blocked_by_check.update(SafetyCheck(number).name for number in record.failed)
 
     def _reconciled(self, record: ReconciliationDone) -> None:
         self.reconciliations += 1

@@ -2,13 +2,16 @@
 
 from typing import Final
 
+from trading_bot.core.control import LIVE_MODE
 from trading_bot.core.state import State
+from trading_bot.domain.events import AccountSnapshot, InstrumentBound
 from trading_bot.engines.breaker_table import days_of
 from trading_bot.engines.context import size_value_e6
 from trading_bot.engines.entry_size import KellyFacts, SizeFacts
 from trading_bot.engines.traded_touch import TradedTouch
 
 NEVER_EXPIRES_DAYS: Final = 99_999
+PAPER_ACCOUNT: Final = "D"  # first letter of every paper account id (specification 13)
 
 
 def size_facts(state: State) -> SizeFacts:
@@ -32,6 +35,42 @@ def open_risk_uusd(state: State) -> int:
 def margin_per_contract_uusd(state: State) -> int | None:
     """What the broker asks for one contract, until it has answered what is assumed; None is unknown."""
     return state.margin_per_contract_uusd or state.instrument.margin_assumed_uusd or None
+
+
+def account_problem(state: State, event: AccountSnapshot) -> str:
+    """Why this account is not the one to trade: of another mode, or not the one of before; empty when it is."""
+    if not state.documents.gates_real:
+        return ""
+    account, before = event.account, state.account_id
+    if not account:
+        return "the account has no id"
+    if before and account != before:
+        return f"account {account} speaks, the run began with {before}"
+    paper = account.startswith(PAPER_ACCOUNT)
+    if paper and state.mode == LIVE_MODE:
+        return f"account {account} is a paper account, the mode is {state.mode}"
+    if not paper and state.mode == "PAPER":
+        return f"account {account} is a live account, the mode is {state.mode}"
+    return ""
+
+
+def account_problem_now(state: State, ts_ns: int) -> str:
+    """What disagrees among account, mode and arming at the moment of an order (specification 8.1, check 4)."""
+    if state.mode == LIVE_MODE and ts_ns >= state.armed_until_ns and not state.account_problem:
+        return "LIVE is not armed for this account and session"
+    return state.account_problem
+
+
+def contract_problem(state: State, event: InstrumentBound) -> str:
+    """Why the contract that is bound is not the one that may be traded (check 5); empty when it is."""
+    ours = state.instrument
+    if (event.instrument_id, event.symbol) != (ours.id, ours.symbol):
+        return f"{event.symbol} ({event.instrument_id}) is bound, {ours.symbol} ({ours.id}) is to be traded"
+    if event.tick_value_uusd != ours.tick_value_uusd:
+        return f"a tick of {event.symbol} is bound at {event.tick_value_uusd} uUSD, listed at {ours.tick_value_uusd}"
+    if state.documents.gates_real and (not event.con_id or event.con_id != state.documents.con_id):
+        return f"contract {event.con_id} of the broker is bound, {state.documents.con_id} is the one listed"
+    return ""
 
 
 def days_to_expiry(state: State) -> int | None:

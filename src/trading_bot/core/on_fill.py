@@ -3,6 +3,7 @@
 from typing import Final
 
 from trading_bot.core import (
+    after_fill,
     asking,
     breaking,
     cost_desk,
@@ -49,14 +50,15 @@ def order_filled(state: State, event: OrderFilled, _seq: int) -> Results:
     if event.leg is Leg.ENTRY:
         entry = state.entries.get(event.order_id) or state.final_entries.get(event.order_id)
         if entry is None:
-            return _unknown_fill(state, event)
+            return [*_unknown_fill(state, event), *after_fill.check_fill(state, event)]
         if state.trade is not None and state.trade.order_id != event.order_id:
-            return _second_entry_filled(state, entry, event)
+            return [*_second_entry_filled(state, entry, event), *after_fill.check_fill(state, event)]
         results = _entry_filled(state, entry, event)
     else:
         if state.trade is None or state.trade.order_id != event.order_id:
-            return _unknown_fill(state, event)
+            return [*_unknown_fill(state, event), *after_fill.check_fill(state, event)]
         results = _exit_filled(state, state.trade, event)
+    results += after_fill.check_fill(state, event)
     results += breaking.mark(state, event.ts_ns)
     results += _must_be_flat(state, event.ts_ns)
     results += drive(state, event.ts_ns)

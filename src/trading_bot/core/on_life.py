@@ -10,6 +10,7 @@ from trading_bot.core import (
     context_desk,
     cost_desk,
     deadlines,
+    entry_facts,
     execution_quality,
     locking,
     rule_watch,
@@ -98,7 +99,8 @@ def log_space_changed(state: State, event: events.LogSpaceChanged, _seq: int) ->
 def instrument_bound(state: State, event: events.InstrumentBound, _seq: int) -> Results:
     """The contract at the broker. The kernel is built for its instrument; a roll begins another run."""
     state.con_id, state.expiry = event.con_id, event.expiry
-    return []
+    state.contract_problem = entry_facts.contract_problem(state, event)
+    return _told(event.ts_ns, "CONTRACT_REFUSED", state.contract_problem)
 
 
 def link_status(state: State, event: events.LinkStatus, _seq: int) -> Results:
@@ -119,7 +121,12 @@ def link_status(state: State, event: events.LinkStatus, _seq: int) -> Results:
 
 
 def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> Results:
-    """Money decides the tier, and the tier the smallest expected utility."""
+    """Money decides the tier, and the tier the smallest expected utility. Another account's money decides nothing."""
+    before, state.account_problem = state.account_problem, entry_facts.account_problem(state, event)
+    state.account_id, state.armed_until_ns = state.account_id or event.account, event.armed_until_ns
+    if state.account_problem:
+        told = state.account_problem if state.account_problem != before else ""
+        return _told(event.ts_ns, "ACCOUNT_REFUSED", told)
     trade_date = state.day.trade_date if state.day else 0
     state.set_ledger(state.ledger().opened(trade_date, event.equity_uusd, assumed=event.assumed))
     assert state.account is not None
@@ -129,6 +136,12 @@ def account_snapshot(state: State, event: events.AccountSnapshot, _seq: int) -> 
     tier = state.config.decision.tiers[state.decisions.tier_name(state.equity_uusd)]
     state.kernel.set_costs(state.round_trip_uusd / state.instrument.tick_value_uusd, tier.min_euc_ticks)
     return breaking.mark(state, event.ts_ns)
+
+
+def _told(ts_ns: int, code: str, problem: str) -> Results:
+    if not problem:
+        return []
+    return [Alert(ts_ns=ts_ns, level="error", code=code, text=f"{problem}: nothing is entered")]
 
 
 def kill_requested(state: State, event: events.KillRequested, _seq: int) -> Results:

@@ -343,6 +343,8 @@ def _facts(state: State, ts_ns: int, inputs: DecisionInputs) -> SafetyFacts:
         days_to_expiry=entry_facts.days_to_expiry(state),
         latency=latency_desk.latency(state, ts_ns),
         traded=None if state.documents.signal_instrument is None else entry_facts.traded_touch(state),
+        account_problem=entry_facts.account_problem_now(state, ts_ns),
+        contract_problem=state.contract_problem,
     )
 
 

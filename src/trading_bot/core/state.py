@@ -171,6 +171,9 @@ class State:
 
     def _reset_broker_facts(self) -> None:
         self.con_id = 0
+        self.contract_problem = "no contract is bound"  # why it may not be traded, empty when it may
+        self.account_id = self.account_problem = ""
+        self.armed_until_ns = 0
         self.expiry = 0
         self.link_up = False
         self.link_connected = False  # to the gateway, and from there to the broker
@@ -322,7 +325,8 @@ class State:
             "stopping": self.stopping,
             "exit_code": self.exit_code,
             "kill_reason": self.kill_reason,
-            "contract": [self.con_id, self.expiry],
+            "contract": [self.con_id, self.expiry, self.contract_problem],
+            "account": [self.account_id, self.account_problem, self.armed_until_ns],
             "link_up": self.link_up,
             "link_connected": self.link_connected,
             "outage": msgspec.to_builtins(self.outage),

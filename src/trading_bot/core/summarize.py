@@ -61,6 +61,8 @@ def summarize(runner: BotRunner, *, log_path: Path | None, wall_s: float) -> Run
         exit_reason=runner.exit_reason,
         exit_code=runner.exit_code,
         message=runner.message,
+        blocked_by_check=dict(counters.blocked_by_check.most_common()),
+        live_would_block=dict(counters.live_would_block.most_common()),
     )
 
 

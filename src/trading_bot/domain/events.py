@@ -161,6 +161,7 @@ class AccountSnapshot(Input, frozen=True, gc=False, kw_only=True, tag="ACCOUNT_S
     """Money on the account, in micro-dollars. `assumed`: no account exists, the configuration's equity stands in.
 
     `margin_per_contract_uusd` is what the broker's what-if answer asks for one contract, 0 while it has not answered.
+    `armed_until_ns` is when the arming of LIVE for this account ends, 0 where nobody armed it.
     """
 
     account: str
@@ -168,6 +169,7 @@ class AccountSnapshot(Input, frozen=True, gc=False, kw_only=True, tag="ACCOUNT_S
     margin_free_uusd: int
     assumed: bool = False
     margin_per_contract_uusd: int = 0
+    armed_until_ns: int = 0
 
 
 class Reconciled(Input, frozen=True, gc=False, kw_only=True, tag="RECONCILED"):

@@ -4,7 +4,11 @@ import msgspec
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts, extremes and digests of one run. Scores 0..1, money in dollars (display), times in ns UTC (0: none)."""
+    """Counts, extremes and digests of one run. Scores 0..1, money in dollars (display), times in ns UTC (0: none).
+
+    `refusals_by_reason` counts the safety gate's refusals by the check's number (`CHECK_11`), `blocked_by_check` the
+    same by its name. `live_would_block`: entries of this run that LIVE would have refused, by its reason.
+    """
 
     run_id: str
     mode: str
@@ -46,6 +50,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     exit_reason: str
     exit_code: int
     message: str
+    blocked_by_check: dict[str, int] = {}
+    live_would_block: dict[str, int] = {}
 
 
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,8 @@ class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `breakers` are those that stop entries, `budgets` those that are used up; None where they were not looked at. Margin
     is the account's, in use and for one more contract, in micro-dollars. `days_to_expiry` are calendar days from the
     trade date to the contract's last. `traded` is the traded contract's own quote where another market is seen.
+    `account_problem` says what disagrees among account, mode and arming, `contract_problem` why the broker's contract
+    is not the one that may be traded; both empty when all is well.
     """
 
     ts_ns: int
@@ -56,6 +58,8 @@ class SafetyFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     days_to_expiry: int | None = None
     latency: Latency | None = None
     traded: TradedTouch | None = None
+    account_problem: str = ""
+    contract_problem: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
@@ -157,6 +161,7 @@ class SafetyGate:
         return (
             (facts.recovered and facts.link_up and facts.data_live and facts.account_known and not facts.killed)
             and facts.session_state is _ENTRIES
+            and not (facts.account_problem or facts.contract_problem)
             and intent.instrument_id == self._instrument.id
             and 1 <= qty <= self._order_qty_max
             and 1 <= stop_ticks <= self._stop_ticks_max
@@ -194,11 +199,13 @@ class SafetyGate:
         return None if facts.data_live else "market data are delayed or frozen"
 
     def _account(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
-        return None if facts.account_known else "the account is unknown"
+        if not facts.account_known:
+            return "the account is unknown"
+        return facts.account_problem or None
 
-    def _instrument_listed(self, intent: EntryIntent, _facts: SafetyFacts) -> str | None:
+    def _instrument_listed(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:
         if intent.instrument_id == self._instrument.id:
-            return None
+            return facts.contract_problem or None
         return f"instrument id {intent.instrument_id} is not {self._instrument.symbol} ({self._instrument.id})"
 
     def _position(self, intent: EntryIntent, facts: SafetyFacts) -> str | None:

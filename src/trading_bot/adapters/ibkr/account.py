@@ -16,14 +16,15 @@ _TELL_S: Final = 5.0  # the broker repeats itself every few minutes, and after e
 class Account:
     """Follows one account; a snapshot for the core when the first answer is complete, and when it has changed since."""
 
-    def __init__(self, session: IbkrSession) -> None:
-        """Nothing is asked yet."""
+    def __init__(self, session: IbkrSession, *, armed_until_ns: int = 0) -> None:
+        """Nothing is asked yet. `armed_until_ns`: when the arming of LIVE ends, 0 in other modes."""
         self._session = session
         self._values: dict[str, float] = {}
         self._complete = False
         self._told: tuple[int, int, int] | None = None
         self._told_s = 0.0
         self._margin_uusd = 0
+        self._armed_until_ns = armed_until_ns
         session.listen("updateAccountValue", self._on_value)
         session.listen("accountDownloadEnd", self._on_end)
 
@@ -81,5 +82,6 @@ class Account:
                 equity_uusd=equity_uusd,
                 margin_free_uusd=free_uusd,
                 margin_per_contract_uusd=self._margin_uusd,
+                armed_until_ns=self._armed_until_ns,
             )
         )

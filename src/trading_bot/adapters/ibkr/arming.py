@@ -37,6 +37,11 @@ class Arming:
         self._token = token
         self._seen: tuple[int, int, int] | None = None  # inode, time and size of the file when it was read and right
 
+    @property
+    def expires_ns(self) -> int:
+        """When the session ends that this is for."""
+        return self._token.expires_ns
+
     def why_not(self, ts_ns: int) -> str:
         """Why no entry may leave at `ts_ns`; empty when one may."""
         token = self._token
