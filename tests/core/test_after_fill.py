@@ -5,6 +5,7 @@ import pytest
 
 from tests.core.handler_world import HELD, World, of, only
 from trading_bot.core import after_fill
+from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, LatchKillSwitch, PlaceExit
 from trading_bot.domain.orders import Leg, Side
 from trading_bot.domain.trade_events import TradeClosed
@@ -20,15 +21,12 @@ def position_limit(world):
 
 
 def entry_size(world):
-    world.hold(1)
-    return world.fill(Leg.ENTRY, Side.BUY, 1, 24_001)
+    """Three executed of an order for two, the last of them called a part."""
+    return entered(world, executed=3)
 
 
 def entry_side(world):
-    world.hold(2, protected=False)
-    world.state.entries[HELD] = world.state.trade.entry
-    world.state.trade.entry.filled_qty = 0
-    return world.fill(Leg.ENTRY, Side.SELL, 1, 24_001)
+    return entered(world, side=Side.SELL)
 
 
 def entry_price(world):
@@ -47,8 +45,8 @@ def stop_side(world):
     return entered(world, stop_price_ticks=24_002)
 
 
-def entered(world, price_ticks=24_001, **changes):
-    """One lot of an entry to buy two at 24 001 with stop 23 993 and target 24 013."""
+def entered(world, price_ticks=24_001, *, executed=1, side=Side.BUY, **changes):
+    """A part of an entry to buy two at 24 001 with stop 23 993 and target 24 013."""
     world.hold(2, protected=False)
     entry = world.state.trade.entry
     world.state.trade = None
@@ -57,7 +55,7 @@ def entered(world, price_ticks=24_001, **changes):
     entry.filled_qty = 0
     entry.status = type(entry.status).WORKING
     world.state.entries[HELD] = entry
-    return world.fill(Leg.ENTRY, Side.BUY, 1, price_ticks, left=1)
+    return world.fill(Leg.ENTRY, side, executed, price_ticks, left=1)
 
 
 BROKEN = {
@@ -121,16 +119,20 @@ def test_a_stop_that_was_tightened_is_on_its_side():
     assert "beyond the target" in after_fill._wrong_stop(world.state.trade)
 
 
+def test_an_entry_that_fills_once_more_than_it_was_is_an_unknown_fill_and_a_kill():
+    """The order's table knows no fill of a filled order: the position counts all the same."""
+    world = World()
+    world.hold(1)
+    results = world.fill(Leg.ENTRY, Side.BUY, 1, 24_001)
+    assert world.state.position_qty == 2
+    assert only(results, LatchKillSwitch).source == "fill"
+    assert "POSITION_LIMIT" in [alert.text.partition(":")[0] for alert in of(results, Alert)]
+
+
 def test_the_kill_leaves_the_position():
     world = World()
-    world.hold(2)
-    left = world.cancelled(HELD)
-    left += world.apply(type(of(world.records, LatchKillSwitch)[0]) and kill_answer(world))
-    assert of(world.records, PlaceExit)[-1].qty == 2
-
-
-def kill_answer(world):
-    """The target is withdrawn, and the exit of everything follows."""
-    from trading_bot.domain import events
-
-    return events.OrderCancelled(ts_ns=world.now_ns, order_id=HELD, leg=Leg.TARGET)
+    results = world.hold(2)
+    for leg in (Leg.ENTRY, Leg.TARGET):
+        results += world.apply(events.OrderCancelled(ts_ns=world.now_ns, order_id=HELD, leg=leg))
+    left = of(results, PlaceExit)[-1]
+    assert (left.side, left.qty) == (Side.SELL, 2)

@@ -2,12 +2,14 @@
 
 from typing import Any, Final, Protocol, cast, get_args
 
+from trading_bot._fast import LogFull
 from trading_bot.core.apply import Results
 from trading_bot.core.leaving import place_stray_exit
 from trading_bot.core.session_book import SessionBook
 from trading_bot.core.state import State
 from trading_bot.domain import events
 from trading_bot.domain.effects import BrokerEffect, CancelOrder, LatchKillSwitch, PlaceExit, SaveLearningState
+from trading_bot.domain.errors import BotError, CoreBug
 from trading_bot.domain.events import Input
 from trading_bot.domain.orders import Leg
 from trading_bot.domain.ports import Broker
@@ -57,16 +59,39 @@ def carry_out(results: Results, state: State, broker: Broker, desk: Desk, *, log
     return failed
 
 
-def stop_at_once(book: SessionBook, broker: Broker, desk: Desk, seq: int, error: Exception) -> None:
-    """Our own trouble: into the log, the switch latched, entries withdrawn, the position left; the log ends here."""
+def core_bug(book: SessionBook, broker: Broker, desk: Desk, seq: int, error: Exception, where: str) -> CoreBug | None:
+    """Our own trouble, stopped at once, as what to raise; None where the error was raised on purpose (SF04).
+
+    `CoreBug` is raised on purpose as well, by a core that has met what must not be: that is trouble of ours too.
+    """
+    if book.log is None or (isinstance(error, BotError) and not isinstance(error, CoreBug)):
+        return None
+    unsent = stop_at_once(book, broker, desk, seq, error)
+    return CoreBug(f"the core failed on record {seq} ({where}): {error!r}{unsent}")
+
+
+def stop_at_once(book: SessionBook, broker: Broker, desk: Desk, seq: int, error: Exception) -> str:
+    """Our own trouble: into the log, the switch latched, entries withdrawn, the position left; the log ends here.
+
+    Returns:
+        What could not be sent, as text; empty where all of it left.
+    """
     failed = events.CoreFailed(ts_ns=book.now_ns, failed_seq=seq, error=repr(error))
-    book.append(FrameClass.INPUT, failed, 0)
     state = book.live.state
     state.kill_reason = f"{CORE_FAILED}: {error!r}"
+    try:
+        book.append(FrameClass.INPUT, failed, 0)
+    except (BotError, LogFull) as unwritten:  # a position is not kept because a disk is full
+        state.kill_reason += f"; the log has no room to say so: {unwritten!r}"
     desk.latch(state.kill_reason, "core")
+    unsent = ""
     for effect in emergency_stop(state, failed.ts_ns):
-        broker.dispatch(effect)
+        try:
+            broker.dispatch(effect)
+        except Exception as refused:  # noqa: BLE001 (the others have to leave all the same; it is told by who calls)
+            unsent += f"; {type(effect).__name__} did not leave: {refused!r}"
     book.release()
+    return unsent
 
 
 def emergency_stop(state: State, ts_ns: int) -> list[BrokerEffect]:

@@ -30,7 +30,7 @@ from trading_bot.domain.trade_events import OrderFilled, StopResident, TradeClos
 from trading_bot.engines import budgets
 from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.flatten import FlattenKind
-from trading_bot.engines.orders import OrderSignal, next_status
+from trading_bot.engines.orders import TRANSITIONS, OrderSignal, next_status
 from trading_bot.engines.position import Excursion, FillKind, apply_fill, fill_kind, with_fill
 from trading_bot.engines.session import SessionState, session_phase
 
@@ -49,7 +49,7 @@ def order_filled(state: State, event: OrderFilled, _seq: int) -> Results:
         return _corrected(state, event)
     if event.leg is Leg.ENTRY:
         entry = state.entries.get(event.order_id) or state.final_entries.get(event.order_id)
-        if entry is None:
+        if entry is None or (entry.status, _signal(event)) not in TRANSITIONS:  # filled already, and once more
             return [*_unknown_fill(state, event), *after_fill.check_fill(state, event)]
         if state.trade is not None and state.trade.order_id != event.order_id:
             return [*_second_entry_filled(state, entry, event), *after_fill.check_fill(state, event)]
@@ -63,6 +63,10 @@ def order_filled(state: State, event: OrderFilled, _seq: int) -> Results:
     results += _must_be_flat(state, event.ts_ns)
     results += drive(state, event.ts_ns)
     return results + end_if_idle(state, event.ts_ns)
+
+
+def _signal(event: OrderFilled) -> OrderSignal:
+    return OrderSignal.FILL if event.final else OrderSignal.PARTIAL_FILL
 
 
 def _corrected(state: State, event: OrderFilled) -> Results:
@@ -90,9 +94,8 @@ def _book(state: State, event: OrderFilled) -> int:
 
 def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     ts_ns, first = event.ts_ns, entry.filled_qty == 0
-    signal = OrderSignal.FILL if event.final else OrderSignal.PARTIAL_FILL
     answered = execution_quality.answered(state, ts_ns, entry)
-    entry.status = next_status(entry.status, signal)
+    entry.status = next_status(entry.status, _signal(event))
     entry.filled_qty += event.qty
     _book(state, event)
     results: Results = [*answered, *cost_desk.measure_entry(state, entry, event), *settle_entry(state, ts_ns, entry)]
@@ -248,7 +251,7 @@ def _must_be_flat(state: State, ts_ns: int) -> Results:
 
 def _second_entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     """A late fill beside an open trade: two brackets, whose stops no longer cover the one position that they make."""
-    entry.status = next_status(entry.status, OrderSignal.FILL if event.final else OrderSignal.PARTIAL_FILL)
+    entry.status = next_status(entry.status, _signal(event))
     entry.filled_qty += event.qty
     answered = execution_quality.answered(state, event.ts_ns, entry)
     return [*answered, *settle_entry(state, event.ts_ns, entry), *_unknown_fill(state, event)]

@@ -11,7 +11,7 @@ from typing import Any, Final
 from trading_bot._fast import ExchangeSim
 from trading_bot.core import opening
 from trading_bot.core.carried import Carried
-from trading_bot.core.carrier import CORE_FAILED, Desk, stop_at_once
+from trading_bot.core.carrier import CORE_FAILED, Desk, core_bug
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
 from trading_bot.core.market_tape import MarketTape
@@ -28,7 +28,7 @@ from trading_bot.core.status import bot_status
 from trading_bot.core.stopping import PROTECTED
 from trading_bot.domain import events
 from trading_bot.domain.effects import Effect
-from trading_bot.domain.errors import BotError, CoreBug
+from trading_bot.domain.errors import BotError
 from trading_bot.domain.events import Event, Input, OutcomeReached
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.ports import Broker, Feed, Inlet
@@ -78,10 +78,8 @@ class BotRunner:
         self.identity = identity or RunIdentity()
         self.book = SessionBook(self.documents, self.logs, exchange)
         self.tape = MarketTape(self.feed)
-        self.exit_reason = ""
-        self.exit_code = 0
-        self.message = ""
-        self.ts_first_ns = 0
+        self.exit_reason = self.message = ""
+        self.exit_code = self.ts_first_ns = 0
         self.stop_asked: str | None = None
         self.ended = False
         self._recovered = recovered
@@ -93,8 +91,7 @@ class BotRunner:
         self._duration_ns = TS_NEVER_NS if duration_s is None else round(duration_s * NS_PER_S)
         self._on_progress = on_progress
         self._pending: deque[Input] = deque()
-        self._walked_ns = 0
-        self._feed_end_ns = 0
+        self._walked_ns = self._feed_end_ns = 0
         self._roll_ns = self._stop_ns = TS_NEVER_NS
         self._outgoing = Outgoing(self.broker, self._desk, self.logs, self._pending, on_record)
 
@@ -136,21 +133,25 @@ class BotRunner:
             self._step()
 
     def _step(self) -> None:
-        machine = self.book.machine
-        if machine is None:
-            self._start()
-        elif self._pending:
-            self._input(self._pending.popleft())
-        elif (end := machine.end) is not None:
-            if end.reason == SESSION_ROLL:
-                self._roll()
+        try:
+            machine = self.book.machine
+            if machine is None:
+                self._start()
+            elif self._pending:
+                self._input(self._pending.popleft())
+            elif (end := machine.end) is not None:
+                if end.reason == SESSION_ROLL:
+                    self._roll()
+                else:
+                    self._finish(end.reason, end.exit_code)
+            elif self.stop_asked is not None and machine.state.stopping is None:
+                leave = self.documents.config.run.stop == "protect"
+                self._input(events.StopRequested(ts_ns=self.book.now_ns, reason=self.stop_asked, protect=leave))
             else:
-                self._finish(end.reason, end.exit_code)
-        elif self.stop_asked is not None and machine.state.stopping is None:
-            leave = self.documents.config.run.stop == "protect"
-            self._input(events.StopRequested(ts_ns=self.book.now_ns, reason=self.stop_asked, protect=leave))
-        else:
-            self._market()
+                self._market()
+        except Exception as error:  # wherever in the loop: the feed, the broker's side, a timer
+            self._failed(error, self.book.machine.state.seq if self.book.machine else 0, "in the loop")
+            raise
 
     # --- life of a session -----------------------------------------------------------------------------------------
 
@@ -389,11 +390,12 @@ class BotRunner:
         self._outgoing.begin()
         try:
             results = self.book.live.apply(event, seq, partial(self._outgoing.leave, self.book, seq))
-        except BotError:
-            raise
+            self._outgoing.finish(self.book, results, seq)
         except Exception as error:
-            self.ended = True
-            self.exit_reason, self.exit_code = CORE_FAILED, CoreBug.exit_code
-            stop_at_once(self.book, self.broker, self._desk, seq, error)
-            raise CoreBug(f"the core failed on record {seq} ({type(event).__name__}): {error!r}") from error
-        self._outgoing.finish(self.book, results, seq)
+            self._failed(error, seq, type(event).__name__)
+            raise
+
+    def _failed(self, error: Exception, seq: int, where: str) -> None:
+        if not self.ended and (bug := core_bug(self.book, self.broker, self._desk, seq, error, where)) is not None:
+            self.ended, self.exit_reason, self.exit_code = True, CORE_FAILED, bug.exit_code
+            raise bug from error
