@@ -351,8 +351,7 @@ class BotRunner:
         """Seal and prepare segments between batches; room on the disk, or the lack of it, is an input."""
         if not self.book.writing.writer.has_prepared:
             self.book.writing.maintain()
-        state = self.book.live.state
-        if (ok := self.book.writing.space_ok) != state.log_space_ok:
+        if (ok := self.book.writing.space_ok) != self.book.live.state.log_space_ok:
             self._input(events.LogSpaceChanged(ts_ns=self.book.now_ns, ok=ok, detail="" if ok else "the disk is full"))
         self._desk.publish(bot_status(self.book, self.identity))
         if (failure := self.logs.failure()) is not None:
