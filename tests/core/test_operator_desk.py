@@ -47,6 +47,7 @@ STATUS = {
     "reconciliation": {"kind": "RECONCILIATION_DONE", "findings": []},
     "reconciliations": 3,
     "reconciled_rows": {"AGREES": 3},
+    "log_seq": 7,
     "limits": [{"limit": "DAILY_HALT", "distance_usd": 12.5}],
     "rules": {"pack": "small-account", "rows": []},
 }
