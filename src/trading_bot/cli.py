@@ -26,9 +26,11 @@ from trading_bot import (
     cli_latency,
     cli_latency_model,
     cli_log,
+    cli_monitor,
     cli_operate,
     cli_reconcile,
     cli_record,
+    cli_watch,
 )
 from trading_bot import cli_options as options
 from trading_bot.cli_options import DATA_DIR_DEFAULT, Common, common
@@ -57,6 +59,8 @@ app.add_typer(cli_latency.app, name="latency")
 app.add_typer(cli_chaos.app, name="chaos")
 app.add_typer(cli_doctor.app)
 app.add_typer(cli_deadman.app)
+app.add_typer(cli_monitor.app)
+app.add_typer(cli_watch.app)
 
 
 @app.callback(invoke_without_command=True)
