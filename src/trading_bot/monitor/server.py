@@ -46,7 +46,7 @@ class Monitor:
         self._watcher = watcher
         self._host, self._port, self._token = host, port, token
         self._sight: Sight | None = None
-        self._open = 0
+        self._open: set[asyncio.StreamWriter] = set()
         self._pages: dict[str, tuple[bool, Callable[[Sight], Answer]]] = {
             "/health": (not is_loopback(host), self._health),
             "/metrics": (True, self._metrics),
@@ -72,6 +72,8 @@ class Monitor:
             await stop.wait()
         finally:
             server.close()
+            for writer in self._open:
+                writer.transport.abort()
             await looking
 
     async def _look(self, stop: asyncio.Event) -> None:
@@ -82,10 +84,10 @@ class Monitor:
                 await asyncio.wait_for(stop.wait(), LOOK_S)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        self._open.add(writer)
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                if self._open > CONNECTIONS_MAX:
+                if len(self._open) > CONNECTIONS_MAX:
                     answer = _plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
                 else:
                     answer = await self._answer(reader)
@@ -94,8 +96,10 @@ class Monitor:
         except (TimeoutError, ConnectionError):
             pass  # whoever asked has gone, or says nothing
         finally:
-            self._open -= 1
+            self._open.discard(writer)
             writer.close()
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                await asyncio.wait_for(writer.wait_closed(), TIMEOUT_S)
 
     async def _answer(self, reader: asyncio.StreamReader) -> Answer:
         try:
