@@ -6,7 +6,8 @@
 #   make ib-async  the tests of the gateway and the adapter with the other client library, in its own environment
 #   make chaos     every incident of the chaos lab, with both client libraries (docs/chaos.md)
 #   make crash     kill -9 at random moments, the same command again, nothing lost (KILLS=200 JSON=out.json; docs/chaos.md)
-#   make sim       whole runs by seed, every invariant watched (SEEDS=50 FIRST=0 JSON=out.json; docs/simulation.md)
+#   make sim       whole runs by seed, every invariant watched (SEEDS=50 FIRST=0 SEED=n JSON=out.json; sim-long: thousands)
+#   make mutants   each invariant and gate broken once, and the test that notices (JSON=out.json; docs/simulation.md)
 # PYTHON=/path/to/python picks the interpreter of a new .venv.
 
 .DEFAULT_GOAL := help
@@ -29,7 +30,9 @@ CHAOS_JOBS ?= 2
 KILLS ?= 200
 CRASH_SEED := $(or $(SEED),0)
 SEEDS ?= 50
+LONG_SEEDS ?= 5000
 FIRST ?= 0
+SEED ?=
 JSON ?=
 
 FAST := src/trading_bot/_fast
@@ -46,11 +49,12 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim crash chaos ib-async nominal-day FORCE lint-ruff lint-format \
+.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim sim-long mutants crash chaos \
+	ib-async nominal-day FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
 help:
-	@sed -n '2,9s/^# *//p' Makefile
+	@sed -n '2,16s/^# *//p' Makefile
 
 build: build/.built
 	@:
@@ -86,7 +90,14 @@ crash: build/.built
 	@$(PY) tools/crash.py --kills $(KILLS) --seed $(CRASH_SEED) --jobs $(CHAOS_JOBS) --details build/crash.json $(if $(JSON),--json $(JSON)) $(ARGS)
 
 sim: build/.built
-	$(PY) tools/simulate.py --seeds $(SEEDS) --first $(FIRST) --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)
+	@$(PY) tools/simulate.py --seeds $(SEEDS) --first $(FIRST) $(if $(SEED),--seed $(SEED)) --processes $(JOBS) \
+		$(if $(JSON),--json $(JSON)) $(ARGS)
+
+sim-long: build/.built
+	@$(PY) tools/simulate.py --seeds $(LONG_SEEDS) --first $(FIRST) --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)
+
+mutants: build/.built
+	@$(PY) tools/mutants.py --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)
 
 nominal-day: build/.built
 	$(PY) tools/nominal_day.py $(ARGS)

@@ -80,3 +80,68 @@ def test_a_child_that_comes_into_force_after_the_close_is_withdrawn():
     for leg in (Leg.STOP, Leg.TARGET):
         cancel = only(world.working(leg, 23_993), effects.CancelOrder)
         assert (cancel.order_id, cancel.leg) == (HELD, leg)
+
+
+def early(world, leg, price_ticks):
+    """The order's child is told to be in force before its execution is told."""
+    (order_id,) = world.state.entries
+    found = world.apply(
+        trade_events.OrderWorking(ts_ns=world.now_ns, order_id=order_id, leg=leg, price_ticks=price_ticks, remaining=1)
+    )
+    return order_id, found
+
+
+def filled(world, order_id, price_ticks):
+    return world.apply(
+        trade_events.OrderFilled(
+            ts_ns=world.now_ns,
+            order_id=order_id,
+            leg=Leg.ENTRY,
+            side=Side.BUY,
+            qty=1,
+            price_ticks=price_ticks,
+            remaining=0,
+            final=True,
+            commission_uusd=0,
+            exec_id="x1",
+            hypothetical=True,
+        )
+    )
+
+
+def test_a_child_that_overtakes_the_execution_of_its_entry_is_kept():
+    """Seeds 19 and 22: the stop was withdrawn as one of a position that had closed, and the fill came after it."""
+    world = World()
+    order = world.place().order
+    for leg, price_ticks in ((Leg.STOP, order.stop_price_ticks), (Leg.TARGET, order.target_price_ticks)):
+        order_id, found = early(world, leg, price_ticks)
+        assert found == []
+    results = filled(world, order_id, order.limit_ticks)
+    assert only(results, trade_events.StopResident).naked_ns == 0
+    assert not of(results, effects.CancelOrder)
+    assert not of(results, PlaceExit)
+    trade = world.state.trade
+    assert (trade.resident_stop_ticks, trade.target_resident) == (order.stop_price_ticks, True)
+
+
+def test_an_early_stop_that_goes_before_the_execution_protects_nothing():
+    world = World()
+    order = world.place().order
+    order_id, _ = early(world, Leg.STOP, order.stop_price_ticks)
+    gone = world.apply(events.OrderCancelled(ts_ns=world.now_ns, order_id=order_id, leg=Leg.STOP))
+    assert only(gone, effects.CancelOrder).leg is Leg.ENTRY
+    results = filled(world, order_id, order.limit_ticks)
+    assert not of(results, trade_events.StopResident)
+    assert only(results, PlaceExit).limit_ticks is None
+
+
+def test_a_position_whose_children_were_all_withdrawn_can_be_left():
+    """Seed 19: the exit asked to join a group that was empty, was refused, and was asked again for 42 minutes."""
+    tape = [show(0, 100, 101), show(900, 100, 101), show(1900, 100, 101)]
+    gone = [effects.CancelOrder(ts_ns=ms(300), order_id=ID, reason="test", leg=leg) for leg in (Leg.STOP, Leg.TARGET)]
+    leave = effects.PlaceExit(ts_ns=ms(1000), order_id=ID, side=Side.SELL, qty=1, limit_ticks=None, cause="test")
+    desk = Desk(tape, [place(10, 101), *gone, leave])
+    found = desk.run(2000)
+    assert not [one for one in found if isinstance(one, trade_events.RequestRefused)]
+    assert fills(found) == [(Leg.ENTRY, Side.BUY, 1), (Leg.EXIT, Side.SELL, 1)]
+    assert (desk.exchange.position, desk.exchange.live_orders) == (0, 0)

@@ -15,11 +15,13 @@ from trading_bot.core import (
     on_orders,
     on_outcome,
     on_session,
+    position_invariants,
+    run_invariants,
 )
 from trading_bot.core import machine as machine_module
 from trading_bot.domain.trade_events import BreakerChanged, FlattenAdvanced
 from trading_bot.engines.session import SessionState
-from trading_bot.research import invariants, simulate
+from trading_bot.research import simulate
 
 SEED, MINUTES = 15, 100  # one lot, feed faults, over the close
 
@@ -118,7 +120,8 @@ def moment(**changes):
         setattr(facts, name, value)
     facts.net_uusd = lambda _: changes.get("net_uusd", 0)
     return SimpleNamespace(
-        world=SimpleNamespace(outages=(), faults=()),
+        troubled=(),
+        late_ns=0,
         machine=SimpleNamespace(state=state),
         facts=facts,
         event=SimpleNamespace(ts_ns=CLOSE_NS + 10**9),
@@ -141,22 +144,22 @@ def step(name, before_s):
 @pytest.mark.parametrize(
     ("invariant", "right", "wrong"),
     [
-        pytest.param(invariants.flat_at_the_close, {"position": 0}, {"position": 1}, id="flat at the close"),
+        pytest.param(run_invariants.flat_at_the_close, {"position": 0}, {"position": 1}, id="flat at the close"),
         pytest.param(
-            invariants.flatten_steps_come_in_order_and_time,
+            run_invariants.flatten_steps_come_in_order_and_time,
             {"results": (step("MARKET", 240), step("KILL", 60))},
             {"results": (step("MARKET", 241),)},
             id="ladder: the market order at T-4:00",
         ),
         pytest.param(
-            invariants.a_profit_trips_no_breaker,
+            run_invariants.a_profit_trips_no_breaker,
             {"results": (tripped("DAILY_HALT"),), "net_uusd": -300},
             {"results": (tripped("DAILY_HALT"),), "net_uusd": 300},
             id="a profit",
         ),
-        pytest.param(invariants.breakers_are_told, {}, {"tripped": {"DAILY_HALT"}}, id="breakers"),
+        pytest.param(run_invariants.breakers_are_told, {}, {"tripped": {"DAILY_HALT"}}, id="breakers"),
         pytest.param(
-            invariants.a_flip_is_left_at_once,
+            position_invariants.a_flip_is_left_at_once,
             {"flip_since_ns": CLOSE_NS - 10 * 10**9, "position": 1},
             {"flip_since_ns": CLOSE_NS - 40 * 10**9, "position": 1},
             id="flip",

@@ -18,6 +18,7 @@ from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.core.exit_watch import EXIT_CHECK_TIMER, next_position_check
 from trading_bot.core.flattening import drive, flatten, pull_kill_switch
 from trading_bot.core.leaving import drop_trade, leave_naked, watch_in_kernel
+from trading_bot.core.on_orders import child_works
 from trading_bot.core.on_session import settle_entry, watch_quality
 from trading_bot.core.regimes import regime_now
 from trading_bot.core.state import State
@@ -117,6 +118,9 @@ def _entry_filled(state: State, entry: Entry, event: OrderFilled) -> Results:
     trade.entry_cost_ticks += event.qty * event.price_ticks
     trade.fees_uusd += event.commission_uusd
     watch_in_kernel(state)
+    for leg, price_ticks, qty in entry.children:
+        results += child_works(state, trade, ts_ns, leg, price_ticks=price_ticks, qty=qty)
+    entry.children = ()
     results += _judge_slippage(state, ts_ns, entry_slippage_ticks(entry, event.price_ticks), entry.terms.slippage_e6)
     if entry.stopless and not trade.market_sent:
         results += leave_naked(state, trade, ts_ns)  # it filled before its withdrawal arrived: no stop will come

@@ -39,6 +39,11 @@ def order_working(state: State, event: OrderWorking, _seq: int) -> Results:
         return advance(state, event.ts_ns, event.order_id, OrderSignal.WORK)
     trade = _trade_of(state, event.order_id)
     if trade is None:
+        entry = state.entries.get(event.order_id)
+        if entry is not None and event.leg is not Leg.EXIT:
+            # It has overtaken the execution that it follows: taken in with that one, and no reason to withdraw it.
+            entry.children = (*entry.without(event.leg), (event.leg, event.price_ticks, event.remaining))
+            return []
         # The position closed while this was under way: alone it could open another.
         if event.leg is Leg.EXIT and state.stray_exit == event.order_id:
             return []
@@ -135,7 +140,7 @@ def _child_gone_early(state: State, order_id: ClientOrderId, leg: Leg, ts_ns: in
     entry = state.entries.get(order_id)
     if entry is None or leg is Leg.EXIT:
         return []
-    entry.stopless = entry.stopless or leg is Leg.STOP
+    entry.stopless, entry.children = entry.stopless or leg is Leg.STOP, entry.without(leg)
     return cancel_entry(state, ts_ns, order_id, f"{leg.value}_GONE")
 
 

@@ -349,6 +349,7 @@ class State:
                     entry.order.limit_ticks,
                     entry.filled_qty,
                     entry.answered,
+                    *entry.children,
                 ]
                 for order_id, entry in self.entries.items()
             ],

@@ -3,7 +3,7 @@
 import msgspec
 
 from trading_bot.domain.learning import TradeOutcome
-from trading_bot.domain.orders import ApprovedOrder, ClientOrderId, OrderStatus, Side
+from trading_bot.domain.orders import ApprovedOrder, ClientOrderId, Leg, OrderStatus, Side
 from trading_bot.domain.units import usd_from_uusd
 from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.position import Excursion, side_sign
@@ -46,6 +46,12 @@ class Entry(msgspec.Struct, kw_only=True):
     doubted: bool = False  # its state was unknown once
     stopless: bool = False  # its stop was refused or cancelled before it filled
     unknown_since_ns: int | None = None  # nobody knows whether it lives: past a deadline the kill switch decides
+    # Children told to be in force before the execution they follow: leg, price in ticks, lots.
+    children: tuple[tuple[Leg, int, int], ...] = ()
+
+    def without(self, leg: Leg) -> tuple[tuple[Leg, int, int], ...]:
+        """Its early children but for one leg."""
+        return tuple(child for child in self.children if child[0] is not leg)
 
 
 class Trade(msgspec.Struct, kw_only=True):

@@ -3,7 +3,6 @@
 The same seed gives the same world on every machine (docs/simulation.md lists what is drawn).
 """
 
-from collections import deque
 from typing import Any, Final
 
 import msgspec
@@ -18,14 +17,15 @@ from trading_bot.adapters.sim.market import SimFeed
 from trading_bot.adapters.sim.profile import MarketProfile
 from trading_bot.core.documents import RunDocuments
 from trading_bot.domain.config import BotConfig
-from trading_bot.domain.effects import BrokerEffect
-from trading_bot.domain.events import FlattenRequested, HistoryLoaded, Input, KillRequested
+from trading_bot.domain.events import HistoryLoaded
 from trading_bot.domain.exchange import ExchangeConfig
 from trading_bot.domain.instruments import INSTRUMENTS
-from trading_bot.domain.ports import Broker
+from trading_bot.domain.ports import Broker, Feed
 from trading_bot.domain.templates import TemplateConfig
-from trading_bot.domain.units import NS_PER_MIN, NS_PER_MS, NS_PER_S, TS_NEVER_NS
+from trading_bot.domain.units import NS_PER_MIN, NS_PER_MS, NS_PER_S
 from trading_bot.engines.session import SessionDay, SessionTable
+from trading_bot.modes import mode_row
+from trading_bot.research.troubles import EchoingBroker, OperatedBroker, SteppedFeed, Troubles, draw_troubles
 
 INSTRUMENT: Final = INSTRUMENTS["MES"]
 # A run that is told to end flattens in the market that goes on.
@@ -58,6 +58,22 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     restart_at: int
     clock_stands: bool
     history_sessions: int
+    troubles: Troubles = Troubles()
+
+    @property
+    def late_ns(self) -> int:
+        """How much later than the exchange simulator the broker may tell something."""
+        return 0 if self.troubles.echo is None else self.troubles.echo.late_ns_max
+
+    @property
+    def troubled(self) -> tuple[tuple[int, int], ...]:
+        """Spans (ns UTC) in which the link was down, or the market silent or wrong."""
+        spans = [(outage.down_ns, outage.up_ns + self.late_ns) for outage in self.outages]
+        spans += [(fault.at_ns, fault.at_ns + fault.duration_ns + fault.size) for fault in self.faults]
+        clock = self.troubles.clock
+        if clock is not None:
+            spans.append((clock.at_ns, clock.at_ns + abs(clock.by_ns)))
+        return tuple(spans)
 
     @property
     def end_ns(self) -> int:
@@ -76,40 +92,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
             (self.restart_at, "restart"),
         ]
         told = [f"{count} {name}" if name in {"feed faults", "outages"} else name for count, name in parts if count]
-        return ", ".join([*told, *(what for _, what in self.operator)]) or "none"
-
-
-class OperatedBroker:
-    """A broker and an operator beside it: commands at their exact times, whatever the batches of the feed are."""
-
-    def __init__(self, broker: Broker, commands: tuple[tuple[int, str], ...]) -> None:
-        self._broker = broker
-        self._commands = deque(sorted(commands))
-
-    @property
-    def _command_ns(self) -> int:
-        return self._commands[0][0] if self._commands else TS_NEVER_NS
-
-    @property
-    def next_due_ns(self) -> int:
-        """The next answer or command."""
-        return min(self._broker.next_due_ns, self._command_ns)
-
-    def dispatch(self, effect: BrokerEffect) -> None:
-        """Pass an effect on."""
-        self._broker.dispatch(effect)
-
-    def take(self, ts_ns: int) -> Input | None:
-        """What is due by `ts_ns`; at equal times the broker first."""
-        command_ns = self._command_ns
-        until_ns = min(ts_ns, command_ns)
-        if self._broker.next_due_ns <= until_ns:
-            return self._broker.take(until_ns)
-        if command_ns > ts_ns:
-            return None
-        what = self._commands.popleft()[1]
-        told = KillRequested if what == "kill" else FlattenRequested
-        return told(ts_ns=command_ns, reason=f"drawn {what}", source="simulation")
+        return ", ".join([*told, *self.troubles.told, *(what for _, what in self.operator)]) or "none"
 
 
 def draw_world(seed: int, table: SessionTable) -> World:
@@ -123,7 +106,10 @@ def draw_world(seed: int, table: SessionTable) -> World:
     faults = _faults(draws, seed, start_ns, end_ns, table)
     position_max = draws.between(1, 5)
     exchange = _exchange(draws, seed)
+    troubles = draw_troubles(seed, start_ns, duration_ns, restarts=restart)
     config = _config(draws, position_max)
+    if troubles.observe:
+        config = msgspec.structs.replace(config, run=msgspec.structs.replace(config.run, mode="OBSERVE"))
     templates = _templates(draws)
     return World(
         seed=seed,
@@ -141,6 +127,26 @@ def draw_world(seed: int, table: SessionTable) -> World:
         restart_at=draws.between(20, 4_000) if restart else 0,
         clock_stands=draws.chance(500),
         history_sessions=(0, 0, 1, 3)[draws.below(4)],
+        troubles=troubles,
+    )
+
+
+def next_morning(world: World, table: SessionTable) -> World | None:
+    """A quiet first hour of the session after, with the limits and strategies of `world`; None after the calendar."""
+    days = [day for day in table.days_from(world.trade_date + 1, _DAYS_AROUND) if day.rth_open_ns is not None]
+    if not days or days[0].rth_open_ns is None:
+        return None
+    return msgspec.structs.replace(
+        world,
+        trade_date=days[0].trade_date,
+        start_ns=days[0].rth_open_ns,
+        duration_ns=60 * NS_PER_MIN,
+        faults=(),
+        outages=(),
+        operator=(),
+        restart_at=0,
+        history_sessions=0,
+        troubles=Troubles(observe=world.troubles.observe),
     )
 
 
@@ -171,6 +177,11 @@ def feed_of(world: World, table: SessionTable) -> SimFeed:
     )
 
 
+def received_of(world: World, feed: SimFeed) -> Feed:
+    """The market as the clock of the world receives it."""
+    return feed if world.troubles.clock is None else SteppedFeed(feed, world.troubles.clock)
+
+
 def history_of(world: World, table: SessionTable) -> list[HistoryLoaded]:
     """The warm-up of a world."""
     if not world.history_sessions:
@@ -181,12 +192,15 @@ def history_of(world: World, table: SessionTable) -> list[HistoryLoaded]:
 def sink_of(world: World) -> tuple[ExchangeSim, SimBroker]:
     """The exchange of a world, and the broker over it."""
     exchange = ExchangeSim(world.exchange)
-    return exchange, SimBroker(exchange, suppress=False, instrument_id=INSTRUMENT.id)
+    suppress = mode_row(world.config.run.mode, "sim").suppress
+    return exchange, SimBroker(exchange, suppress=suppress, instrument_id=INSTRUMENT.id)
 
 
 def broker_of(world: World, broker: SimBroker, *, after_ns: int = 0) -> OperatedBroker:
     """The broker as the runner meets it; commands up to `after_ns` have been given already."""
     linked: Broker = FaultyLink(broker, world.outages) if world.outages else broker
+    if world.troubles.echo is not None:
+        linked = EchoingBroker(linked, world.troubles.echo, world.seed)
     return OperatedBroker(linked, tuple(row for row in world.operator if row[0] > after_ns))
 
 

@@ -18,6 +18,7 @@ from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.event_log import LogReader
 from trading_bot.core.log_walk import MessageFrame
+from trading_bot.core.moment import Violation
 from trading_bot.core.opening import RunIdentity
 from trading_bot.core.recovery import recover_run
 from trading_bot.core.replay import replay, session_logs
@@ -29,7 +30,7 @@ from trading_bot.domain.errors import BotError
 from trading_bot.domain.events import Event
 from trading_bot.domain.units import iso_from_ns, usd_from_uusd
 from trading_bot.engines.session import SessionTable
-from trading_bot.research.invariants import Violation
+from trading_bot.modes import mode_row
 from trading_bot.research.seeded_world import (
     World,
     broker_of,
@@ -37,12 +38,16 @@ from trading_bot.research.seeded_world import (
     draw_world,
     feed_of,
     history_of,
+    next_morning,
+    received_of,
     sink_of,
 )
+from trading_bot.research.troubles import FullDiskLogs
 from trading_bot.research.watch import Watch, WatchedRunner
 
 _BUILD: Final = "simulation"
 _SEGMENT_BYTES: Final = 4 * 1024 * 1024
+_SMALL_SEGMENT_BYTES: Final = 512 * 1024  # a disk that fills up within the run
 _SYNC_S: Final = 5.0
 _CALENDAR: Final = "us_index.csv"
 
@@ -124,16 +129,17 @@ def simulate(seed: int, *, change: Callable[[World], World] | None = None) -> Se
 def _simulated(world: World, table: SessionTable, folder: Path) -> SeedReport:
     exchange, broker = sink_of(world)
     watch = Watch(world, exchange)
+    watch.broker = broker_of(world, broker)
     feed = feed_of(world, table)
     documents = documents_of(world, table, feed)
     run_folder = folder / "run"
     runner = _SimulatedRunner(
         watch,
         documents,
-        feed=feed,
-        broker=broker_of(world, broker),
+        feed=received_of(world, feed),
+        broker=watch.broker,
         exchange=exchange,
-        logs=_logs(run_folder),
+        logs=_logs(run_folder, world),
         identity=_identity(world),
         history=history_of(world, table),
         duration_s=world.duration_ns / 1e9,
@@ -145,6 +151,8 @@ def _simulated(world: World, table: SessionTable, folder: Path) -> SeedReport:
         _check_end(watch, runner, run_folder)
         if runner.killed is not None and runner.killed.happened:
             restarted = _restart(watch, runner, runner.killed.target, documents, table)
+        if world.troubles.next_day and runner.exit_code == 0:
+            _next_day(watch, runner, table, folder / "next")
     except BotError as error:
         watch.note(
             "the_run_goes_through",
@@ -163,7 +171,7 @@ def _check_end(watch: Watch, runner: BotRunner, folder: Path) -> None:
         watch.note("the_end_is_flat", now_ns, f"position {facts.position}, exchange {watch.exchange.position}")
     if watch.exchange.live_orders:
         watch.note("the_end_is_flat", now_ns, f"{watch.exchange.live_orders} orders live at the exchange")
-    expected = 5 if facts.latched else 0
+    expected = 5 if facts.latched or runner.exit_reason == "LOG_FULL" else 0
     if runner.exit_code != expected:
         watch.note("the_exit_code_tells", now_ns, f"exit code {runner.exit_code}, latched: {facts.latched}")
     report = replay(folder, build=_BUILD)
@@ -183,7 +191,7 @@ def _restart(watch: Watch, whole: BotRunner, folder: Path, documents: RunDocumen
     commands = msgspec.structs.replace(world, operator=world.operator[given:])
     runner = BotRunner(
         documents,
-        feed=feed_of(world, table),
+        feed=received_of(world, feed_of(world, table)),
         broker=broker_of(commands, broker),
         exchange=exchange,
         logs=_logs(folder),
@@ -207,6 +215,34 @@ def _restart(watch: Watch, whole: BotRunner, folder: Path, documents: RunDocumen
     return "abandoned" if abandoned else "equal" if _digests(runner) == _digests(whole) else "different"
 
 
+def _next_day(watch: Watch, whole: BotRunner, table: SessionTable, folder: Path) -> None:
+    """Another run, on the session after: it begins with what was learned, and the same laws watch it."""
+    machine = whole.machine
+    assert machine is not None
+    world = next_morning(watch.world, table)
+    if world is None:
+        return
+    feed = feed_of(world, table)
+    exchange, broker = sink_of(world)
+    watch.begin(world, exchange, broker_of(world, broker))
+    runner = WatchedRunner(
+        watch,
+        documents_of(world, table, feed),
+        feed=feed,
+        broker=watch.broker,
+        exchange=exchange,
+        logs=_logs(folder),
+        identity=_identity(world),
+        carried=machine.state.carried(),
+        duration_s=world.duration_ns / 1e9,
+    )
+    runner.run()
+    _check_end(watch, runner, folder)
+    after = runner.machine
+    if after is not None and after.state.learning.canonical() != watch.facts.learning.canonical():
+        watch.note("learning_is_carried", after.state.ts_ns, "what both days recorded gives another learning state")
+
+
 _COMMANDS: Final = (events.KillRequested, events.FlattenRequested)
 
 
@@ -218,18 +254,28 @@ def _messages(folder: Path) -> list[Event | Effect]:
     return found
 
 
-def _logs(folder: Path) -> FolderLogs:
+def _logs(folder: Path, world: World | None = None) -> FolderLogs:
+    if world is not None and world.troubles.full_from:
+        return FullDiskLogs(
+            folder,
+            run_id="simulation",
+            segment_bytes=_SMALL_SEGMENT_BYTES,
+            sync_s=_SYNC_S,
+            full_from=world.troubles.full_from,
+            full_for=world.troubles.full_for,
+        )
     return FolderLogs(folder, run_id="simulation", segment_bytes=_SEGMENT_BYTES, sync_s=_SYNC_S)
 
 
 def _identity(world: World) -> RunIdentity:
+    row = mode_row(world.config.run.mode, "sim")
     return RunIdentity(
         run_id="simulation",
-        mode="SIM",
+        mode=row.name,
         adapter="sim",
         build=_BUILD,
-        hypothetical=True,
-        orders_count=True,
+        hypothetical=row.hypothetical,
+        orders_count=row.orders_count,
         clock_stands=world.clock_stands,
     )
 

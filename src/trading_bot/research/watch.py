@@ -6,14 +6,23 @@ from typing import Any, Final
 
 from trading_bot._fast import ExchangeSim
 from trading_bot.core.apply import Results
+from trading_bot.core.entry_invariants import (
+    EntryView,
+    entry_was_allowed,
+    exit_was_right,
+    size_did_not_grow_after_a_loss,
+)
+from trading_bot.core.invariants import INVARIANTS, NAMES
 from trading_bot.core.machine import Machine
+from trading_bot.core.moment import Moment, Violation
+from trading_bot.core.run_facts import Facts
 from trading_bot.core.runner import BotRunner
 from trading_bot.domain import effects, events
 from trading_bot.domain.effects import Effect
+from trading_bot.domain.errors import CoreBug
 from trading_bot.domain.events import Event
-from trading_bot.research.facts import Facts
-from trading_bot.research.invariants import INVARIANTS, Moment, Violation, entry_was_allowed, exit_was_right
 from trading_bot.research.seeded_world import INSTRUMENT, World
+from trading_bot.research.troubles import OperatedBroker
 
 # One cause breaks the same invariant at every event after it; the first ones tell.
 KEPT_PER_INVARIANT: Final = 3
@@ -26,6 +35,8 @@ class Watch:
         """Nothing has happened."""
         self.world = world
         self.exchange = exchange
+        self.broker: OperatedBroker | None = None
+        self._troubled = world.troubled
         self.facts = Facts(world.config, tuple(world.templates), INSTRUMENT.tick_value_uusd)
         self.violations: list[Violation] = []
         self.counts: Counter[str] = Counter()
@@ -36,6 +47,14 @@ class Watch:
         self._event_seq = 0
         self._stop_before: tuple[tuple[int, int], int] | None = None
         self._was_flat = True
+
+    def begin(self, world: World, exchange: ExchangeSim, broker: OperatedBroker) -> None:
+        """Another run begins, on another day; what the records said so far stays known."""
+        self.world, self.exchange, self.broker = world, exchange, broker
+        self._troubled = world.troubled
+        self._ts_ns = 0
+        self._was_flat = True
+        self.facts.new_exchange()
 
     def before(self, seq: int, event: Event, machine: Machine, taken: int) -> None:
         """An event is in the log and not yet applied; `taken` market records came so far."""
@@ -61,8 +80,12 @@ class Watch:
         self._number(number, record.ts_ns, self._seq + 1)
         facts = self.facts
         if isinstance(record, effects.PlaceOrder):
-            allowed = entry_was_allowed(facts, record.order, record.ts_ns, machine.state.day)
+            book, state = machine.state.kernel.book(), machine.state
+            view = EntryView(day=state.day, touch=None if book is None else (book[0], book[2]), deficits=state.deficits)
+            allowed = entry_was_allowed(facts, record.order, record.ts_ns, view)
             self._note("entries_pass_every_gate", record.ts_ns, allowed)
+            grown = size_did_not_grow_after_a_loss(facts, record.order)
+            self._note("size_never_grows_after_a_loss", record.ts_ns, grown)
         elif isinstance(record, effects.PlaceExit):
             self._note("exits_leave_what_is_open", record.ts_ns, exit_was_right(facts, record))
         facts.take(record)
@@ -70,12 +93,17 @@ class Watch:
     def after(self, event: Event, results: Results, machine: Machine) -> None:
         """The event is applied and its results are out."""
         moment = Moment(
-            world=self.world,
+            config=self.world.config,
+            exchange_config=self.world.exchange,
             machine=machine,
             exchange=self.exchange,
             facts=self.facts,
             event=event,
             results=results,
+            troubled=self._troubled,
+            late_ns=self.world.late_ns,
+            quiet=self.broker is None or not self.broker.holds,
+            suppressed=self.world.troubles.observe,
             before_ns=self._before_ns,
             naked_ns=self.facts.naked_told_ns,
             stop_before=self._stop_before,
@@ -104,6 +132,8 @@ class Watch:
         self._seq = seq
 
     def _note(self, invariant: str, ts_ns: int, texts: Iterable[str]) -> None:
+        if invariant not in NAMES:
+            raise CoreBug(f"invariant {invariant} is not named in core/invariants.py: give it a line there")
         for text in texts:
             self.counts[invariant] += 1
             if self.counts[invariant] <= KEPT_PER_INVARIANT:

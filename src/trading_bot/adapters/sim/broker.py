@@ -16,6 +16,7 @@ from trading_bot.domain.orders import STRAY_NUMBER, ClientOrderId, Leg, Side
 from trading_bot.domain.units import TS_NEVER_NS
 
 REJECT_CODE: Final = 201  # "order rejected" of the IBKR API
+_CHILDREN: Final = frozenset({ExchangeLeg.STOP, ExchangeLeg.TARGET})
 _EXECUTED: Final = (AnswerKind.PARTIAL, AnswerKind.FILL)
 _LEGS: Final[dict[ExchangeLeg, Leg]] = {leg: Leg[leg.name] for leg in ExchangeLeg if leg is not ExchangeLeg.ALL}
 
@@ -44,6 +45,7 @@ class SimBroker:
         self._handles: dict[ClientOrderId, int] = {}
         self._sides: dict[int, Side] = {}
         self._flip_exits: dict[ClientOrderId, int] = {}
+        self._withdrawn: dict[int, frozenset[ExchangeLeg]] = {}  # children that were told to be cancelled
 
     @property
     def next_due_ns(self) -> int:
@@ -121,10 +123,14 @@ class SimBroker:
         )
 
     def _exit(self, effect: effects.PlaceExit) -> None:
-        """Into the bracket's group; without one where there is no bracket, or where a flip is left on its own side."""
+        """Into the bracket's group; without one where there is no bracket, or where a flip is left on its own side.
+
+        A group whose children were all withdrawn protects nothing any more: the exit goes alone, as at the broker.
+        """
         handle = self._handle(effect.order_id)
         kind, limit_ticks = OrderKind.MARKET if effect.limit_ticks is None else OrderKind.LIMIT, effect.limit_ticks or 0
-        if self._sides.get(handle) is not effect.side and effect.order_id[1] != STRAY_NUMBER:
+        grouped = self._sides.get(handle) is not effect.side and effect.order_id[1] != STRAY_NUMBER
+        if grouped and self._withdrawn.get(handle) != _CHILDREN:
             self._exchange.exit(handle, effect.ts_ns, kind, limit_ticks, effect.qty)
             return
         alone = self._flip_exits[effect.order_id] = self._number(effect.order_id)
@@ -182,6 +188,8 @@ class SimBroker:
         if answer.kind in _EXECUTED:
             self._position_qty += answer.side * answer.qty
         leg = (answer.handle, answer.leg)
+        if answer.kind is AnswerKind.CANCELLED and answer.leg in _CHILDREN:
+            self._withdrawn[answer.handle] = self._withdrawn.get(answer.handle, frozenset()) | {answer.leg}
         ended = answer.kind in (AnswerKind.FILL, AnswerKind.CANCELLED)
         # A rejected exit may have been meant to replace one that works on.
         if ended or (answer.kind is AnswerKind.REJECTED and answer.remaining == 0):

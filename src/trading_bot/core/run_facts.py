@@ -33,6 +33,7 @@ class EntryFacts(msgspec.Struct, kw_only=True):
     cancel_asked_ns: int | None = None
     ended_legs: dict[Leg, str] = msgspec.field(default_factory=dict)
     left_qty: int = 0
+    early_stop_qty: int = 0  # lots of a stop told to be in force before the first execution
     flip_ns: int | None = None
 
     @property
@@ -83,12 +84,21 @@ class Facts:
         self.trades = 0
         self.fills = 0
         self.ended: effects.EndRun | None = None
+        self.alarmed_ns: int | None = None  # newest alert that a person has to see
+        self.locks: set[str] = set()
+        self.log_space_ok = True
+        self.reconciled = False
+        self.last_entry: tuple[Side, int, int] | None = None  # side, limit in ticks, time
+        self.last_entry_qty: int | None = None  # of the newest entry that filled, and whether its trade lost
+        self.last_trade_lost = False
+        self._alive: dict[ClientOrderId, EntryFacts] = {}
+        self._executions: set[str] = set()
 
     # --- questions -------------------------------------------------------------------------------------------------
 
     def alive_entries(self) -> list[EntryFacts]:
         """Entries that may still fill."""
-        return [entry for entry in self.entries.values() if entry.alive]
+        return list(self._alive.values())
 
     def blocking(self) -> list[str]:
         """Tripped breakers that stop entries."""
@@ -97,6 +107,12 @@ class Facts:
     def net_uusd(self, mark_ticks: int) -> int:
         """Result of the day with the position at `mark_ticks`, after commissions."""
         return (self.cash_ticks + self.position * mark_ticks) * self.tick_value_uusd - self.fees_uusd
+
+    def new_exchange(self) -> None:
+        """Another run, with an exchange of its own, which numbers orders and executions anew."""
+        self._executions.clear()
+        self.entries.clear()
+        self.shadows.clear()
 
     # --- records ---------------------------------------------------------------------------------------------------
 
@@ -115,12 +131,19 @@ class Facts:
                 self.dvs_c = record.dvs_c
             case events.QualityStateChanged():
                 self.data_down = record.data_down
+            case events.LockoutChanged():
+                (self.locks.add if record.until_ns else self.locks.discard)(record.lockout)
+            case events.LogSpaceChanged():
+                self.log_space_ok = record.ok
+            case events.Reconciled():
+                self.reconciled = record.ok
             case events.TimerFired():
                 self.timers.pop((record.name, record.order_id), None)
             case trade_events.BreakerChanged():
                 (self.tripped.add if record.tripped else self.tripped.discard)(record.breaker)
             case trade_events.TradeClosed():
                 self.trades += 1
+                self.last_trade_lost = record.outcome.net_uusd < 0
                 self._learn(record.outcome)
             case trade_events.ShadowFilled():
                 self._shadow(record)
@@ -141,11 +164,13 @@ class Facts:
         self.cash_ticks = self.fees_uusd = 0
         self.day_start_uusd = None
         self.attempts = self.messages = self.executed = self.entries_day = 0
+        self.last_entry_qty, self.last_trade_lost = None, False
 
     def _effect(self, record: Effect) -> None:
         match record:
             case effects.PlaceOrder(order=order):
-                self.entries[order.order_id] = EntryFacts(order=order)
+                self.entries[order.order_id] = self._alive[order.order_id] = EntryFacts(order=order)
+                self.last_entry = (order.side, order.limit_ticks, record.ts_ns)
                 self.attempts += 1
                 self.messages += 1
             case effects.CancelOrder():
@@ -169,6 +194,8 @@ class Facts:
                 self.timers[record.name, record.order_id] = (record.due_ns, record.ts_ns)
             case effects.DisarmTimer():
                 self.timers.pop((record.name, record.order_id), None)
+            case effects.Alert(level="critical"):
+                self.alarmed_ns = record.ts_ns
             case effects.EndRun():
                 self.ended = record
             case _:
@@ -184,6 +211,8 @@ class Facts:
                 self.stop_qty = record.remaining
                 if self.naked_since_ns is not None and self.stop_qty >= abs(self.position):
                     self.naked_told_ns, self.naked_since_ns = record.ts_ns - self.naked_since_ns, None
+            case trade_events.OrderWorking(leg=Leg.STOP) if record.order_id in self._alive:
+                self._alive[record.order_id].early_stop_qty = record.remaining
             case trade_events.OrderFilled():
                 self._fill(record)
             case events.OrderCancelled() | events.OrderRejected():
@@ -203,10 +232,15 @@ class Facts:
         if record.leg is Leg.ENTRY:
             cancelled = isinstance(record, events.OrderCancelled)
             self._told(record.order_id, OrderSignal.CANCELLED if cancelled else OrderSignal.REJECTED)
+        elif record.leg is Leg.STOP and record.order_id in self._alive and record.order_id != self.open_id:
+            self._alive[record.order_id].early_stop_qty = 0
         elif record.leg is Leg.STOP and record.order_id == self.open_id and self.naked_since_ns is None:
             self.naked_since_ns, self.stop_qty = record.ts_ns, 0
 
     def _fill(self, record: trade_events.OrderFilled) -> None:
+        if record.exec_id in self._executions:
+            return  # told again
+        self._executions.add(record.exec_id)
         self.fills += 1
         signed = record.qty if record.side is Side.BUY else -record.qty
         before, self.position = self.position, self.position + signed
@@ -225,9 +259,12 @@ class Facts:
                 self.entry_fills_ns.append(record.ts_ns)
                 self.entries_day += 1
                 self.executed += 1
+                self.last_entry_qty = entry.order.qty
             if self.open_id != record.order_id:
                 self.open_id, self.naked_since_ns = record.order_id, record.ts_ns
-                self.stop_ticks, self.stop_qty = entry.order.stop_price_ticks, 0
+                self.stop_ticks, self.stop_qty = entry.order.stop_price_ticks, entry.early_stop_qty
+                if self.stop_qty >= abs(self.position):
+                    self.naked_told_ns, self.naked_since_ns = 0, None
             elif self.naked_since_ns is None and self.stop_qty < abs(self.position):
                 self.naked_since_ns = record.ts_ns
             entry.filled += record.qty
@@ -251,9 +288,13 @@ class Facts:
         if entry.status is None:
             return
         found = TRANSITIONS.get((entry.status, signal))
+        if found is None and entry.status in FINAL:
+            return  # late news of an order that is over; the table has those that change something
         if found is None:
             entry.told = f"{entry.status} cannot take {signal}"
         entry.status = found
+        if not entry.alive:
+            self._alive.pop(entry.order.order_id, None)
 
     def _learn(self, outcome: TradeOutcome) -> None:
         self.learning.record(outcome)
