@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fastpath.frames import ACCOUNT, NOTICE, NOW_NS, QUOTES, SAMPLE, STATUS, TRADES, Line, frame, quote, trade
+from tests.fastpath.frames import ACCOUNT, MES, NOTICE, NOW_NS, QUOTES, SAMPLE, STATUS, TRADES, Line, frame, quote, trade
+from trading_bot._fast.door import Door
 from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.records import TICK_RECORD, FrameKind
 
@@ -89,6 +90,30 @@ def test_any_stream_cut_anyhow_is_heard_as_the_library_hears_it(dice):
         packets.append(stream[:at])
         stream = stream[at:]
     both(*packets)
+
+
+ALIKE = ["6750.25", "6750.2", "6750.250", "6750.5", "6750.0", "6750", "16750.25", "750.25", "6751.25", "6750.251"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_what_is_nearly_what_came_before_is_read_as_what_it_is(dice):
+    """Text that comes again is not read again: ids, seconds and prices that differ in one place, or in length alone."""
+    frames = [
+        dice.choice(
+            [
+                quote(dice.choice(ALIKE), dice.choice(ALIKE), at=second(dice), request_id=dice.choice([QUOTES, 1, 111])),
+                trade(dice.choice(ALIKE), at=second(dice), kind=dice.choice([1, 1, 2, 3])),
+                quote(dice.choice(ALIKE), at=second(dice), request_id=dice.choice([QUOTES, TRADES])),
+            ]
+        )
+        for _ in range(60)
+    ]
+    both(*frames)
+
+
+def second(dice):
+    return dice.choice([1_795_617_000, 1_795_617_001, 1_795_627_000, 179_561_700, 1_795_617_000_0])
 
 
 def price(dice):
@@ -184,6 +209,14 @@ def test_streams_say_how_many_ticks_they_gave_and_start_anew_with_a_new_id():
     assert (line.intake.seen(QUOTES)[0], line.intake.seen(77), line.intake.seen(TRADES)) == (2, (0, 0), (0, 0))
     line.hear(trade())  # of a stream that was given up
     assert len(rows(line)) == 3
+
+
+def test_a_stream_in_the_place_of_another_takes_nothing_of_it():
+    line = Line(fast=True)
+    line.hear(quote() + quote())
+    line.intake.watch([(QUOTES + 1, "BidAsk", Door(MES.id, MES.tick_size_e9, 16))])
+    line.hear(quote() + quote(request_id=QUOTES + 1))
+    assert (line.intake.ticks, line.intake.seen(QUOTES + 1)[0]) == (3, 1)
 
 
 def test_ten_thousand_ticks_in_one_packet_are_all_there_and_in_order():

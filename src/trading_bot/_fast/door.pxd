@@ -24,6 +24,7 @@ cdef class Door:
     cdef readonly Py_ssize_t capacity
     cdef Py_ssize_t _held
     cdef int64_t _tick_e9
+    cdef double _ticks_per_e9
     cdef int64_t _tick_num      # tick = num / den points, reduced, so that both fit a double exactly
     cdef int64_t _tick_den
     cdef int64_t _session_gap_ns

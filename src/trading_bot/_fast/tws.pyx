@@ -11,14 +11,14 @@ a packet at once; else they wait in arrival order for `take`.
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.math cimport llrint
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from trading_bot._fast.histogram cimport Histogram
 from trading_bot._fast.raw_batch cimport RawTick
 from trading_bot._fast.records cimport KIND_QUOTE, KIND_TRADE
 from trading_bot._fast.refusals cimport raise_answers_lost, raise_bad_record
-from trading_bot._fast.twsfields cimport lots, price, text, whole
+from trading_bot._fast.twsfields cimport is_kept, keep, lots, price_again, text, whole
 from trading_bot.domain.errors import DataCorrupt
 
 cdef extern from "time.h" nogil:
@@ -27,6 +27,9 @@ cdef extern from "time.h" nogil:
         long tv_nsec
     int CLOCK_MONOTONIC
     int clock_gettime(int clock, timespec* at)
+
+cdef extern from "cycles.h" nogil:
+    uint64_t tb_cycles()
 
 cdef enum:
     LENGTH_BYTES = 4
@@ -41,6 +44,8 @@ cdef enum:
 
 cdef int64_t SECOND_NS = 1_000_000_000
 cdef int64_t TIME_S_MAX = 9_000_000_000
+cdef int64_t TRUSTED_NS = 1_000_000      # the processor's counter stands for the clock so long
+cdef int64_t PACE_NS = 5_000_000       # measured before it does
 
 _KINDS = {"BidAsk": KIND_QUOTE, "Last": KIND_TRADE, "AllLast": KIND_TRADE}
 
@@ -70,6 +75,25 @@ cdef class TickIntake:
         self.decide_hist = Histogram()
 
     # ---- time
+
+    cdef int64_t _clock(self) noexcept nogil:
+        """CLOCK_MONOTONIC, within a millisecond after it was read by the processor's counter and its pace until then.
+
+        A counter that jumped, runs backwards or is not there leaves the clock to be read.
+        """
+        cdef uint64_t cycles = tb_cycles()
+        cdef uint64_t since = cycles - self._reference_cycles
+        cdef int64_t now_ns
+        if since < self._trusted_cycles:
+            return self._reference_ns + <int64_t>(<double><int64_t>since * self._ns_per_cycle)
+        now_ns = monotonic_ns()
+        if self._began_ns == 0 or cycles <= self._began_cycles:
+            self._began_ns, self._began_cycles = now_ns, cycles
+        if now_ns - self._began_ns >= PACE_NS:
+            self._ns_per_cycle = <double>(now_ns - self._began_ns) / <double><int64_t>(cycles - self._began_cycles)
+            self._trusted_cycles = <uint64_t>(<double>TRUSTED_NS / self._ns_per_cycle)
+        self._reference_ns, self._reference_cycles = now_ns, cycles
+        return now_ns
 
     def set_clock(self, int64_t at_ns, int64_t begin_ns, double speed):
         """Market time is `at_ns` plus `speed` times what the monotonic clock shows beyond `begin_ns`.
@@ -112,6 +136,9 @@ cdef class TickIntake:
             self._rows[count].kind = _KINDS[kind]
             self._rows[count].ticks, self._rows[count].last_ns = kept.get(request_id, (0, 0))
             self._rows[count].door = <PyObject*>door
+            # What is kept is of the stream that was there before.
+            self._rows[count].head.length = 0
+            self._rows[count].first_price.length = self._rows[count].second_price.length = 0
             count += 1
         self._row_count = count
         self._doors = doors
@@ -185,14 +212,14 @@ cdef class TickIntake:
 
     def data_received(self, data):
         """One read of the socket (the protocol's method of asyncio and uvloop)."""
-        self.socket_ns = monotonic_ns()
+        self.socket_ns = self._clock()
         self._now(self.socket_ns)
         self._in_packet = True
         self.packets += 1
         try:
             self._split(data if type(data) is bytes else bytes(data))
             if self._out_count:
-                self.decoded_ns = monotonic_ns()
+                self._decoded_cycles = tb_cycles()
                 if self._deadline_ns > 0:
                     self._run()
                 if self._out_count:
@@ -262,51 +289,29 @@ cdef class TickIntake:
     cdef bint _tick(self, const char* at, const char* end) except -1:
         """Whether the fields of a tickByTick message are a tick of ours; then its record waits behind those before it."""
         cdef RawTick raw
-        cdef int64_t request_id = 0, tick_type = 0, time_s = 0, mask = 0
+        cdef const char* begin = at
+        cdef int64_t request_id = 0
         cdef Row* row = NULL
         cdef int n
-        at = whole(at, end, 9, &request_id)
-        if at == NULL:
-            self.declined += 1
-            return False
+        memset(&raw, 0, sizeof(raw))
         for n in range(self._row_count):
-            if self._rows[n].request_id == request_id:
+            if is_kept(&self._rows[n].head, at, end):
                 row = &self._rows[n]
                 break
         if row == NULL:
+            at = whole(at, end, 9, &request_id)
+            for n in range(self._row_count if at != NULL else 0):
+                if self._rows[n].request_id == request_id:
+                    row = &self._rows[n]
+                    break
+        if row == NULL:
+            self.declined += at == NULL
             return False
-        memset(&raw, 0, sizeof(raw))
-        at = whole(at, end, 1, &tick_type)
-        if at != NULL:
-            at = whole(at, end, 10, &time_s)
-        if at != NULL and time_s <= TIME_S_MAX and row.kind == KIND_QUOTE and tick_type == TYPE_BID_ASK:
-            at = price(at, end, &raw.a_e9)
-            if at != NULL:
-                at = price(at, end, &raw.b_e9)
-            if at != NULL:
-                at = lots(at, end, &raw.a_qty)
-            if at != NULL:
-                at = lots(at, end, &raw.b_qty)
-            if at != NULL:
-                at = whole(at, end, 9, &mask)
-        elif at != NULL and time_s <= TIME_S_MAX and row.kind == KIND_TRADE and TYPE_LAST <= tick_type <= TYPE_ALL_LAST:
-            at = price(at, end, &raw.a_e9)
-            if at != NULL:
-                at = lots(at, end, &raw.a_qty)
-            if at != NULL:
-                at = whole(at, end, 9, &mask)
-            if at != NULL:
-                at = text(at, end)
-            if at != NULL:
-                at = text(at, end)
-        else:
-            at = NULL
-        if at != end:
+        if not self._read(row, begin, at, end, &raw):
             self.declined += 1
             return False
         raw.kind = <uint8_t>row.kind
         raw.ts_ns = self._stamp_ns
-        raw.ts_event_ns = time_s * SECOND_NS
         raw.flags = self.flags
         (<Door>row.door).admit(&raw)
         row.ticks += 1
@@ -316,9 +321,52 @@ cdef class TickIntake:
         self._keep(<Door>row.door)
         return True
 
+    cdef bint _read(self, Row* row, const char* begin, const char* at, const char* end, RawTick* raw) noexcept nogil:
+        """The fields of a message of this stream, exactly those it should have: from `begin`, or behind its id, at `at`."""
+        cdef int64_t tick_type = 0, time_s = 0, mask = 0
+        if at == begin:                       # in the same second as the one before
+            at += row.head.length
+            time_s = row.head.value
+        else:
+            at = whole(at, end, 1, &tick_type)
+            if at == NULL or (tick_type == TYPE_BID_ASK) != (row.kind == KIND_QUOTE):
+                return False
+            if not TYPE_LAST <= tick_type <= TYPE_BID_ASK:
+                return False
+            at = whole(at, end, 10, &time_s)
+            if at == NULL or time_s > TIME_S_MAX:
+                return False
+            keep(&row.head, begin, at, time_s)
+        raw.ts_event_ns = time_s * SECOND_NS
+        at = price_again(&row.first_price, at, end, &raw.a_e9)
+        if at != NULL and row.kind == KIND_QUOTE:
+            at = price_again(&row.second_price, at, end, &raw.b_e9)
+        if at != NULL:
+            at = lots(at, end, &raw.a_qty)
+        if at != NULL and row.kind == KIND_QUOTE:
+            at = lots(at, end, &raw.b_qty)
+        if at != NULL:
+            at = whole(at, end, 9, &mask)
+        if at != NULL and row.kind == KIND_TRADE:
+            at = text(at, end)
+            if at != NULL:
+                at = text(at, end)
+        return at == end
+
+    @property
+    def decoded_ns(self) -> int:
+        """Monotonic time at which the ticks of the packet at hand were records."""
+        return self._decoded()
+
+    cdef int64_t _decoded(self) noexcept nogil:
+        """The whole of a packet is decision while the counter is not trusted."""
+        cdef int64_t since = <int64_t>(self._decoded_cycles - self._reference_cycles)
+        return max(self.socket_ns, self._reference_ns + <int64_t>(<double>since * self._ns_per_cycle))
+
     cdef void _measure(self, int64_t decided_ns) noexcept nogil:
-        self.decode_hist.add(self.decoded_ns - self.socket_ns)
-        self.decide_hist.add(decided_ns - self.decoded_ns)
+        cdef int64_t decoded_ns = min(self._decoded(), decided_ns)
+        self.decode_hist.add(decoded_ns - self.socket_ns)
+        self.decide_hist.add(decided_ns - decoded_ns)
 
     cdef int _run(self) except -1:
         """The kernel takes what waits, up to the deadline; what is left stays."""
