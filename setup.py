@@ -17,6 +17,7 @@ FLAGS = [
     "-ffp-contract=off",
     "-fwrapv",
     "-fno-fast-math",
+    "-frecord-gcc-switches",  # in a section of each extension, for `trading-bot doctor`
     "-Wall",
     "-Wno-unused-function",
 ]

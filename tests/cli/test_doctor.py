@@ -53,7 +53,7 @@ def test_every_shipped_template_says_at_which_scales_it_trades(doctor):
 
 
 def test_it_measures_this_machine(doctor):
-    code, found = doctor("--no-gateway")
+    code, found = doctor("--no-gateway", "--no-nominal-day")
     assert code == 0
     asleep = found["wake-up, uvloop asleep"]["values"]
     assert asleep["samples"] > 100
@@ -70,7 +70,7 @@ def test_no_gateway_ends_with_3(doctor):
 
 
 def test_a_gateway_is_asked_without_taking_a_client_id(doctor):
-    with running_gateway(seed=7, speed=1.0, start_ns=time.time_ns() - 20 * NS_PER_S) as gateway:
+    with running_gateway(seed=7, clock_from="launch", start_ns=time.time_ns() - 20 * NS_PER_S) as gateway:
         code, found = doctor("--quick", "--port", str(gateway.port))
         assert gateway.call(lambda real: dict(real.clients)) == {}
         offset_s = (gateway.call(lambda real: real.clock.now_ns()) - time.time_ns()) / NS_PER_S

@@ -68,7 +68,7 @@ class OperatorDesk:
         if clock_ns < self._next_poll_ns and not self._soon:
             return None
         self._next_poll_ns, self._soon = clock_ns + POLL_NS, False
-        if self._heartbeat is not None:
+        if self._heartbeat is not None and now_ns:  # 0: a start, which has a limit of its own
             self._heed()
             self._heartbeat.beat(clock_ns)
         if not self._clearing_used and now_ns:

@@ -16,6 +16,7 @@ _MIB: Final = 1024 * 1024
 _BLOCK: Final = 4096
 SYNCS: Final = 40
 SYNCS_BESIDE_A_BOT: Final = 10
+ROOM_MIN_BYTES: Final = 500_000_000  # a day's log and everything beside it
 _ROOM_WARN_MIB: Final = 5 * 1024  # some days of logs
 _SEGMENTS_MIN: Final = 3  # one written, one prepared, and some for everything else
 
@@ -42,10 +43,15 @@ def disk_checks(data_dir: Path, *, segment_mib: int, sync_ms: int, syncs: int) -
 
 
 def _room(there: Path, segment_mib: int) -> Check:
-    free_mib = shutil.disk_usage(there).free // _MIB
+    free = shutil.disk_usage(there).free
+    free_mib = free // _MIB
     found = f"{free_mib / 1024:.1f} GiB free under {there}"
-    if free_mib < _SEGMENTS_MIN * segment_mib:
-        advice = f"a log needs {_SEGMENTS_MIN} segments of {segment_mib} MiB to begin: free some, or another --data-dir"
+    needed = max(ROOM_MIN_BYTES, _SEGMENTS_MIN * segment_mib * _MIB)
+    if free < needed:
+        advice = (
+            f"a session needs {needed // 1_000_000} MB (a log begins with {_SEGMENTS_MIN} segments of {segment_mib} "
+            "MiB): free some, or another --data-dir"
+        )
         return fail(SECTION, "room", found, advice, exit_code=UsageError.exit_code, values={"free_mib": free_mib})
     if free_mib < _ROOM_WARN_MIB:
         return warn(SECTION, "room", found, "a full disk stops the run: free some", values={"free_mib": free_mib})

@@ -8,8 +8,9 @@ import msgspec
 
 from trading_bot.config_files import LoadedConfig
 from trading_bot.cores import Cores, read_cores
-from trading_bot.doctor import clocks, disk, gateway, processor, readiness, wake_up
-from trading_bot.doctor.checks import Check, Status, fail
+from trading_bot.doctor import account, clocks, companions, disk, gateway, processor, readiness, software, wake_up
+from trading_bot.doctor.account import CLIENT_ID
+from trading_bot.doctor.checks import Check, Status, fail, ok
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import BotError, UsageError
 from trading_bot.domain.machine_config import MachineConfig
@@ -33,13 +34,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to look. `quick` measures nothing; `gateway` False asks none; `port` None takes the mode's."""
+    """Where to look. `quick` measures nothing; `gateway` False asks none; `port` None takes the mode's.
+
+    `account` asks for a look at it, with `client_id`; `nominal` plays an ordinary day of a profile, None plays none.
+    """
 
     data_dir: Path
     host: str
     port: int | None
     quick: bool = False
     gateway: bool = True
+    account: str | None = None
+    client_id: int = CLIENT_ID
+    nominal: Callable[[str], Check] | None = None
 
 
 def examine(asked: Asked, load: Load, *, now_ns: int, ts: str) -> Report:
@@ -65,6 +72,7 @@ def _checks(asked: Asked, load: Load, now_ns: int) -> Iterator[Check]:
     running, _pid = readiness.bot_in(asked.data_dir)
     before, begin_s = processor.cpu_times(), time.monotonic()
     cores = read_cores()
+    yield from software.software_checks()
     yield from processor.core_checks(cores, config.machine)
     yield from processor.limit_checks()
     yield from clocks.clock_checks(measures=not asked.quick)
@@ -86,10 +94,30 @@ def _checks(asked: Asked, load: Load, now_ns: int) -> Iterator[Check]:
         yield from readiness.config_checks(loaded)
         yield from readiness.calendar_checks(loaded, asked.data_dir, now_ns)
     yield from readiness.switch_checks(asked.data_dir)
+    yield companions.deadman_check(config, asked.data_dir)
+    yield companions.learning_check(asked.data_dir)
     yield readiness.log_check(asked.data_dir)
+    if asked.nominal is not None and loaded is not None and running is False and not asked.quick:
+        yield asked.nominal(config.run.profile)
     if asked.gateway and config.run.adapter == "ibkr":
-        port = asked.port or gateway.PORTS[config.run.mode == "LIVE"]
-        yield from gateway.gateway_checks(asked.host, port)
+        yield from _at_gateway(asked, config, now_ns)
+
+
+def _at_gateway(asked: Asked, config: BotConfig, now_ns: int) -> Iterator[Check]:
+    port = asked.port or gateway.PORTS[config.run.mode == "LIVE"]
+    reachable = True
+    for check in gateway.gateway_checks(asked.host, port):
+        reachable = reachable and check.status is not Status.FAIL
+        yield check
+    if not reachable:
+        return
+    if asked.account is None:
+        said = "not looked at: --account ID asks for money, permission and kind of market data, with an id of its own"
+        yield ok(account.SECTION, "account", said)
+        return
+    yield from account.account_checks(
+        config, host=asked.host, port=port, account=asked.account, client_id=asked.client_id, now_ns=now_ns
+    )
 
 
 def _measured_on(config: MachineConfig, cores: Cores, *, running: bool) -> MachinePlan:

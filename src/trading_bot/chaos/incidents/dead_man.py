@@ -129,6 +129,7 @@ _EXITS: Final = (0, Halted.exit_code)
 INCIDENTS: Final = (
     Incident(
         name="dead-man-after-kill-9",
+        quick=True,
         says="kill -9 while a position stands, and nobody starts the bot again: the dead man closes it",
         source=("own",),
         speed=SLOW,
@@ -138,8 +139,8 @@ INCIDENTS: Final = (
         body=_killed("a position stands"),
     ),
     Incident(
-        name="dead-man-withdraws-an-entry",
-        says="kill -9 while an entry works: the dead man withdraws it before it can fill",
+        name="dead-man-after-an-entry",
+        says="kill -9 while an entry works: the dead man withdraws it, or closes what it has become",
         source=("own",),
         style="rest",
         speed=1.0,
@@ -150,6 +151,7 @@ INCIDENTS: Final = (
     ),
     Incident(
         name="dead-man-after-sigstop",
+        quick=True,
         says="The bot freezes while a position stands: the dead man kills it and closes the position",
         source=("own",),
         speed=SLOW,
