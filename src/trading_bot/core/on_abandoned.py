@@ -8,7 +8,7 @@ from trading_bot.core.flattening import flatten_timer
 from trading_bot.core.learning_desk import refresh_throttles
 from trading_bot.core.on_session import SESSION_TIMER, enter_session, rearm_session, resume_quality, settle_entry
 from trading_bot.core.state import State
-from trading_bot.core.stopping import PROTECTED
+from trading_bot.core.stopping import go_on
 from trading_bot.domain import events
 from trading_bot.domain.effects import (
     Alert,
@@ -33,8 +33,7 @@ Results = list[Event | Effect]
 def process_started(state: State, event: events.ProcessStarted, seq: int) -> Results:
     """A restart continues the log. Its own record does not count in digests. A cold one has its session to find."""
     state.lifecycle_seqs.append(seq)
-    if state.stopping == PROTECTED:  # a position that the process before left with its stop
-        state.stopping, state.ending = None, False
+    go_on(state)
     unknown = asking.restarted(state, event.ts_ns)
     if not event.documents:
         return unknown

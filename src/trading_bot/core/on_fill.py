@@ -22,7 +22,7 @@ from trading_bot.core.on_orders import child_works
 from trading_bot.core.on_session import settle_entry, watch_quality
 from trading_bot.core.regimes import regime_now
 from trading_bot.core.state import State
-from trading_bot.core.stopping import PROTECTED, cancel_entry, end_if_idle
+from trading_bot.core.stopping import cancel_entry, end_if_idle, is_leaving
 from trading_bot.core.trade import STOP, TRAILING, Entry, Trade, entry_slippage_ticks, outcome_of
 from trading_bot.domain.effects import Alert, AskBroker, DisarmTimer, Effect
 from trading_bot.domain.events import Event
@@ -246,7 +246,7 @@ def _must_be_flat(state: State, ts_ns: int) -> Results:
         return []
     if state.kill_reason is not None:
         return flatten(state, ts_ns, FlattenKind.KILL, state.kill_reason)
-    if state.stopping is not None and state.stopping != PROTECTED:
+    if state.stopping is not None and not is_leaving(state):
         return flatten(state, ts_ns, FlattenKind.STOP, state.stopping)
     if state.session_state in (SessionState.FLATTEN, SessionState.CLOSED):
         return flatten(state, ts_ns, FlattenKind.SESSION, "SESSION_EXIT")

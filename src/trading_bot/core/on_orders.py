@@ -8,7 +8,7 @@ from trading_bot.core.flattening import drive
 from trading_bot.core.leaving import leave_naked
 from trading_bot.core.on_session import settle_entry, watch_quality
 from trading_bot.core.state import State
-from trading_bot.core.stopping import PROTECTED, cancel_entry, end_if_idle, withdraw_target
+from trading_bot.core.stopping import cancel_entry, end_if_idle, is_leaving, withdraw_target
 from trading_bot.core.trade import Trade
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, CancelOrder, DisarmTimer, Effect
@@ -54,7 +54,7 @@ def order_working(state: State, event: OrderWorking, _seq: int) -> Results:
 
 def _left(state: State, ts_ns: int, leg: Leg) -> Results:
     """What a position that is to be left waits for: its target gone, its stop in force."""
-    if state.stopping != PROTECTED:
+    if not is_leaving(state):
         return []
     target = withdraw_target(state, ts_ns) if leg is Leg.TARGET else []
     return [*target, *end_if_idle(state, ts_ns)]

@@ -143,3 +143,8 @@ def feed_ended(ts_ns: int, error: BotError | None, refused: dict[str, int], mark
         reason = f"nothing in the input is usable, everything was refused: {refused}"
         return events.FeedEnded(ts_ns=ts_ns, reason=reason, exit_code=DataCorrupt.exit_code)
     return events.FeedEnded(ts_ns=ts_ns, reason="END")
+
+
+def stop_asked(documents: RunDocuments, signal: str, ts_ns: int) -> events.StopRequested:
+    """A signal asks for an orderly end; what becomes of a position then is the configuration's."""
+    return events.StopRequested(ts_ns=ts_ns, reason=signal, protect=documents.config.run.stop == "protect")

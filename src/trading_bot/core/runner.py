@@ -13,6 +13,7 @@ from trading_bot.core import opening
 from trading_bot.core.carried import Carried
 from trading_bot.core.carrier import CORE_FAILED, Desk, core_bug
 from trading_bot.core.documents import RunDocuments
+from trading_bot.core.emergency import guarded
 from trading_bot.core.machine import Machine
 from trading_bot.core.market_tape import MarketTape
 from trading_bot.core.null_feed import NoInlet, NullFeed
@@ -25,7 +26,6 @@ from trading_bot.core.run_logs import FolderLogs, MemoryLogs
 from trading_bot.core.session_book import SessionBook
 from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.core.status import bot_status
-from trading_bot.core.stopping import PROTECTED
 from trading_bot.domain import events
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.errors import BotError
@@ -84,7 +84,7 @@ class BotRunner:
         self.ended = False
         self._recovered = recovered
         self._carried = carried or Carried()
-        self._desk: Desk = desk or NoDesk()
+        self.desk: Desk = desk or NoDesk()
         self._inlet: Inlet = inlet or NoInlet()
         self._history = history
         self._first_inputs = first_inputs
@@ -93,7 +93,7 @@ class BotRunner:
         self._pending: deque[Input] = deque()
         self._walked_ns = self._feed_end_ns = 0
         self._roll_ns = self._stop_ns = TS_NEVER_NS
-        self._outgoing = Outgoing(self.broker, self._desk, self.logs, self._pending, on_record)
+        self._outgoing = Outgoing(self.broker, self.desk, self.logs, self._pending, on_record)
 
     @property
     def machine(self) -> Machine | None:
@@ -129,8 +129,9 @@ class BotRunner:
             CoreBug: the core raised; the log holds CoreFailed.
             LogCorrupt, LogFull: the log cannot be written.
         """
-        while not self.ended:
-            self._step()
+        with guarded(self):
+            while not self.ended:
+                self._step()
 
     def _step(self) -> None:
         try:
@@ -145,8 +146,7 @@ class BotRunner:
                 else:
                     self._finish(end.reason, end.exit_code)
             elif self.stop_asked is not None and machine.state.stopping is None:
-                leave = self.documents.config.run.stop == "protect"
-                self._input(events.StopRequested(ts_ns=self.book.now_ns, reason=self.stop_asked, protect=leave))
+                self._input(opening.stop_asked(self.documents, self.stop_asked, self.book.now_ns))
             else:
                 self._market()
         except Exception as error:  # wherever in the loop: the feed, the broker's side, a timer
@@ -161,8 +161,8 @@ class BotRunner:
             return
         while not (self.tape.held or self.tape.done or self.stop_asked):  # a paced source gives nothing at first
             self.tape.read(tell=True)
-            if (killed := self._desk.poll(0)) is not None:
-                self._pending.append(killed)
+            if (killed := self.desk.poll(0)) is not None:
+                self._pending.appendleft(killed)
                 break
         first_ns = self._pending[0].ts_ns if self._pending else self.tape.next_ns
         self._begin_session(0 if first_ns == TS_NEVER_NS else first_ns)
@@ -254,15 +254,8 @@ class BotRunner:
     def _finish(self, reason: str, exit_code: int) -> None:
         self.exit_reason, self.exit_code = reason, exit_code
         self.message = self.message if self.tape.error is None else str(self.tape.error)
-        self._desk.publish(bot_status(self.book, self.identity), final=True)
-        left_qty = self.book.live.state.position.qty if reason == PROTECTED else 0
-        if left_qty:  # the next start goes on with this very log
-            self.message = (
-                f"position {left_qty:+d} is left with its stop at the broker (run.stop); start again to go on"
-            )
-            self.book.release()
-        else:
-            self.book.end(reason)
+        self.desk.publish(bot_status(self.book, self.identity), final=True)
+        self.message = self.book.end(reason) or self.message
         self.ended = True
 
     # --- market data -----------------------------------------------------------------------------------------------
@@ -271,7 +264,7 @@ class BotRunner:
         if not tape.held:
             tape.read_live(self.book.live.state.kernel, self._due_ns(), self._at_once)
             self._look_after_log()
-        if (command := self._desk.poll(self.book.now_ns) or self._inlet.poll(self.book.now_ns)) is not None:
+        if (command := self.desk.poll(self.book.now_ns) or self._inlet.poll(self.book.now_ns)) is not None:
             self._input(command)
         elif tape.held:
             self._walk()
@@ -282,7 +275,7 @@ class BotRunner:
 
     def _at_once(self, code: int) -> int:
         """An outcome while the tape is read is decided here and now; how far the kernel may go on, 0: no further."""
-        self._desk.check()
+        self.desk.check()
         self._outcome(code)
         return 0 if self._pending or self.stop_asked or self.book.live.end else self._due_ns()
 
@@ -353,7 +346,7 @@ class BotRunner:
             self.book.writing.maintain()
         if (ok := self.book.writing.space_ok) != self.book.live.state.log_space_ok:
             self._input(events.LogSpaceChanged(ts_ns=self.book.now_ns, ok=ok, detail="" if ok else "the disk is full"))
-        self._desk.publish(bot_status(self.book, self.identity))
+        self.desk.publish(bot_status(self.book, self.identity))
         if (failure := self.logs.failure()) is not None:
             raise BotError(f"the log could not be written to disk: {failure}") from failure
 
@@ -395,6 +388,6 @@ class BotRunner:
             raise
 
     def _failed(self, error: Exception, seq: int, where: str) -> None:
-        if not self.ended and (bug := core_bug(self.book, self.broker, self._desk, seq, error, where)) is not None:
+        if not self.ended and (bug := core_bug(self.book, self.broker, self.desk, seq, error, where)) is not None:
             self.ended, self.exit_reason, self.exit_code = True, CORE_FAILED, bug.exit_code
             raise bug from error

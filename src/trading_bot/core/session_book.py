@@ -5,6 +5,7 @@ from trading_bot.core.apply import Results
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.machine import Machine
 from trading_bot.core.run_logs import FolderLogs, MemoryLogs, SessionLog
+from trading_bot.core.stopping import PROTECTED
 from trading_bot.domain import events, log_records
 from trading_bot.domain.config import canonical, config_tag
 from trading_bot.domain.effects import Effect
@@ -68,9 +69,17 @@ class SessionBook:
             numbers += [self.append(_CLASSES[type(one)], one, cause_seq) for one in results[len(numbers) :]]
         return numbers
 
-    def end(self, reason: str) -> None:
-        """The last record, with the digests that a replay must find, and what the next session starts from."""
+    def end(self, reason: str) -> str:
+        """The last record, with the digests that a replay must find, and what the next session starts from.
+
+        Returns:
+            What a person should know of a position that is left with its stop: the next start goes on with this log,
+            which has no last record then. Empty otherwise.
+        """
         machine = self.live
+        if reason == PROTECTED and (qty := machine.state.position.qty):
+            self.release()
+            return f"position {qty:+d} is left with its stop at the broker (run.stop); the same command goes on with it"
         ended = events.RunEnded(
             ts_ns=self.now_ns,
             exit_reason=reason,
@@ -82,6 +91,7 @@ class SessionBook:
         machine.counters.observe(ended)
         machine.state.kernel.set_writer(None)
         self.release()
+        return ""
 
     def release(self) -> None:
         """Close the log as it is."""

@@ -15,6 +15,7 @@ from trading_bot.engines import budgets
 from trading_bot.engines.orders import OrderSignal, next_status
 
 PROTECTED: Final = "PROTECTED"  # why a run ends that leaves a position with its stop
+_LEAVING: Final = "PROTECT "  # before the reason of a stop that is to end so
 
 Results = list[Event | Effect]
 
@@ -48,18 +49,25 @@ def end_if_idle(state: State, ts_ns: int) -> Results:
     if state.learning.trades_since_save:
         state.learning.mark_saved()
         save = [SaveLearningState(ts_ns=ts_ns, reason="END")]
-    return [*save, EndRun(ts_ns=ts_ns, reason=state.stopping, exit_code=state.exit_code)]
+    reason = PROTECTED if state.exposed else state.stopping.removeprefix(_LEAVING)
+    return [*save, EndRun(ts_ns=ts_ns, reason=reason, exit_code=state.exit_code)]
+
+
+def is_leaving(state: State) -> bool:
+    """Whether the run comes to rest without closing its position."""
+    return state.stopping is not None and state.stopping.startswith(_LEAVING)
 
 
 def may_protect(state: State) -> bool:
-    """Whether there is a position to be left with its stop: one of ours that nothing is closing already."""
+    """Whether what is open is to be left: entries and a position of ours that nothing is closing already."""
     flattening = state.flatten is not None and not state.flatten.finished
-    return state.trade is not None and state.position.qty != 0 and state.kill_reason is None and not flattening
+    ours = state.position.qty == 0 or state.trade is not None
+    return state.exposed and ours and state.kill_reason is None and not flattening
 
 
 def protect(state: State, ts_ns: int, reason: str) -> Results:
     """Entries and target go, the stop stays; the end comes when the broker has confirmed so."""
-    state.stopping = PROTECTED
+    state.stopping = f"{_LEAVING}{reason}"
     text = (
         f"{reason}, and run.stop is protect: position {state.position_qty} is left with its stop alone; nothing closes "
         "it at the session's end while no bot runs. The same command goes on with it"
@@ -75,7 +83,7 @@ def protect(state: State, ts_ns: int, reason: str) -> Results:
 def withdraw_target(state: State, ts_ns: int) -> Results:
     """The target of a position that is left must not work on; asked again as often as it is found to."""
     trade = state.trade
-    if state.stopping != PROTECTED or trade is None or not trade.target_resident:
+    if not is_leaving(state) or trade is None or not trade.target_resident:
         return []
     return [CancelOrder(ts_ns=ts_ns, order_id=trade.order_id, reason=PROTECTED, leg=Leg.TARGET)]
 
@@ -83,8 +91,14 @@ def withdraw_target(state: State, ts_ns: int) -> Results:
 def is_protected(state: State) -> bool:
     """Whether a position that is to be left has its stop in force, and nothing else of ours works."""
     trade = state.trade
-    if state.stopping != PROTECTED or trade is None or state.entries or state.stray_exit is not None:
+    if not is_leaving(state) or trade is None or state.entries or state.stray_exit is not None:
         return False
     if state.position_qty is None or trade.target_resident or trade.sent_cause is not None:
         return False
     return trade.naked_since_ns is None and trade.resident_stop_qty >= abs(state.position_qty) > 0
+
+
+def go_on(state: State) -> None:
+    """A process goes on with what the one before it left."""
+    if is_leaving(state):
+        state.stopping, state.ending = None, False

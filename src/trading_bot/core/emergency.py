@@ -1,0 +1,114 @@
+"""The bot's own failure (architecture law 9, specification 8.3): shell code that in the end trusts the broker alone.
+
+What the state says is open is withdrawn and left at once; then, outside of whatever failed, the broker is asked until
+it has confirmed zero, and what it has is closed. Nothing of that is in the log, which ends with CORE_FAILED. Nothing
+here may fail in its turn: a log or a disk that refuses is passed over.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, Protocol
+
+from trading_bot.core.carrier import CORE_FAILED, Desk, stop_at_once
+from trading_bot.core.opening import RunIdentity
+from trading_bot.core.session_book import SessionBook
+from trading_bot.core.state import State
+from trading_bot.domain import events
+from trading_bot.domain.effects import AskBroker, PlaceExit
+from trading_bot.domain.errors import BotError, CoreBug
+from trading_bot.domain.orders import STRAY_NUMBER, Leg
+from trading_bot.domain.ports import Broker, Feed
+from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
+from trading_bot.engines.exits import ExitCause
+from trading_bot.engines.position import exit_side
+
+CONFIRM_NS: Final = 20 * NS_PER_S  # wall time for the broker to confirm zero
+_ASK_NS: Final = NS_PER_S
+_AGAIN_NS: Final = 5 * NS_PER_S  # after an exit, before another may leave
+
+
+class _Run(Protocol):
+    """The runner, as far as it is needed here."""
+
+    book: SessionBook
+    feed: Feed
+    broker: Broker
+    desk: Desk
+    identity: RunIdentity
+    ended: bool
+    exit_reason: str
+    exit_code: int
+
+
+@contextmanager
+def guarded(run: _Run) -> Iterator[None]:
+    """Whatever is raised in the body ends the run with the switch latched and nothing open.
+
+    Trouble that has its own name (a disk, a source) and meets nothing open is passed on as it is.
+
+    Raises:
+        CoreBug: what nobody expected; the text says what the broker confirmed.
+    """
+    try:
+        yield
+    except Exception as error:
+        if run.exit_reason == CORE_FAILED:  # stopped already, where it happened
+            raise CoreBug(f"{error}{_confirm(run)}") from error
+        if run.book.log is not None and run.book.live.state.exposed:
+            run.ended, run.exit_reason, run.exit_code = True, CORE_FAILED, CoreBug.exit_code
+            with suppress(BotError, OSError):  # the disk that is the trouble
+                stop_at_once(run.book, run.broker, run.desk, 0, error)
+            _confirm(run)
+        raise
+
+
+def _confirm(run: _Run) -> str:
+    """Ask the broker and close what it has, until it has confirmed zero or the time is over; in words for a person."""
+    state = run.book.live.state
+    if not state.documents.gates_real or run.identity.hypothetical:
+        return ""
+    begin_ns = sent_ns = time.monotonic_ns()
+    asked_ns, found, trouble = 0, "nothing", ""
+    while (now_ns := time.monotonic_ns()) < begin_ns + CONFIRM_NS:
+        try:
+            if now_ns >= asked_ns + _ASK_NS:
+                asked_ns = now_ns
+                run.broker.dispatch(AskBroker(ts_ns=run.book.now_ns, reason=CORE_FAILED))
+            run.feed.read()  # lets the connection work
+        except Exception as error:  # noqa: BLE001 (what failed is told again at each turn: the rest of it works)
+            trouble = f" ({error!r})"
+        answer = _answer(run.broker)
+        if answer is None:
+            continue
+        found = f"position {answer.position_qty:+d}"
+        if answer.position_qty == 0 and asked_ns > begin_ns:
+            return "; the broker has confirmed that nothing is open"
+        if answer.position_qty and now_ns >= sent_ns + _AGAIN_NS and not _leaves(answer):
+            sent_ns = now_ns
+            run.broker.dispatch(_exit_of(state, run.book.now_ns, answer.position_qty))
+    return (
+        f"; NOT CONFIRMED FLAT within {CONFIRM_NS // NS_PER_S} s, the broker said {found}{trouble}: look at its screen"
+    )
+
+
+def _answer(broker: Broker) -> events.Reconciled | None:
+    """The newest answer about position and orders that has come."""
+    newest = None
+    while broker.next_due_ns < TS_NEVER_NS and (told := broker.take(TS_NEVER_NS)) is not None:
+        if isinstance(told, events.Reconciled) and told.asked and told.ok:
+            newest = told
+    return newest
+
+
+def _leaves(answer: events.Reconciled) -> bool:
+    return any(order.leg is Leg.EXIT for order in answer.orders)
+
+
+def _exit_of(state: State, ts_ns: int, qty: int) -> PlaceExit:
+    """At the market, in the group of the open bracket where there is one."""
+    trade = state.trade
+    ours = trade is not None and trade.sign * qty > 0
+    order_id = trade.order_id if trade is not None and ours else (state.seq, STRAY_NUMBER)
+    cause = ExitCause.KILL.name
+    return PlaceExit(ts_ns=ts_ns, order_id=order_id, side=exit_side(qty), qty=abs(qty), limit_ticks=None, cause=cause)
