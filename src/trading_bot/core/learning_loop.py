@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from trading_bot.domain.config import DecisionConfig
 from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.learning import (
     Evidence,
@@ -35,7 +36,7 @@ __all__ = [
 
 SCHEMA_VERSION: Final = 1
 BLOCKED: Final = float("inf")
-WIN_RATE_PSEUDO_TRADES: Final = 40  # specification 6.3; configuration: decision.pseudo_trades
+WIN_RATE_PSEUDO_TRADES: Final = DecisionConfig().pseudo_trades  # specification 6.3
 EVEN: Final = 0.5
 
 

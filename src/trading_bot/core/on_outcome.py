@@ -193,7 +193,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         vetoes=surroundings.vetoes(state),
         modifiers=surroundings.common_modifiers(state, ts_ns),
         holds=surroundings.holds(state),
-        advice_binds=state.mode == LIVE_MODE,
+        advice_binds=state.mode == LIVE_MODE or state.config.decision.advice == "always",
     )
 
 

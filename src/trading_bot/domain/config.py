@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from trading_bot.domain.breaker_config import BreakerConfig
+from trading_bot.domain.config_relations import check_relations
 from trading_bot.domain.config_section import Section, unit, within
 from trading_bot.domain.context_config import ContextConfig
 from trading_bot.domain.deadman_config import DeadmanConfig
@@ -155,6 +156,10 @@ class DecisionConfig(Section, frozen=True):
     equity_assumed_usd: Annotated[float, within(0, 1e9), unit("USD", "equity where no account exists")] = 10_000.0
     stability_max: Annotated[float, within(0, 10), unit("1", "a belief that moved more than this is not traded")] = 0.30
     pseudo_trades: Annotated[int, within(1, 10_000), unit("trades", "prior weight of the win-rate posterior")] = 40
+    advice: Annotated[
+        Literal["live", "always"],
+        unit("name", "[U] a fitted map, Kelly, volatility and regime throttles bind in LIVE alone, or in every mode"),
+    ] = "live"
     maps: Annotated[
         str, unit("file", "calibration map, or a folder of them; empty: none, everything is UNCALIBRATED")
     ] = ""
@@ -183,7 +188,10 @@ class SizingConfig(Section, frozen=True):
     stop_ticks_max: Annotated[int, within(1, 12), unit("ticks", "[U] widest stop")] = 12
     order_qty_max: Annotated[int, within(1, 10), unit("contracts", "[U] largest order without a person's word")] = 10
     margin_headroom_pct_min: Annotated[float, within(20, 100), unit("%", "[U] free margin after the order")] = 20.0
-    kelly_fraction_max: Annotated[float, within(0, 0.5), unit("1", "of the Kelly size, from 100 trades on")] = 0.5
+    kelly_fraction_max: Annotated[float, within(0, 0.5), unit("1", "of the Kelly size")] = 0.5
+    kelly_trades_min: Annotated[
+        int, within(1, 100_000), unit("trades", "before it bounds size; until then one lot")
+    ] = 100
     vix_name: Annotated[str, unit("name", "the context value that scales size; without it nothing is scaled")] = "vix"
     vix_levels: Annotated[
         tuple[float, ...], unit("points", "from each of these on the size is multiplied by the factor of its place")
@@ -236,9 +244,8 @@ class SafetyConfig(Section, frozen=True):
     latency_age_s_max: Annotated[
         int, within(1, 600), unit("s", "a latency sample older than this (wall time) counts as none")
     ] = 10
-    fees_day_usd_max: Annotated[
-        float, within(0, 10_000), unit("USD", "commission per session, at most 2 % of equity")
-    ] = 100.0
+    fees_day_usd_max: Annotated[float, within(0, 10_000), unit("USD", "commission per session (spec 8.5)")] = 100.0
+    fees_day_equity_pct_max: Annotated[float, within(0, 100), unit("%", "of equity, commission per session")] = 2.0
 
 
 class OrdersConfig(Section, frozen=True):
@@ -310,27 +317,7 @@ class BotConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     assumed: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        for name, tier in self.decision.tiers.items():
-            if tier.stop_ticks_max > self.sizing.stop_ticks_max:
-                raise ValueError(
-                    f"decision.tiers.{name}.stop_ticks_max ({tier.stop_ticks_max}) is above "
-                    f"sizing.stop_ticks_max ({self.sizing.stop_ticks_max})"
-                )
-            if tier.max_risk_usd > self.sizing.max_risk_usd:
-                raise ValueError(
-                    f"decision.tiers.{name}.max_risk_usd ({tier.max_risk_usd}) is above "
-                    f"sizing.max_risk_usd ({self.sizing.max_risk_usd})"
-                )
-        if self.breakers.reduced_entries_per_hour > self.safety.entries_per_hour_max:
-            raise ValueError(
-                f"breakers.reduced_entries_per_hour ({self.breakers.reduced_entries_per_hour}) is above "
-                f"safety.entries_per_hour_max ({self.safety.entries_per_hour_max}): a reduction would allow more"
-            )
-        if self.safety.position_qty_max > self.sizing.order_qty_max:
-            raise ValueError(
-                f"safety.position_qty_max ({self.safety.position_qty_max}) is above "
-                f"sizing.order_qty_max ({self.sizing.order_qty_max})"
-            )
+        check_relations(self)
 
 
 _CANONICAL: Final = msgspec.msgpack.Encoder(order="deterministic")

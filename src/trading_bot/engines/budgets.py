@@ -14,6 +14,7 @@ from trading_bot.domain.config import SafetyConfig
 from trading_bot.domain.units import NS_PER_HOUR, NS_PER_MIN, UUSD_PER_USD
 
 _PPM: Final = 1_000_000
+_PPM_PER_PCT: Final = 10_000
 
 
 class Budget(StrEnum):
@@ -40,9 +41,9 @@ class BudgetLimits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     entries_day: int
     attempts_day: int
     fees_day_uusd: int
-    fees_equity_ppm: int = 20_000
-    efficiency_ratio: int = 10
-    efficiency_messages: int = 100
+    fees_equity_ppm: int
+    efficiency_ratio: int
+    efficiency_messages: int
 
 
 class Budgets(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -83,6 +84,7 @@ def limits_of(safety: SafetyConfig, *, entries_hour_max: int | None = None) -> B
         entries_day=safety.entries_per_day_max,
         attempts_day=safety.attempts_per_day_max,
         fees_day_uusd=round(safety.fees_day_usd_max * UUSD_PER_USD),
+        fees_equity_ppm=round(safety.fees_day_equity_pct_max * _PPM_PER_PCT),
         efficiency_ratio=safety.order_efficiency_max,
         efficiency_messages=safety.order_efficiency_messages_min,
     )

@@ -15,9 +15,10 @@ from trading_bot.domain.kernel import Candidate
 from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.domain.templates import TemplateConfig
 from trading_bot.domain.units import UUSD_PER_USD
-from trading_bot.engines import modifiers, sizing
+from trading_bot.engines import budgets, modifiers, sizing
 from trading_bot.engines.decision_text import decision_text
 from trading_bot.engines.entry_size import NOTHING, EntrySizer, Sized, SizeFacts
+from trading_bot.engines.live_verdict import euc_low, refused_live, said_live
 from trading_bot.engines.session import SessionState
 
 _QUARTER_POINT_E9: Final = 250_000_000
@@ -124,6 +125,7 @@ class DecisionEngineV2:
         self._config = config
         self._templates = tuple(templates.items())
         self._instrument = instrument
+        self._budgets = budgets.limits_of(config.safety)
         # Lowest first, whatever order the tables came in.
         self.tier_constraints: Final[dict[TierName, TierConfig]] = dict(
             sorted(config.decision.tiers.items(), key=lambda row: row[1].equity_usd_min)
@@ -196,9 +198,8 @@ class DecisionEngineV2:
         tier = None if inputs.equity_uusd is None else self.tier_constraints[self.tier_name(inputs.equity_uusd)]
         sized = self._sized(candidate, inputs, tier)
         qty = sized.qty
-        added = modifiers.with_templates(
-            self._config.modifiers, inputs.modifiers, inputs.holds, candidate.template, candidate.side
-        )
+        here = inputs.modifiers if inputs.advice_binds else modifiers.without_regime(inputs.modifiers)
+        added = self._added(here, candidate, inputs)
         case = _Case(
             inputs=inputs,
             candidate=candidate,
@@ -222,7 +223,10 @@ class DecisionEngineV2:
             first = reason if first is None or min(reason, GateReason.SESSION_EXIT) < first else first
         action = Action.ENTER if first is None else Action.SKIP
         label = "ENTER" if first is None else first.name
-        live = _refused_live(case) if first is None and not inputs.advice_binds else ""
+        live = ""
+        if first is None and not inputs.advice_binds:
+            in_live = added if here is inputs.modifiers else self._added(inputs.modifiers, candidate, inputs)
+            live = refused_live(candidate, sized, inputs.euc_factor_e6, in_live)
         return Decision(
             action=action,
             reason=label,
@@ -230,10 +234,16 @@ class DecisionEngineV2:
             qty=qty if first is None else 0,
             text=""
             if first is not None and told == (candidate.episode, label)
-            else decision_text(name, candidate, action, label, qty, added) + _said_live(live),
+            else decision_text(name, candidate, action, label, qty, added) + said_live(live),
             modifiers=modifiers.texts(added),
             live=live,
         )
+
+    def _added(
+        self, common: tuple[modifiers.Modifier, ...], candidate: Candidate, inputs: DecisionInputs
+    ) -> tuple[modifiers.Modifier, ...]:
+        limits = self._config.modifiers
+        return modifiers.with_templates(limits, common, inputs.holds, candidate.template, candidate.side)
 
     def _sized(self, candidate: Candidate, inputs: DecisionInputs, tier: TierConfig | None) -> Sized:
         if candidate.missing or candidate.stop_ticks <= 0 or None in (tier, inputs.equity_uusd, inputs.size):
@@ -270,7 +280,7 @@ class DecisionEngineV2:
         equity_uusd = case.inputs.equity_uusd
         if equity_uusd is None:
             return True
-        budget_uusd = min(round(self._config.safety.fees_day_usd_max * UUSD_PER_USD), equity_uusd * 2 // 100)
+        budget_uusd = budgets.fee_budget_uusd(self._budgets, equity_uusd)
         learned_uusd = case.inputs.round_trip_uusd
         round_trip_uusd = self._instrument.commission_round_trip_uusd if learned_uusd is None else learned_uusd
         return case.inputs.fees_today_uusd + round_trip_uusd > budget_uusd
@@ -304,24 +314,7 @@ class DecisionEngineV2:
 
 
 def _euc_low(_engine: DecisionEngineV2, case: _Case) -> bool:
-    candidate, factor_e6 = case.candidate, case.inputs.euc_factor_e6
-    if candidate.missing:
-        return False
-    # Above its cost a candidate needs the smallest utility, throttled; a reduction multiplies that.
-    needed_e6 = candidate.required_e6 + (factor_e6 - _E6) * (candidate.required_e6 - candidate.cost_e6) // _E6
-    return candidate.edge_e6 - candidate.uncertainty_e6 < needed_e6 + modifiers.total_e6(case.modifiers)
-
-
-def _said_live(live: str) -> str:
-    """For the line of text, which says UNCALIBRATED already."""
-    return f"; LIVE would have refused: {live}" if live not in {"", GateReason.UNCALIBRATED.name} else ""
-
-
-def _refused_live(case: _Case) -> str:
-    """Why LIVE would not enter what enters here: what is advice elsewhere (specification 8.5)."""
-    if not case.candidate.fitted:
-        return GateReason.UNCALIBRATED.name
-    return GateReason.SIZE_ZERO.name if case.sized.live_qty == 0 else ""
+    return euc_low(case.candidate, case.inputs.euc_factor_e6, case.modifiers)
 
 
 def _setup_used(_engine: DecisionEngineV2, case: _Case) -> bool:

@@ -14,7 +14,7 @@ from trading_bot.domain.config import BotConfig, TierConfig
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.kernel import Candidate
 from trading_bot.domain.units import UUSD_PER_USD
-from trading_bot.engines.sizing import KELLY_TRADES_MIN, SizingInputs, size_limit
+from trading_bot.engines.sizing import SizingInputs, size_limit
 
 _E6: Final = 1_000_000
 _BPS_PER_PCT: Final = 100
@@ -70,6 +70,7 @@ class EntrySizer:
             (round(level * _E6), round(factor * _E6))
             for level, factor in zip(sizing.vix_levels, sizing.vix_factors, strict=True)
         )
+        self._kelly_trades_min = sizing.kelly_trades_min
         self._headroom_bps = round(sizing.margin_headroom_pct_min * _BPS_PER_PCT)
         self._open_risk_max_uusd = round(config.safety.open_risk_usd_max * UUSD_PER_USD)
         self._remembered: dict[object, Sized] = {}
@@ -91,7 +92,7 @@ class EntrySizer:
         """
         kelly = facts.kelly[candidate.template] if candidate.template < len(facts.kelly) else None
         # Below the trades that make a Kelly ceiling, the candidate's own probability plays no part.
-        p_e6 = candidate.p_e6 if kelly is not None and kelly.trades >= KELLY_TRADES_MIN else None
+        p_e6 = candidate.p_e6 if kelly is not None and kelly.trades >= self._kelly_trades_min else None
         case = (
             candidate.template,
             candidate.stop_ticks,
@@ -165,6 +166,7 @@ class EntrySizer:
             margin_per_contract_uusd=facts.margin_per_contract_uusd,
             margin_headroom_min_bps=self._headroom_bps,
             kelly_trades=kelly.trades if proven else 0,
+            kelly_trades_min=self._kelly_trades_min,
             # Shrunk towards the candidate's own probability by the pseudo-trades of the win-rate posterior.
             win_rate_shrunk_ppm=min(
                 max((pseudo_trades * candidate.p_e6 + kelly.wins * _E6) // (pseudo_trades + kelly.trades), 0), _E6

@@ -14,6 +14,7 @@ from trading_bot.domain.gate_config import ModifierConfig
 from trading_bot.domain.units import NS_PER_MIN
 
 LUNCH_PHASE: Final = 3
+REGIME: Final = frozenset({"VOLATILITY"})  # additions that are throttles of a regime
 CONFLICT: Final = "CONFLICT"
 CONFLUENCE: Final = "CONFLUENCE"
 _E6: Final = 1_000_000
@@ -59,6 +60,13 @@ def with_templates(
         if off_e6 > 0:
             found += ((CONFLUENCE, -off_e6),)
     return found
+
+
+def without_regime(before: tuple[Modifier, ...]) -> tuple[Modifier, ...]:
+    """`before` without the additions of a regime, which are advice outside LIVE (specification 8.5)."""
+    if not any(name in REGIME for name, _ in before):
+        return before
+    return tuple(addition for addition in before if addition[0] not in REGIME)
 
 
 def total_e6(modifiers: Sequence[Modifier]) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from trading_bot.domain.breaker_config import BreakerConfig
-from trading_bot.domain.config import BotConfig, SafetyConfig
+from trading_bot.domain.config import BotConfig, SafetyConfig, SizingConfig
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.latency_config import LatencyConfig
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
@@ -21,6 +21,7 @@ from trading_bot.engines.latency_budget import Latency, exceeded
 from trading_bot.engines.session import SessionState
 from trading_bot.engines.traded_touch import TradedTouch, parted
 
+_HEADROOM_PCT_MIN: Final = SizingConfig().margin_headroom_pct_min
 _BUY: Final = Side.BUY
 _ENTRIES: Final = SessionState.ENTRIES
 
@@ -90,7 +91,7 @@ class SafetyGate:
         stop_ticks_max: int,
         breakers: BreakerConfig | None = None,
         latency: LatencyConfig | None = None,
-        margin_headroom_pct_min: float = 20.0,
+        margin_headroom_pct_min: float = _HEADROOM_PCT_MIN,
         two_markets: bool = False,
     ) -> None:
         """`trade_risk_uusd_max` in micro-dollars, `stop_ticks_max` in ticks; sizing has these and the headroom too.

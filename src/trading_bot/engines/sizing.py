@@ -10,13 +10,17 @@ from typing import Final
 
 import msgspec
 
+from trading_bot.domain.config import SizingConfig
+
 Number = Decimal | float | int
 
-RISK_PCT_MAX: Final = 2
-STOP_TICKS_MAX: Final = 12
-ORDER_CONTRACTS_MAX: Final = 10
-MARGIN_HEADROOM_MIN_BPS: Final = 2_000
-KELLY_TRADES_MIN: Final = 100
+# What a caller does not name is the default of the configuration: each limit has its number there and nowhere else.
+_DEFAULTS: Final = SizingConfig()
+RISK_PCT_MAX: Final = _DEFAULTS.equity_risk_pct_max
+STOP_TICKS_MAX: Final = _DEFAULTS.stop_ticks_max
+ORDER_CONTRACTS_MAX: Final = _DEFAULTS.order_qty_max
+MARGIN_HEADROOM_MIN_BPS: Final = round(_DEFAULTS.margin_headroom_pct_min * 100)
+KELLY_TRADES_MIN: Final = _DEFAULTS.kelly_trades_min
 
 _NANO: Final = 10**9
 _NANO_PER_MICRO: Final = 1_000
@@ -104,7 +108,7 @@ class SizingInputs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     win_uusd: int
     loss_uusd: int
     kelly_trades_min: int = KELLY_TRADES_MIN
-    kelly_fraction_e6: int = 500_000
+    kelly_fraction_e6: int = round(_DEFAULTS.kelly_fraction_max * 1_000_000)
     kelly_unproven_contracts_max: int = 1
     """Cap while there are fewer than `kelly_trades_min` trades: no evidence, no growth."""
     last_contracts_today: int | None = None
