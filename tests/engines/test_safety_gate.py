@@ -60,14 +60,17 @@ FACTS = {
 }
 
 
-def lost(usd, week_usd=0, peak_usd=10_000):
-    """An account of 10 000 that has lost `usd` today and `week_usd` earlier this week, with its peak at `peak_usd`."""
+def lost(usd, week_usd=0, peak_usd=10_000, month_usd=0, high_usd=0):
+    """An account of 10 000 that has lost `usd` today, and the rest in earlier days of week and month; peak and high."""
     account = Account(
         day_start_uusd=10_000_000_000,
         week_start_uusd=10_000_000_000,
         peak_uusd=peak_usd * 1_000_000,
         gross_uusd=-round(usd * 1_000_000),
         week_closed_uusd=-round(week_usd * 1_000_000),
+        month_start_uusd=10_000_000_000,
+        month_closed_uusd=-round(month_usd * 1_000_000),
+        day_high_uusd=round(high_usd * 1_000_000),
     )
     return {"money": Money(account=account)}
 
@@ -172,6 +175,8 @@ ALONE = [
     pytest.param(12, lost(0, week_usd=990), id="12 the week's loss would reach 10 %"),
     # 15 % of a peak of 11 753 are 1 762.95; 11 753 - 10 000 + 10 are 1 763.
     pytest.param(13, lost(0, peak_usd=11_753), id="13 the drawdown would reach 15 %"),
+    pytest.param(12, lost(0, month_usd=1_240), id="12 the month's loss would reach 12.5 %"),
+    pytest.param(13, lost(-50, high_usd=440), id="13 the day's high less 4 % would be reached"),
     pytest.param(14, {"breakers": ("LOSSES_IN_ROW",)}, id="14 a breaker"),
     pytest.param(14, {"breakers": None}, id="14 breakers unknown"),
     pytest.param(15, {"budgets": ("FREQUENCY_HOUR",)}, id="15 a budget"),
@@ -438,7 +443,16 @@ def test_an_approval_cannot_be_changed():
 
 
 @pytest.mark.parametrize(
-    "money", [lost(289.99), lost(0, week_usd=989.99), lost(0, peak_usd=11_752), lost(-5_000)], ids=str
+    "money",
+    [
+        lost(289.99),
+        lost(0, week_usd=989.99),
+        lost(0, month_usd=1_239.99),
+        lost(0, peak_usd=11_752),
+        lost(-50, high_usd=439.99),
+        lost(-5_000),
+    ],
+    ids=str,
 )
 def test_losses_below_their_limits_pass(money):
     """A cent less than reaches a halt; and a profit never refuses an order."""

@@ -27,6 +27,7 @@ from trading_bot.engines.breaker_table import (
 )
 from trading_bot.engines.breakers import BreakerState
 from trading_bot.engines.position import Account, next_day, open_account
+from trading_bot.engines.position import marked as mark_account
 from trading_bot.engines.session_table import SessionDay
 
 USD = 1_000_000
@@ -66,6 +67,8 @@ def tripped(state):
 
 # RAPID_LOSS would trip with most of the ladder; a wide limit keeps it out of the tests that are not about it.
 SLOW = BreakerConfig(rapid_loss_stops=100)
+# The drawdown of the day is measured at the mark and not at the stops: a test of its own.
+LADDER = BreakerConfig(rapid_loss_stops=100, intraday_drawdown_pct=15)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_the_ladder_of_the_day(loss, expected):
         (0, 0, -loss),
         (0, -loss, -5),
     ):
-        state, told = marked(FRESH, NOON, *split, config=SLOW)
+        state, told = marked(FRESH, NOON, *split, config=LADDER)
         assert tripped(state) == expected, split
         assert [(change.breaker.value, change.tripped) for change in told] == [(name, True) for name in expected]
 
@@ -157,6 +160,75 @@ def test_the_week_halts_until_monday():
     assert breakers.verdict(state).flatten
     assert tripped(marked(FRESH, NOON, -49.99, week=-950)[0]) == []
     assert tripped(marked(FRESH, NOON, -40, worst=-10, week=-950)[0]) == [Breaker.WEEKLY_HALT]
+
+
+def test_the_month_halts_until_the_next():
+    """RK05: 12.5 % of what the month began with, whatever weeks it is spread over."""
+    bounds = DayBounds(BOUNDS.day_end_ns, BOUNDS.week_end_ns, NOON + 400 * HOUR)
+    account = Account(
+        day_start_uusd=9_000 * USD,
+        week_start_uusd=9_000 * USD,
+        month_start_uusd=10_000 * USD,
+        peak_uusd=9_000 * USD,
+        month_closed_uusd=-1_200 * USD,
+        gross_uusd=-49 * USD,
+    )
+    assert tripped(breakers.mark(FRESH, CONFIG, bounds, NOON, Money(account=account))[0]) == []
+    lost = Money(account=msgspec.structs.replace(account, gross_uusd=-50 * USD))
+    state, told = breakers.mark(FRESH, CONFIG, bounds, NOON, lost)
+    assert [(change.breaker, change.resumes_at_ns) for change in told] == [(Breaker.MONTHLY_HALT, NOON + 400 * HOUR)]
+    assert breakers.verdict(state).flatten
+    assert tripped(breakers.expire(state, NOON + 400 * HOUR - 1)[0]) == [Breaker.MONTHLY_HALT]
+    assert tripped(breakers.expire(state, NOON + 400 * HOUR)[0]) == []
+
+
+def test_the_day_ends_where_its_best_result_is_given_back():
+    """RK06: 4 % of the day's start below its high, 700 up and back to 300, though the day is won."""
+    up = day_account(700)
+    assert up.day_high_uusd == 700 * USD
+    for result, expected in ((300.01, []), (300, [Breaker.INTRADAY_DRAWDOWN])):
+        given_back = msgspec.structs.replace(up, gross_uusd=round(result * USD))
+        state, _ = breakers.mark(FRESH, SLOW, BOUNDS, NOON, Money(account=given_back))
+        assert tripped(state) == expected
+    assert state.trips[0].resumes_at_ns == BOUNDS.day_end_ns
+    # At the mark, not at the stops; and a high is one of closed and open result together.
+    unhit = Money(account=up, unrealised_uusd=0, worst_uusd=-500 * USD)
+    assert Breaker.INTRADAY_DRAWDOWN not in tripped(breakers.mark(FRESH, SLOW, BOUNDS, NOON, unhit)[0])
+    open_high = marked_account(day_account(0), 700)
+    assert open_high.day_high_uusd == 700 * USD
+    # The next day has a high of its own.
+    assert next_day(open_high, 10_700 * USD, new_week=False).day_high_uusd == 0
+
+
+def day_account(result):
+    """An account of 10 000 that has earned `result` today, at its high."""
+    account = msgspec.structs.replace(open_account(10_000 * USD), gross_uusd=result * USD)
+    return marked_account(account, 0)
+
+
+def marked_account(account, unrealised):
+    return mark_account(account, unrealised * USD)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(-300, 300)), min_size=1, max_size=40), st.integers(20260101, 20260128)
+)
+def test_the_month_is_the_sum_of_its_days(days, first):
+    """Whatever weeks they fall into: the month's result is its days' results, and its base is where it began."""
+    account, total = msgspec.structs.replace(open_account(10_000 * USD)), 0
+    for new_week, result in days:
+        account = msgspec.structs.replace(account, gross_uusd=result * USD)
+        total += result
+        assert account.month_uusd(0) == total * USD
+        assert account.month_base_uusd == 10_000 * USD
+        account = next_day(account, account.equity_uusd(0) + first, new_week=new_week)
+    rolled = next_day(account, 7_000 * USD, new_week=False, new_month=True)
+    assert (rolled.month_uusd(0), rolled.month_base_uusd) == (0, 7_000 * USD)
+
+
+def test_a_ledger_without_a_month_began_it_with_its_week():
+    old = Account(day_start_uusd=1, week_start_uusd=9_000 * USD, peak_uusd=1)
+    assert old.month_base_uusd == 9_000 * USD
 
 
 @pytest.mark.parametrize(
@@ -450,9 +522,9 @@ def test_bounds_come_from_the_calendar():
     # Thanksgiving week 2026: Friday's session is followed by Monday's, which opens on Sunday.
     opens = {20261127: 1, 20261130: 4, 20261201: 5}
     days = [SessionDay(trade_date, at * S, at * S + 23, None, None) for trade_date, at in opens.items()]
-    assert day_bounds(days) == DayBounds(4 * S, 4 * S)
-    assert day_bounds(days[1:]) == DayBounds(5 * S, TS_NEVER_NS)
-    assert day_bounds(days[2:]) == DayBounds(TS_NEVER_NS, TS_NEVER_NS)
+    assert day_bounds(days) == DayBounds(4 * S, 4 * S, 5 * S)
+    assert day_bounds(days[1:]) == DayBounds(5 * S, TS_NEVER_NS, 5 * S)
+    assert day_bounds(days[2:]) == DayBounds(TS_NEVER_NS, TS_NEVER_NS, TS_NEVER_NS)
 
 
 def test_the_table_names_every_breaker_once_and_only_people_end_what_only_people_may():
@@ -463,6 +535,7 @@ def test_the_table_names_every_breaker_once_and_only_people_end_what_only_people
     }
     assert {rule.breaker for rule in RULES if rule.response >= Response.HALT} == {
         *(Breaker.DAILY_HALT, Breaker.DAILY_OUTER, Breaker.WEEKLY_HALT, Breaker.DRAWDOWN_HALT),
+        *(Breaker.MONTHLY_HALT, Breaker.INTRADAY_DRAWDOWN),
     }
 
 
@@ -478,7 +551,10 @@ def test_the_numbers_are_the_specifications():
     assert (CONFIG.rapid_loss_pct, CONFIG.rapid_loss_stops, CONFIG.rapid_loss_window_s) == (1, 2.5, 300)
     assert (CONFIG.rapid_loss_pause_min, CONFIG.broker_errors_max, CONFIG.stale_data_s) == (30, 5, 10)
     assert (CONFIG.reduced_entries_per_hour, CONFIG.reduced_euc_factor) == (1, 2)
-    assert set(ASSUMED) == {"restore_min", "restore_share", "broker_errors_pause_min"}
+    assert set(ASSUMED) == {
+        *("restore_min", "restore_share", "broker_errors_pause_min"),
+        *("intraday_drawdown_pct", "monthly_halt_pct"),
+    }
 
 
 @pytest.mark.parametrize("changes", [{"daily_halt_pct": 1.5}, {"daily_outer_pct": 3.0}, {"drawdown_alert_pct": 15.0}])

@@ -24,7 +24,7 @@ from trading_bot.engines.session import SessionKind, continuous_trading
 
 BREAKER_TIMER: Final = "breaker"
 _STREAM_AGE: Final = SIGNAL_BY_NAME["stream_age_ms"].id
-_WEEK_DAYS: Final = 8
+_MONTH_DAYS: Final = 32
 _LEVEL: Final = {
     Response.ALERT: "warning",
     Response.REDUCE: "warning",
@@ -164,5 +164,5 @@ def _bounds(state: State) -> DayBounds:
         return DayBounds(TS_NEVER_NS, TS_NEVER_NS)
     trade_date = state.day.trade_date
     if state.day_bounds is None or state.day_bounds[0] != trade_date:
-        state.day_bounds = (trade_date, day_bounds(state.sessions.days_from(trade_date, _WEEK_DAYS)))
+        state.day_bounds = (trade_date, day_bounds(state.sessions.days_from(trade_date, _MONTH_DAYS)))
     return state.day_bounds[1]

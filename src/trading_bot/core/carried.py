@@ -15,6 +15,7 @@ from trading_bot.engines.position import Account, next_day, open_account
 from trading_bot.engines.quality import EqsDeficit
 from trading_bot.engines.rule_pack import RuleState
 
+_MONTH: Final = 100  # of a date yyyymmdd
 EXECUTIONS_KEPT: Final = 512  # several days at the most entries that a day allows
 
 
@@ -41,10 +42,11 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         if trade_date == self.trade_date:
             return self
         new_week = not trade_date or not self.trade_date or week_of(trade_date) != week_of(self.trade_date)
+        new_month = trade_date // _MONTH != self.trade_date // _MONTH
         return Ledger(
             trade_date=trade_date,
             assumed=assumed,
-            account=next_day(self.account, equity_uusd, new_week=new_week),
+            account=next_day(self.account, equity_uusd, new_week=new_week, new_month=new_month),
             breakers=self.breakers,
             budgets=next_session(self.budgets),
         )

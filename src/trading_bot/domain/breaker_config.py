@@ -1,8 +1,8 @@
 """When trading slows down or stops by itself (specification 8.2, 8.5), as configuration.
 
 Every number says where it comes from: [U] the user fixed it, `spec` the specification gives it, `assumed` nobody did
-yet. Shares of money are percent of net liquidation at the start of the day (weekly: of the week; drawdown: of the
-peak).
+yet. Shares of money are percent of net liquidation at the start of the day (weekly, monthly: of the week, the month;
+drawdown: of the peak).
 """
 
 from itertools import pairwise
@@ -21,9 +21,15 @@ class BreakerConfig(Section, frozen=True):
     daily_reduce_pct: Annotated[float, within(0.01, 5), unit("%", "loss of the day that halves the size (spec)")] = 1.5
     daily_halt_pct: Annotated[float, within(0.01, 5), unit("%", "[U] loss of the day that halts and flattens")] = 3.0
     daily_outer_pct: Annotated[float, within(0.01, 5), unit("%", "[U] outer limit: pulls the kill switch")] = 5.0
+    intraday_drawdown_pct: Annotated[
+        float, within(0.01, 15), unit("%", "from the best result of the day: halts for the day, flattens (RK06)")
+    ] = 4.0
     weekly_halt_pct: Annotated[
         float, within(0.01, 10), unit("%", "[U] loss of the week that halts until Monday, and flattens")
     ] = 10.0
+    monthly_halt_pct: Annotated[
+        float, within(0.01, 15), unit("%", "loss of the month that halts until the next, and flattens (RK05)")
+    ] = 12.5
     drawdown_alert_pct: Annotated[float, within(0.01, 15), unit("%", "from the peak: alerts (spec)")] = 10.0
     drawdown_halt_pct: Annotated[float, within(0.01, 15), unit("%", "from the peak: halts, flattens (spec)")] = 15.0
     restore_min: Annotated[int, within(0, 1440), unit("min", "least time a reduction or alert stands")] = 60
@@ -57,6 +63,8 @@ class BreakerConfig(Section, frozen=True):
 
 
 ASSUMED: Final[dict[str, str]] = {
+    "intraday_drawdown_pct": "between halt and outer limit of the day: without a profit before, the halt comes first",
+    "monthly_halt_pct": "between the halt of the week and that of the drawdown; the specification gives none",
     "restore_min": "long enough that the next trades are not of the same move; the specification gives no time",
     "restore_share": "half of the loss won back, so that the state does not flicker around its limit",
     "broker_errors_pause_min": "five quiet minutes; the specification gives the rate, not the pause",

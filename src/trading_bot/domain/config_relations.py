@@ -25,6 +25,9 @@ RELATIONS: Final[tuple[Relation, ...]] = (
     Relation("breakers.reduced_entries_per_hour", "safety.entries_per_hour_max", "a reduction would allow more"),
     Relation("sizing.equity_risk_pct_max", "breakers.daily_halt_pct", "one stop alone would pass the halt of the day"),
     Relation("safety.spread_ticks_max", "lockouts.spread_ticks", "what may be entered at would lock out", strict=True),
+    Relation("breakers.daily_halt_pct", "breakers.intraday_drawdown_pct", "the halt of the day would not be reached"),
+    Relation("breakers.daily_halt_pct", "breakers.weekly_halt_pct", "the halt of the day would not be reached"),
+    Relation("breakers.weekly_halt_pct", "breakers.monthly_halt_pct", "the halt of the week would not be reached"),
     Relation("breakers.rapid_loss_pct", "breakers.daily_halt_pct", "the day would be halted before that pause"),
 )
 _TIERS: Final = ("stop_ticks_max", "max_risk_usd")

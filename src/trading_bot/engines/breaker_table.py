@@ -8,12 +8,14 @@ from typing import Final
 import msgspec
 
 from trading_bot.domain.breaker_config import BreakerConfig
+from trading_bot.domain.reasons import SafetyCheck
 from trading_bot.domain.units import TS_NEVER_NS, UUSD_PER_USD
 from trading_bot.engines.position import Account
 from trading_bot.engines.session_table import SessionDay
 
 PPM: Final = 1_000_000
 PPM_PER_PCT: Final = 10_000
+_MONTH: Final = 100  # of a date yyyymmdd
 
 
 class Breaker(StrEnum):
@@ -23,7 +25,9 @@ class Breaker(StrEnum):
     DAILY_REDUCE = "DAILY_REDUCE"
     DAILY_HALT = "DAILY_HALT"
     DAILY_OUTER = "DAILY_OUTER"
+    INTRADAY_DRAWDOWN = "INTRADAY_DRAWDOWN"
     WEEKLY_HALT = "WEEKLY_HALT"
+    MONTHLY_HALT = "MONTHLY_HALT"
     DRAWDOWN_ALERT = "DRAWDOWN_ALERT"
     DRAWDOWN_HALT = "DRAWDOWN_HALT"
     RAPID_LOSS = "RAPID_LOSS"
@@ -49,6 +53,7 @@ class Reset(StrEnum):
     TIME = "TIME"
     DAY = "DAY"
     WEEK = "WEEK"
+    MONTH = "MONTH"
     DATA = "DATA"  # data flow again
     PERSON = "PERSON"
 
@@ -67,7 +72,9 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(Breaker.DAILY_REDUCE, Response.REDUCE, Reset.RECOVERY, "daily_reduce_pct"),
     Rule(Breaker.DAILY_HALT, Response.HALT, Reset.DAY, "daily_halt_pct"),
     Rule(Breaker.DAILY_OUTER, Response.KILL, Reset.PERSON, "daily_outer_pct"),
+    Rule(Breaker.INTRADAY_DRAWDOWN, Response.HALT, Reset.DAY, "intraday_drawdown_pct"),
     Rule(Breaker.WEEKLY_HALT, Response.HALT, Reset.WEEK, "weekly_halt_pct"),
+    Rule(Breaker.MONTHLY_HALT, Response.HALT, Reset.MONTH, "monthly_halt_pct"),
     Rule(Breaker.DRAWDOWN_ALERT, Response.ALERT, Reset.RECOVERY, "drawdown_alert_pct"),
     Rule(Breaker.DRAWDOWN_HALT, Response.HALT, Reset.PERSON, "drawdown_halt_pct"),
     Rule(Breaker.RAPID_LOSS, Response.PAUSE, Reset.TIME, "rapid_loss_pct"),
@@ -79,17 +86,24 @@ RULE: Final[dict[Breaker, Rule]] = {rule.breaker: rule for rule in RULES}
 ORDER: Final[dict[Breaker, int]] = {rule.breaker: index for index, rule in enumerate(RULES)}
 LADDERS: Final = tuple(rule for rule in RULES if rule.limit_key and rule.breaker is not Breaker.RAPID_LOSS)
 _WEEKLY: Final = RULE[Breaker.WEEKLY_HALT]
+_MONTHLY: Final = RULE[Breaker.MONTHLY_HALT]
+_INTRADAY: Final = RULE[Breaker.INTRADAY_DRAWDOWN]
 _DRAWDOWN_ALERT: Final = RULE[Breaker.DRAWDOWN_ALERT]
 _DRAWDOWN_HALT: Final = RULE[Breaker.DRAWDOWN_HALT]
-# Halts that the worst case of a new order may not reach (safety gate, checks 11 to 13).
-ENTRY_LIMITS: Final = (Breaker.DAILY_HALT, Breaker.WEEKLY_HALT, Breaker.DRAWDOWN_HALT)
+# Halts that the worst case of a new order may not reach, by the safety gate's check (11 to 13).
+ENTRY_LIMITS: Final = {
+    SafetyCheck.DAILY_LOSS: (Breaker.DAILY_HALT,),
+    SafetyCheck.WEEKLY_LOSS: (Breaker.WEEKLY_HALT, Breaker.MONTHLY_HALT),
+    SafetyCheck.DRAWDOWN: (Breaker.DRAWDOWN_HALT, Breaker.INTRADAY_DRAWDOWN),
+}
 
 
 class DayBounds(msgspec.Struct, frozen=True, gc=False):
-    """When the next trading day and the next trading week begin, TS_NEVER_NS where the calendar ends."""
+    """When the next trading day, week and month begin, TS_NEVER_NS where the calendar ends."""
 
     day_end_ns: int
     week_end_ns: int
+    month_end_ns: int = TS_NEVER_NS
 
 
 class Money(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -128,9 +142,9 @@ def reaches(rule: Rule, limit_ppm: int, money: Money, risk_uusd: int) -> bool:
 def entry_limits(config: BreakerConfig) -> tuple[tuple[Rule, int], ...]:
     """Halts that losing the stop of a new order on top of the open worst case must not reach, with their limits (ppm).
 
-    Daily, weekly, drawdown: checks 11 to 13 of the safety gate.
+    In the order of `ENTRY_LIMITS`: checks 11 to 13 of the safety gate.
     """
-    rules = [RULE[name] for name in ENTRY_LIMITS]
+    rules = [RULE[name] for names in ENTRY_LIMITS.values() for name in names]
     return tuple((rule, round(getattr(config, rule.limit_key) * PPM_PER_PCT)) for rule in rules)
 
 
@@ -161,19 +175,25 @@ def _loss_and_base(rule: Rule, money: Money, risk_uusd: int) -> tuple[int, int]:
     account = money.account
     if rule is _WEEKLY:
         return risk_uusd - account.week_uusd(money.open_uusd), account.week_start_uusd
+    if rule is _MONTHLY:
+        return risk_uusd - account.month_uusd(money.open_uusd), account.month_base_uusd
     if rule is _DRAWDOWN_ALERT or rule is _DRAWDOWN_HALT:
         # From peak to mark: a stop that is not hit is no drawdown. For an order that is still to come it may be hit.
         open_uusd = money.open_uusd if risk_uusd else money.unrealised_uusd
         return risk_uusd + account.peak_uusd - account.equity_uusd(open_uusd), account.peak_uusd
+    if rule is _INTRADAY:  # from the best result of the day to the mark, as from the peak
+        open_uusd = money.open_uusd if risk_uusd else money.unrealised_uusd
+        return risk_uusd + account.day_high_uusd - account.net_uusd - open_uusd, account.day_start_uusd
     return risk_uusd - account.net_uusd - money.open_uusd, account.day_start_uusd
 
 
 def day_bounds(days: Sequence[SessionDay]) -> DayBounds:
-    """Bounds of `days[0]`, from it and the sessions after it (a week of them is enough)."""
-    week = week_of(days[0].trade_date)
+    """Bounds of `days[0]`, from it and the sessions after it (a month of them is enough)."""
+    week, month = week_of(days[0].trade_date), days[0].trade_date // _MONTH
     opens_ns = [day.globex_open_ns for day in days[1:]]
     week_ns = next((day.globex_open_ns for day in days[1:] if week_of(day.trade_date) != week), TS_NEVER_NS)
-    return DayBounds(opens_ns[0] if opens_ns else TS_NEVER_NS, week_ns)
+    month_ns = next((day.globex_open_ns for day in days[1:] if day.trade_date // _MONTH != month), TS_NEVER_NS)
+    return DayBounds(opens_ns[0] if opens_ns else TS_NEVER_NS, week_ns, month_ns)
 
 
 def week_of(trade_date: int) -> int:

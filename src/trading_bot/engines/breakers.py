@@ -282,6 +282,8 @@ def _resumes_at_ns(config: BreakerConfig, bounds: DayBounds | None, rule: Rule, 
         return TS_NEVER_NS if bounds is None else bounds.day_end_ns
     if rule.reset is Reset.WEEK:
         return TS_NEVER_NS if bounds is None else bounds.week_end_ns
+    if rule.reset is Reset.MONTH:
+        return TS_NEVER_NS if bounds is None else bounds.month_end_ns
     if rule.reset in (Reset.PERSON, Reset.DATA):
         return TS_NEVER_NS
     pause_min = {
@@ -293,4 +295,4 @@ def _resumes_at_ns(config: BreakerConfig, bounds: DayBounds | None, rule: Rule, 
 
 
 def _by_time(trip: Trip) -> bool:
-    return RULE[trip.breaker].reset in (Reset.TIME, Reset.DAY, Reset.WEEK)
+    return RULE[trip.breaker].reset in (Reset.TIME, Reset.DAY, Reset.WEEK, Reset.MONTH)

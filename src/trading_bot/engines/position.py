@@ -169,7 +169,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `day_start_uusd` and `week_start_uusd` are net liquidation when day and week began; `gross_uusd` and `fees_uusd` are
     realised today; `closed_uusd` is this bot's net result of earlier days, `week_closed_uusd` the part of it that
-    belongs to this week; `peak_uusd` is the highest equity, in today's money (see `next_day`).
+    belongs to this week; `peak_uusd` is the highest equity, in today's money (see `next_day`). `day_high_uusd` is the
+    best result of the day, not below 0; `month_start_uusd` and `month_closed_uusd` are as the week's, and a month that
+    was not recorded (0) began with the week.
     """
 
     day_start_uusd: int
@@ -179,6 +181,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fees_uusd: int = 0
     closed_uusd: int = 0
     week_closed_uusd: int = 0
+    day_high_uusd: int = 0
+    month_start_uusd: int = 0
+    month_closed_uusd: int = 0
 
     @property
     def net_uusd(self) -> int:
@@ -197,11 +202,23 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Own result of this week."""
         return self.week_closed_uusd + self.net_uusd + unrealised_uusd
 
+    def month_uusd(self, unrealised_uusd: int) -> int:
+        """Own result of this month."""
+        return self.month_closed_uusd + self.net_uusd + unrealised_uusd
+
+    @property
+    def month_base_uusd(self) -> int:
+        """Net liquidation when the month began."""
+        return self.month_start_uusd or self.week_start_uusd
+
 
 def open_account(net_liquidation_uusd: int) -> Account:
     """A ledger that starts now."""
     return Account(
-        day_start_uusd=net_liquidation_uusd, week_start_uusd=net_liquidation_uusd, peak_uusd=net_liquidation_uusd
+        day_start_uusd=net_liquidation_uusd,
+        week_start_uusd=net_liquidation_uusd,
+        month_start_uusd=net_liquidation_uusd,
+        peak_uusd=net_liquidation_uusd,
     )
 
 
@@ -215,12 +232,20 @@ def with_fill(account: Account, realised_ticks: int, fee_uusd: int, tick_value_u
 
 
 def marked(account: Account, unrealised_uusd: int) -> Account:
-    """After a mark: the peak rises with the equity and never falls with it."""
-    equity_uusd = account.equity_uusd(unrealised_uusd)
-    return account if equity_uusd <= account.peak_uusd else msgspec.structs.replace(account, peak_uusd=equity_uusd)
+    """After a mark: peak and high of the day rise with the equity and never fall with it."""
+    equity_uusd, day_uusd = account.equity_uusd(unrealised_uusd), account.net_uusd + unrealised_uusd
+    if equity_uusd <= account.peak_uusd and day_uusd <= account.day_high_uusd:
+        return account
+    return msgspec.structs.replace(
+        account,
+        peak_uusd=max(equity_uusd, account.peak_uusd),
+        day_high_uusd=max(day_uusd, account.day_high_uusd),
+    )
 
 
-def next_day(account: Account, net_liquidation_uusd: int, *, new_week: bool, unrealised_uusd: int = 0) -> Account:
+def next_day(
+    account: Account, net_liquidation_uusd: int, *, new_week: bool, new_month: bool = False, unrealised_uusd: int = 0
+) -> Account:
     """The ledger of the next session, which starts from the broker's net liquidation.
 
     The peak is rescaled so that the drawdown stays the same share of it: money that came or went overnight moves no
@@ -240,6 +265,8 @@ def next_day(account: Account, net_liquidation_uusd: int, *, new_week: bool, unr
         peak_uusd=peak_uusd,
         closed_uusd=account.closed_uusd + account.net_uusd,
         week_closed_uusd=0 if new_week else account.week_closed_uusd + account.net_uusd,
+        month_start_uusd=day_start_uusd if new_month else account.month_base_uusd,
+        month_closed_uusd=0 if new_month else account.month_closed_uusd + account.net_uusd,
     )
 
 

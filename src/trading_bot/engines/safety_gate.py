@@ -16,7 +16,7 @@ from trading_bot.domain.latency_config import LatencyConfig
 from trading_bot.domain.orders import ApprovedOrder, EntryIntent, Side
 from trading_bot.domain.reasons import SafetyCheck
 from trading_bot.domain.units import NS_PER_MS, UUSD_PER_USD
-from trading_bot.engines.breaker_table import PPM, PPM_PER_PCT, Money, entry_limits, reaches, room_uusd
+from trading_bot.engines.breaker_table import ENTRY_LIMITS, PPM, PPM_PER_PCT, Money, entry_limits, reaches, room_uusd
 from trading_bot.engines.latency_budget import Latency, exceeded
 from trading_bot.engines.session import SessionState
 from trading_bot.engines.traded_touch import TradedTouch, parted
@@ -249,14 +249,17 @@ class SafetyGate:
             return None
         return f"margin of {after / UUSD_PER_USD:.2f} USD, usable {usable / UUSD_PER_USD:.2f}"
 
-    def _loss(self, intent: EntryIntent, facts: SafetyFacts, row: int) -> str | None:
+    def _loss(self, intent: EntryIntent, facts: SafetyFacts, check: SafetyCheck) -> str | None:
         # The worst case of this order on top of the open one: what would be halted afterwards is not sent.
         if facts.money is None:
             return "the account is unknown, so are its losses"
-        rule, limit_ppm = self._halts[row]
-        if not reaches(rule, limit_ppm, facts.money, risk_uusd(intent, self._instrument)):
-            return None
-        return f"its stop would reach {rule.breaker.value}"
+        risk = risk_uusd(intent, self._instrument)
+        reached = [
+            rule.breaker.value
+            for rule, limit_ppm in self._halts
+            if rule.breaker in ENTRY_LIMITS[check] and reaches(rule, limit_ppm, facts.money, risk)
+        ]
+        return f"its stop would reach {', '.join(reached)}" if reached else None
 
     def _breaker(self, _intent: EntryIntent, facts: SafetyFacts) -> str | None:
         if facts.breakers is None:
@@ -323,6 +326,7 @@ class SafetyGate:
         return f"the same entry was sent {age_ns // NS_PER_MS} ms ago" if age_ns < window_ns else None
 
 
+_DAILY, _WEEKLY, _DRAWDOWN = SafetyCheck.DAILY_LOSS, SafetyCheck.WEEKLY_LOSS, SafetyCheck.DRAWDOWN
 _Check = Callable[[SafetyGate, EntryIntent, SafetyFacts], str | None]
 
 # Rows of specification 8.1 by their numbers. A row answers None or what it found.
@@ -337,9 +341,9 @@ _CHECKS: Final[tuple[tuple[SafetyCheck, _Check], ...]] = (
     (SafetyCheck.TRADE_RISK, SafetyGate._trade_risk),  # noqa: SLF001
     (SafetyCheck.OPEN_RISK, SafetyGate._open_risk),  # noqa: SLF001
     (SafetyCheck.MARGIN, SafetyGate._margin),  # noqa: SLF001
-    (SafetyCheck.DAILY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, 0)),  # noqa: SLF001
-    (SafetyCheck.WEEKLY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, 1)),  # noqa: SLF001
-    (SafetyCheck.DRAWDOWN, lambda gate, intent, facts: gate._loss(intent, facts, 2)),  # noqa: SLF001
+    (SafetyCheck.DAILY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, _DAILY)),  # noqa: SLF001
+    (SafetyCheck.WEEKLY_LOSS, lambda gate, intent, facts: gate._loss(intent, facts, _WEEKLY)),  # noqa: SLF001
+    (SafetyCheck.DRAWDOWN, lambda gate, intent, facts: gate._loss(intent, facts, _DRAWDOWN)),  # noqa: SLF001
     (SafetyCheck.BREAKER, SafetyGate._breaker),  # noqa: SLF001
     (SafetyCheck.BUDGET, SafetyGate._budget),  # noqa: SLF001
     (SafetyCheck.PRICE, SafetyGate._price),  # noqa: SLF001
