@@ -39,7 +39,7 @@ def _watching(data_dir: Path) -> Check:
     state = read_state(data_dir)
     if state is None:
         return warn(SECTION, "dead man", "one runs and has said nothing yet", "look again in a moment")
-    age_s = time.time() - state.ts_wall_ns / NS_PER_S
+    age_s = (time.time_ns() - state.ts_wall_ns) / NS_PER_S
     values = {"pid": state.pid, "doing": state.doing, "connected": state.connected, "age_s": round(age_s, 1)}
     found = f"pid {state.pid} is {state.doing}"
     if age_s > _STALE_S:
