@@ -109,8 +109,14 @@ def data_age(state: State, ts_ns: int) -> Results:
 
 
 def resume(state: State, ts_ns: int) -> Results:
-    """Time resets some breakers, others once the loss is won back as well: at their timer, and as a session begins."""
+    """Time resets some breakers, others once the loss is won back as well: at their timer, and as a session begins.
+
+    A ledger of an earlier day is not looked at: its loss would trip again what has just ended with that day. The
+    account's first snapshot opens the ledger of the new day, and is looked at.
+    """
     results = settle(state, ts_ns, breakers.expire(state.breakers, ts_ns), rearm=True)
+    if state.ledger_date != (state.day.trade_date if state.day else 0):
+        return results
     return [*results, *mark(state, ts_ns)]
 
 

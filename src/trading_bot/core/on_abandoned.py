@@ -1,5 +1,7 @@
 """Handlers: a restart, and effects that a dead process decided but never carried out."""
 
+from typing import Final
+
 import msgspec
 
 from trading_bot.core import asking, breaking, context_desk, locking
@@ -25,7 +27,10 @@ from trading_bot.domain.effects import (
     SaveLearningState,
 )
 from trading_bot.domain.events import Event
+from trading_bot.domain.trade_events import BreakerChanged
 from trading_bot.engines.orders import OrderSignal, next_status
+
+_ABANDONED: Final = "EFFECTS_ABANDONED"
 
 Results = list[Event | Effect]
 
@@ -54,7 +59,7 @@ def effects_abandoned(state: State, event: events.EffectsAbandoned, seq: int) ->
     # cause 0: the kernel's outcome itself was never recorded, so nothing was decided
     lost = state.last_results[event.kept :] if event.cause_seq else ()
     text = f"the process ended before {len(lost)} effects were carried out; they are dropped"
-    results: Results = [Alert(ts_ns=event.ts_ns, level="warning", code="EFFECTS_ABANDONED", text=text)]
+    results: Results = [Alert(ts_ns=event.ts_ns, level="warning", code=_ABANDONED, text=text)]
     for effect in lost:
         results += _anew(state, event.ts_ns, effect)
     results += rearm_session(state, event.ts_ns)
@@ -82,8 +87,10 @@ def _anew(state: State, ts_ns: int, effect: Event | Effect) -> Results:
             # Without its timer an entry that was placed would work for ever; one that was not needs none.
             if effect.order_id is None or effect.order_id in state.entries:
                 return [msgspec.structs.replace(effect, ts_ns=ts_ns)]
-        case Alert() if effect.level == "critical":
+        case Alert() if effect.code != _ABANDONED:
             return [msgspec.structs.replace(effect, ts_ns=ts_ns)]
+        case BreakerChanged():  # a process that begins cold knows of a trip by this record alone
+            return [msgspec.structs.replace(effect, ts_ns=ts_ns, ledger=breaking.ledger_bytes(state))]
         case CancelOrder() | ModifyStop() | AskBroker() | SaveLearningState() | LatchKillSwitch() | EndRun():
             return [msgspec.structs.replace(effect, ts_ns=ts_ns)]
         case _:
