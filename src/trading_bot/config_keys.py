@@ -36,6 +36,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "costs.factor_min": "slippage of a quarter of what is expected is good luck rather than a market",
         "costs.factor_max": "four times the expectation is beyond the cap of 6 ticks at calm in every hour",
         "costs.factor_week_ratio_max": "one bad day must not make a strategy unreachable; three weeks triple a factor",
+        "log.stall_s": "forty times the time between syncs; a disk that pauses for seconds is in trouble",
         "decision.equity_assumed_usd": "equity where no account exists; the specification itself assumes it (6.5)",
         "log.segment_mib": "a quarter of a million ticks; two segments are mapped and prefaulted: it is memory too",
         "orders.ack_deadline_ms": "a broker answers within a second; a link that has just come back needs a few",

@@ -151,7 +151,10 @@ def _run_on(
     with orderly_signals(runner), collector_restored(), closing(inlet):
         runner.run()
     summary = summarize(runner, log_path=start.folder, wall_s=time.perf_counter() - started_s)
-    write_atomic(start.folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
+    try:
+        write_atomic(start.folder / _SUMMARY_FILE, msgspec.structs.asdict(summary))
+    except OSError as error:  # the log has everything: a full disk must not turn a run that ended into a bug of ours
+        log_setup.get_logger().error("summary_not_written", failure=f"{start.folder}: {error.strerror}")
     if desk.failure is not None:
         log_setup.get_logger().error("operator_files", failure=desk.failure)
     return summary

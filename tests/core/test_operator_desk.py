@@ -383,7 +383,7 @@ def test_the_status_comes_back_as_it_was_given_with_process_and_wall_time(tmp_pa
     assert before_ns <= found.ts_wall_ns <= time.time_ns()
     shown = json.loads(msgspec.json.encode(found))
     assert {name: shown[name] for name in STATUS} == STATUS
-    assert set(STATUS) | {"pid", "ts_wall_ns", "kill_timeline_ms"} == set(BotStatus.__struct_fields__)
+    assert set(STATUS) | {"pid", "ts_wall_ns", "kill_timeline_ms", "log_seq"} == set(BotStatus.__struct_fields__)
 
 
 # --- killed at any moment ----------------------------------------------------------------------------------------

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from typing_extensions import Buffer
 
 from trading_bot._fast.logsegment import Segment
@@ -7,7 +9,8 @@ FRAME_START_BYTES: int
 RECORDS_START_BYTES: int
 SEAL_BYTES: int
 
-class LogFull(BotError): ...
+class LogFull(BotError):
+    exit_code: ClassVar[int]
 
 class LogWriter:
     def __init__(self, next_seq: int = 1) -> None: ...

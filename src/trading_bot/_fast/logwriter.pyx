@@ -55,6 +55,8 @@ cdef uint32_t AFTER_LENGTH_64 = tb_record_crc_start()
 class LogFull(BotError):
     """The log has no room: the segment is full and no next one could be prepared. Nothing was written."""
 
+    exit_code = 5
+
 
 cdef object append_one(LogWriter writer, const uint8_t* record, Py_ssize_t size):
     cdef int code

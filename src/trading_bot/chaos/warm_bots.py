@@ -23,6 +23,7 @@ _LOADED: Final = (
     "trading_bot.wiring",
     "trading_bot.broker_source",
     "trading_bot.chaos.warm_library",
+    "trading_bot.chaos.crashes",  # what the module that forks them imports, it imports again
     "trading_bot.chaos.warm_bots",
 )
 

@@ -9,6 +9,7 @@ import errno
 import mmap
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Self
@@ -310,9 +311,10 @@ class SyncThread:
         self._on_failure = on_failure
         self._stop = threading.Event()
         self._failing = threading.Lock()
+        self._sync_since_s: float | None = None
         self._threads = [
-            threading.Thread(target=self._run, args=(work,), name=f"log-{work.__name__}", daemon=True)
-            for work in (log.sync, log.maintain)
+            threading.Thread(target=self._run, args=(work,), name=f"log-{work.__name__.strip('_')}", daemon=True)
+            for work in (self._sync, log.maintain)
         ]
 
     def start(self) -> None:
@@ -331,6 +333,17 @@ class SyncThread:
                     f"{thread.name} did not end within {timeout_s} s: the disk under {self._log.path} does not answer; "
                     "records after the last sync may be lost in a power cut"
                 )
+
+    @property
+    def waits_s(self) -> float:
+        """How long the sync under way has taken so far, in seconds of the wall; 0 between two."""
+        since_s = self._sync_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
+    def _sync(self) -> None:
+        self._sync_since_s = time.monotonic()
+        self._log.sync()
+        self._sync_since_s = None
 
     def _run(self, work: Callable[[], object]) -> None:
         try:

@@ -84,6 +84,17 @@ class MarketTape:
         self.taken = count
         self.feed.skip_records(count)
 
+    def discard(self) -> int:
+        """Drop what waits and the next batch, for a log that takes none; receive time of the newest one, 0 for none."""
+        newest_ns = 0
+        for _ in range(2):
+            if self._position < self._count:
+                newest_ns = FRAME_HEADER.unpack_from(self._batch, (self._count - 1) * FRAME_ALIGN)[7]
+                self._position = self._count
+            else:
+                self.read()
+        return newest_ns
+
     def run(self, kernel: HotPath, deadline_ns: int) -> int:
         """Let the kernel take records up to an outcome, the deadline or the end of the batch; outcome bits."""
         before = self._position

@@ -88,11 +88,11 @@ def core_failed(state: State, event: events.CoreFailed, _seq: int) -> Results:
 
 
 def log_space_changed(state: State, event: events.LogSpaceChanged, _seq: int) -> Results:
-    """Without room for the next log segment no entry may begin."""
+    """Without room for the next log segment, or with a disk that does not answer, no entry may begin."""
     state.log_space_ok = event.ok
     if event.ok:
         return []
-    text = f"no room for the next log segment ({event.detail}); entries stop until there is"
+    text = f"the log has trouble with its disk ({event.detail}); entries stop until it is over"
     return [Alert(ts_ns=event.ts_ns, level="error", code="LOG_SPACE_LOW", text=text)]
 
 

@@ -13,8 +13,9 @@ from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.event_log import EventLog, LogReader, MessageFrame, recover
+from trading_bot.core.log_care import LOG_FAILED, LOG_FULL
 from trading_bot.core.machine import Machine
-from trading_bot.core.opening import gate_inputs, opening_inputs
+from trading_bot.core.opening import RunIdentity, gate_inputs, opening_inputs, process_started
 from trading_bot.core.player import Player, Tail
 from trading_bot.core.replay import session_logs
 from trading_bot.domain import events, log_records, trade_events
@@ -24,8 +25,9 @@ from trading_bot.domain.events import Event, Input
 from trading_bot.domain.ports import Broker
 
 SESSION_ROLL: Final = "SESSION_ROLL"
-# Ends of a log after which the same command goes on with the run: the next session, or a halt that a person cleared.
-_GO_ON: Final = (SESSION_ROLL, "KILL_SWITCH")
+# Ends of a log after which the same command goes on with the run: the next session, a halt that a person cleared, or a
+# disk that has room again or was mended.
+_GO_ON: Final = (SESSION_ROLL, "KILL_SWITCH", LOG_FULL, LOG_FAILED)
 _BROKER_ANSWERS: Final = (
     events.OrderSuppressed,
     events.OrderAcknowledged,
@@ -74,6 +76,17 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
         if machine is None or (self.player.compared and machine.state.documents.config_hash == documents.config_hash):
             return machine
         return machine.restarted(documents, self.player.facts)
+
+    def process_started(self, documents: RunDocuments, identity: RunIdentity) -> events.ProcessStarted:
+        """The record of the process that goes on with this run."""
+        return process_started(
+            documents,
+            identity,
+            self.player.last_ts_ns,
+            last_seq=self.player.last_seq,
+            torn_bytes=self.torn_bytes,
+            cold=not self.full,
+        )
 
     def opening_missing(self, documents: RunDocuments, first: Carried, now: Carried) -> list[Input]:
         """Opening records of the session that the log does not hold because it was cut among them.

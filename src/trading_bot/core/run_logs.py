@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from trading_bot.core.event_log import EventLog, LogWriter, MemoryLog, SyncThread
+from trading_bot.domain.errors import BotError
 
 
 class SessionLog(Protocol):
@@ -47,6 +48,10 @@ class MemoryLogs:
         """Memory does not fail."""
         return None
 
+    def waits_s(self) -> float:
+        """Nor does it let anybody wait."""
+        return 0.0
+
 
 class FolderLogs:
     """Logs under `<run folder>/<trade date>/`, synced every `sync_s` off the hot thread."""
@@ -85,13 +90,24 @@ class FolderLogs:
         """Stop syncing, seal and close.
 
         Raises:
-            BotError: the disk does not answer.
+            BotError: the disk does not answer, or does not take the seal; the log is let go as it is.
         """
         if self._thread is not None:
             self._thread.stop()
             self._thread = None
-        log.close()
+        try:
+            log.close()
+        except OSError as error:
+            if isinstance(log, EventLog):
+                log.abandon()
+            raise BotError(
+                f"{self.path}: the log could not be sealed: {error.strerror}; the next start does"
+            ) from error
 
     def failure(self) -> BaseException | None:
         """What ended the sync thread, if anything did."""
         return self._thread.failure if self._thread else None
+
+    def waits_s(self) -> float:
+        """How long the disk has not answered the sync that is under way, seconds of the wall; 0 without one."""
+        return self._thread.waits_s if self._thread else 0.0

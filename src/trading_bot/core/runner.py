@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from trading_bot._fast import ExchangeSim
-from trading_bot.core import opening
+from trading_bot.core import log_care, opening
 from trading_bot.core.carried import Carried
 from trading_bot.core.carrier import CORE_FAILED, Desk, core_bug
 from trading_bot.core.documents import RunDocuments
@@ -28,7 +28,6 @@ from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.core.status import bot_status
 from trading_bot.domain import events
 from trading_bot.domain.effects import Effect
-from trading_bot.domain.errors import BotError
 from trading_bot.domain.events import Event, Input, OutcomeReached
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.ports import Broker, Feed, Inlet
@@ -36,7 +35,6 @@ from trading_bot.domain.records import FrameClass
 from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
 from trading_bot.engines.session import SessionDay
 
-LOG_FULL_EXIT_CODE: Final = 5
 _LOG_FULL: Final = int(Outcome.LOG_FULL)  # a plain number: `&` of an IntFlag makes an object each time
 _AFTER_CALENDAR: Final = 99_999_999  # names the log behind the last known session, so that it sorts there
 _WALK_NS: Final = 86_400 * NS_PER_S  # some 0.1 s of work
@@ -91,7 +89,8 @@ class BotRunner:
         self._duration_ns = TS_NEVER_NS if duration_s is None else round(duration_s * NS_PER_S)
         self._on_progress = on_progress
         self._pending: deque[Input] = deque()
-        self._walked_ns = self._feed_end_ns = 0
+        self._care = log_care.LogCare(self.book, self.logs, clock_stands=self.identity.clock_stands)
+        self._walked_ns = self._unheard_ns = self._feed_end_ns = 0
         self._roll_ns = self._stop_ns = TS_NEVER_NS
         self._outgoing = Outgoing(self.broker, self.desk, self.logs, self._pending, on_record)
 
@@ -147,6 +146,8 @@ class BotRunner:
                     self._finish(end.reason, end.exit_code)
             elif self.stop_asked is not None and machine.state.stopping is None:
                 self._input(opening.stop_asked(self.documents, self.stop_asked, self.book.now_ns))
+            elif self._care.deaf:
+                self._without_market()
             else:
                 self._market()
         except Exception as error:  # wherever in the loop: the feed, the broker's side, a timer
@@ -211,16 +212,7 @@ class BotRunner:
         self._set_bounds(sessions.day(trade_date) if sessions else None, ts_ns)
         if recovered.tail is not None:
             self._settle_tail(recovered.tail, player.owed_outcome, ts_ns)
-        self._input(
-            opening.process_started(
-                self.documents,
-                self.identity,
-                ts_ns,
-                last_seq=player.last_seq,
-                torn_bytes=recovered.torn_bytes,
-                cold=cold,
-            )
-        )
+        self._input(recovered.process_started(self.documents, self.identity))
         for event in recovered.opening_missing(self.documents, self._carried, machine.state.carried()):
             self._input(event)
         history = recovered.history_missing(self._history)
@@ -253,9 +245,9 @@ class BotRunner:
 
     def _finish(self, reason: str, exit_code: int) -> None:
         self.exit_reason, self.exit_code = reason, exit_code
-        self.message = self.message if self.tape.error is None else str(self.tape.error)
         self.desk.publish(bot_status(self.book, self.identity), final=True)
-        self.message = self.book.end(reason) or self.message
+        failed = "" if self.tape.error is None else str(self.tape.error)
+        self.message = self._care.end(reason, exit_code) or failed or self.message
         self.ended = True
 
     # --- market data -----------------------------------------------------------------------------------------------
@@ -272,6 +264,19 @@ class BotRunner:
             self._answer(self.broker.next_due_ns)
         elif tape.done:
             self._after_feed(self._due_ns())
+
+    def _without_market(self) -> None:
+        """The log takes no market data: answers and timers are heard, until all is at rest."""
+        now_ns = max(self.book.now_ns, self._unheard_ns)
+        if (command := self.desk.poll(now_ns)) is not None:
+            self._input(command)
+        elif (due_ns := self._due_ns()) <= now_ns:
+            self._due(due_ns)
+        elif self.tape.done:
+            self._after_feed(due_ns)
+        else:
+            self._unheard_ns = max(self._unheard_ns, self.tape.discard())
+            self._look_after_log()
 
     def _at_once(self, code: int) -> int:
         """An outcome while the tape is read is decided here and now; how far the kernel may go on, 0: no further."""
@@ -313,7 +318,7 @@ class BotRunner:
             self._due(due_ns)
         else:
             self.message = self.message or "the market data ended before the position was closed"
-            self._finish("FEED_ENDED", max(self.book.live.state.exit_code, LOG_FULL_EXIT_CODE))
+            self._finish("FEED_ENDED", max(self.book.live.state.exit_code, log_care.EXIT_CODE))
 
     def _feed_ended(self) -> None:
         self._feed_end_ns = now_ns = self.book.now_ns
@@ -341,14 +346,10 @@ class BotRunner:
             self._roll_ns = TS_NEVER_NS
 
     def _look_after_log(self) -> None:
-        """Seal and prepare segments between batches; room on the disk, or the lack of it, is an input."""
-        if not self.book.writing.writer.has_prepared:
-            self.book.writing.maintain()
-        if (ok := self.book.writing.space_ok) != self.book.live.state.log_space_ok:
-            self._input(events.LogSpaceChanged(ts_ns=self.book.now_ns, ok=ok, detail="" if ok else "the disk is full"))
+        """Segments between batches; room on the disk, the lack of it, or worse is an input."""
+        for event in self._care.look():
+            self._input(event)
         self.desk.publish(bot_status(self.book, self.identity))
-        if (failure := self.logs.failure()) is not None:
-            raise BotError(f"the log could not be written to disk: {failure}") from failure
 
     # --- the core --------------------------------------------------------------------------------------------------
 
@@ -363,13 +364,13 @@ class BotRunner:
         self._apply(outcome, seq)
 
     def _log_full(self) -> None:
-        """The tick waits: none is dropped; without room on the disk the run ends by the reserve kept for messages."""
-        self.book.writing.maintain()
-        if self.book.writing.writer.has_prepared:
-            return
-        self.message = "the log has no room for market data: free disk space, or choose another --data-dir"
-        self._input(events.LogSpaceChanged(ts_ns=self.book.now_ns, ok=False, detail="market data wait"))
-        self._input(events.StopRequested(ts_ns=self.book.now_ns, reason="LOG_FULL", exit_code=LOG_FULL_EXIT_CODE))
+        """The tick waits: none is dropped from the run, which ends by the reserve kept for messages."""
+        told = self._care.refused()
+        for event in told or ():
+            self._input(event)
+        if told == []:
+            self.message, self.exit_reason, self.exit_code = self._care.message, log_care.LOG_FULL, log_care.EXIT_CODE
+            self.ended = True
 
     def _input(self, event: Input) -> None:
         """Grid points before it, the event into the log, into the core, its results into the log, effects out."""

@@ -94,6 +94,6 @@ class SessionBook:
         return ""
 
     def release(self) -> None:
-        """Close the log as it is."""
-        self.logs.release(self.writing)
-        self.log = None
+        """Close the log as it is. Raises BotError when the disk does not take its seal; it is let go all the same."""
+        log, self.log = self.writing, None
+        self.logs.release(log)

@@ -277,6 +277,9 @@ class LogConfig(Section, frozen=True):
 
     segment_mib: Annotated[int, within(1, 4096), unit("MiB", "size of a segment file, two of which are mapped")] = 16
     sync_ms: Annotated[int, within(10, 1000), unit("ms", "time between syncs: the loss window of a power cut")] = 50
+    stall_s: Annotated[
+        float, within(0.1, 60.0), unit("s", "the disk has not taken a sync for so long: entries stop")
+    ] = 2.0
 
 
 class SignalsConfig(Section, frozen=True):
