@@ -6,6 +6,7 @@
 #   make ib-async  the tests of the gateway and the adapter with the other client library, in its own environment
 #   make chaos     every incident of the chaos lab, with both client libraries (docs/chaos.md)
 #   make crash     kill -9 at random moments, the same command again, nothing lost (KILLS=200 JSON=out.json; docs/chaos.md)
+#   make fuzz      hostile input at every door (SECONDS=60 SEED=n JSON=out.json); make audit: the packages (docs/security.md)
 #   make sim       whole runs by seed, every invariant watched (SEEDS=50 FIRST=0 SEED=n JSON=out.json; sim-long: thousands)
 #   make mutants   each invariant and gate broken once, and the test that notices (JSON=out.json; docs/simulation.md)
 # PYTHON=/path/to/python picks the interpreter of a new .venv.
@@ -31,6 +32,7 @@ KILLS ?= 200
 CRASH_SEED := $(or $(SEED),0)
 SEEDS ?= 50
 LONG_SEEDS ?= 5000
+SECONDS ?= 60
 FIRST ?= 0
 SEED ?=
 JSON ?=
@@ -49,7 +51,7 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim sim-long mutants crash chaos \
+.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim sim-long mutants crash fuzz audit chaos \
 	ib-async nominal-day FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
@@ -98,6 +100,14 @@ sim-long: build/.built
 
 mutants: build/.built
 	@$(PY) tools/mutants.py --processes $(JOBS) $(if $(JSON),--json $(JSON)) $(ARGS)
+
+# Every door with spoilt input, in children that may die of it; what is found is kept in build/fuzz.
+fuzz: build/.built
+	$(PY) tools/fuzz.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(ARGS)
+
+# Asks the Python Package Index about what is installed; exit code 3 when there is no network.
+audit: build/.built
+	$(PY) tools/audit.py $(if $(JSON),--json $(JSON)) $(ARGS)
 
 nominal-day: build/.built
 	$(PY) tools/nominal_day.py $(ARGS)

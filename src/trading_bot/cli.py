@@ -4,6 +4,7 @@ Commands are thin: they check what was asked, call the package that does the wor
 slow to import is imported by the command that needs it.
 """
 
+import errno
 import gc
 import os
 import sys
@@ -41,6 +42,10 @@ EXIT_BUG: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130  # what a shell reports for a command ended by SIGINT
 _COMMON: Final = frozenset({"data_dir", "config", "as_json"})
+# What the system says about a name somebody typed, wherever it was used; a full disk is no such thing.
+_ERRNOS_OF_A_PATH: Final = frozenset(
+    {errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+)
 
 app = typer.Typer(
     add_completion=True,
@@ -222,6 +227,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 (the outermost frame: a bug of ours becomes exit 1 and a log line)
+        if isinstance(error, OSError) and error.filename is not None and error.errno in _ERRNOS_OF_A_PATH:
+            text = f"{error.filename}: {error.strerror}; name a path of ordinary length that this user may use"
+            write_error("UsageError", text, EXIT_USAGE, as_json=as_json)
+            return EXIT_USAGE
         text = f"a bug of ours: {type(error).__name__}: {error}. {_log_bug(arguments, error)}"
         write_error("Bug", text, EXIT_BUG, as_json=as_json)
         return EXIT_BUG

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_COLUMNS: Final = 160  # width where nobody watches: wide enough that a table keeps its rows on one line
+MESSAGE_CHARS_MAX: Final = 4_000  # of an error that quotes what it found
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would carry out, or cannot show, spelt out: much of it was written by strangers."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def write_json(document: Any) -> None:
@@ -24,6 +35,9 @@ def write_json(document: Any) -> None:
 
 def write_error(error_type: str, message: str, exit_code: int, *, as_json: bool) -> None:
     """An error as the command's whole answer: on stdout as JSON, or on stderr for people."""
+    message = printable(message)
+    if len(message) > MESSAGE_CHARS_MAX:
+        message = f"{message[:MESSAGE_CHARS_MAX]}… ({len(message)} characters)"
     if as_json:
         write_json({"error": {"code": exit_code, "type": error_type, "message": message}})
         return
@@ -47,9 +61,9 @@ def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
     # A table's own title wraps at the table's width, which may be narrow.
-    console().print(Text(title, style="bold"), table)
+    console().print(Text(printable(title), style="bold"), table)
 
 
 def write_pairs(title: str, pairs: Iterable[tuple[str, object]]) -> None:
@@ -62,8 +76,8 @@ def write_pairs(title: str, pairs: Iterable[tuple[str, object]]) -> None:
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in pairs:
-        table.add_row(name, Text(str(value)))
-    console().print(Text(title, style="bold"), table)
+        table.add_row(name, Text(printable(str(value))))
+    console().print(Text(printable(title), style="bold"), table)
 
 
 @contextmanager

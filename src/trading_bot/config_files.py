@@ -5,13 +5,13 @@ What is not known is refused: an unknown key, a value out of bounds, a broken re
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from trading_bot.adapters.text_documents import read_toml_tables
 from trading_bot.config_keys import (
     ASSUMED_DEFAULTS,
     ENV_PREFIX,
@@ -216,12 +216,17 @@ def find_file(name: Path, what: str, *, here: bool, beside: tuple[Path, ...] = (
     Raises:
         ConfigError: nowhere; names the places tried and the nearest file there.
     """
+    if not name.name:
+        raise ConfigError(f"{what} {name} names no file; give it the name of one")
     folders = () if name.is_absolute() else (*beside, *((Path(),) if here else ()), *config_folders())
     named = name if name.suffix == ".toml" else name.with_name(f"{name.name}.toml")
     tried = [name] if name.is_absolute() else [folder / one for folder in folders for one in (name, named)]
     for path in tried:
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:  # such as a name that is too long, or a folder that may not be looked into
+            raise ConfigError(f"{what} {name} cannot be looked for: {error.strerror}; give another name") from error
     present = [entry.name for path in tried if path.parent.is_dir() for entry in path.parent.glob("*.toml")]
     places = ", ".join(dict.fromkeys(str(path) for path in tried))
     raise ConfigError(f"{what} {name} not found; tried {places}{did_you_mean(named.name, present, cutoff=0.7)}")
@@ -246,7 +251,7 @@ def _named_path(name: str, config_path: Path | None) -> Path | None:
     if not name:
         return None
     beside = Path(name) if config_path is None else config_path.parent / name
-    return beside if beside.exists() else Path(name)
+    return beside if os.path.lexists(beside) else Path(name)
 
 
 def _events_path(config: BotConfig, config_path: Path | None) -> Path:
@@ -271,14 +276,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: not readable, not TOML (with line and column), or of another schema.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}; TOML files are UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    document = read_toml_tables(path)
     schema = document.pop("schema", SCHEMA)
     if schema != SCHEMA or isinstance(schema, bool):
         raise ConfigError(f"{path}: schema is {schema!r}; this version reads schema {SCHEMA}")

@@ -28,6 +28,9 @@ from trading_bot.domain.config_section import Section
 from trading_bot.domain.errors import ConfigError
 
 ENV_PREFIX: Final = "TRADING_BOT__"
+TEXT_CHARS_MAX: Final = 4_000  # of a value: a path of Linux has at most 4,096 bytes
+SHOWN_CHARS_MAX: Final = 200
+_NAME_CHARS_MAX: Final = 80  # of a name that something near is looked for
 
 # Defaults that neither the specification nor the user fixed; `config show` marks them (specification, first page).
 ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
@@ -184,7 +187,7 @@ def unflatten(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
     """`; did you mean X?` with the nearest known name, or nothing when none is near."""
-    near = get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    near = get_close_matches(name[:_NAME_CHARS_MAX], list(known), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]}?" if near else ""
 
 
@@ -209,7 +212,7 @@ def spec_of(where: str, key: str, value: Any) -> KeySpec | None:
         if isinstance(value, Mapping):
             return None
         inside = ", ".join(known for known in KEYS if known.startswith(f"{key}."))
-        raise ConfigError(f"{where}: {key} is {value!r}; expected a table [{key}] with {inside}")
+        raise ConfigError(f"{where}: {key} is {shown(value)}; expected a table [{key}] with {inside}")
     raise unknown_key(where, key)
 
 
@@ -232,10 +235,23 @@ def checked(where: str, spec: KeySpec, value: Any, *, from_text: bool) -> Any:
         elif spec.choices:
             given = next((choice for choice in spec.choices if choice.lower() == value.strip().lower()), value)
     try:
-        converted = msgspec.convert(given, spec.type, strict=not from_text)
+        converted = msgspec.convert(given, spec.type, strict=not from_text) if _plain_text(given) else None
     except msgspec.ValidationError:
         converted = None
     if converted is None:  # every number has bounds, so NaN and infinity end here as well
         near = did_you_mean(str(value), spec.choices) if spec.choices else ""
-        raise ConfigError(f"{where}: {spec.key} is {value!r}; expected {spec.expected}{near}")
+        raise ConfigError(f"{where}: {spec.key} is {shown(value)}; expected {spec.expected}{near}")
     return converted
+
+
+def shown(value: Any) -> str:
+    """A value as messages quote it: its beginning, where it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARS_MAX else f"{text[:SHOWN_CHARS_MAX]}… ({len(text)} characters)"
+
+
+def _plain_text(value: Any) -> bool:
+    """Whether a text, or each of a list, may stand in a configuration: printable, as names and paths are, and short."""
+    if isinstance(value, list):
+        return all(_plain_text(one) for one in value)
+    return not isinstance(value, str) or (len(value) <= TEXT_CHARS_MAX and value.isprintable())

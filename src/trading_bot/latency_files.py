@@ -1,6 +1,5 @@
 """Reads and writes latency models (docs/latency-model.md) as JSON, and refuses what cannot be drawn from."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from trading_bot.adapters.text_documents import read_json_object
 from trading_bot.config_keys import did_you_mean
 from trading_bot.domain.errors import ConfigError, UsageError
 from trading_bot.domain.latency_model import LatencyModel
@@ -68,16 +68,8 @@ def write_latency_model(path: Path, model: LatencyModel) -> None:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        return read_json_object(path)
+    except ConfigError as error:
         raise ConfigError(
-            f"{path}: the latency model cannot be read: {error.strerror}; simulator.latency_model names a file of "
-            "`trading-bot latency fit`, or is left out"
+            f"{error}; simulator.latency_model names a file of `trading-bot latency fit`, or is left out"
         ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from error
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: holds {type(document).__name__}; expected the keys of a latency model")
-    return document

@@ -1,7 +1,5 @@
 """Reads calibration maps (docs/calibration.md), one map a file, and refuses what cannot be meant."""
 
-import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from trading_bot.adapters.text_documents import read_json_object, read_toml_tables
 from trading_bot.config_keys import did_you_mean
 from trading_bot.domain.calibration import VOLATILITIES, CalibrationMap
 from trading_bot.domain.errors import ConfigError
@@ -95,19 +94,7 @@ def read_map(path: Path) -> CalibrationMap:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from error
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise ConfigError(f"{path}: not valid {kind}: {error}") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: holds {type(document).__name__}; expected the keys of a calibration map")
-    return document
+    return read_json_object(path) if path.suffix == ".json" else read_toml_tables(path)
 
 
 def _refuse_wrong_knots(where: str, knots: Any) -> None:

@@ -95,7 +95,7 @@ def test_what_is_no_model_at_all_is_refused(written, text):
 
 def test_a_file_that_is_not_there_is_named(written):
     (written / "line.json").unlink()
-    with pytest.raises(ConfigError, match=r"line\.json: the latency model cannot be read"):
+    with pytest.raises(ConfigError, match=r"line\.json: cannot be read"):
         load_config(written / "bot.toml")
     with pytest.raises(UsageError, match="--out"):
         write_latency_model(written / "nowhere" / "line.json", MODEL)

@@ -1,9 +1,9 @@
 """The session table with its overrides, as files."""
 
-import tomllib
 from pathlib import Path
 from typing import Final
 
+from trading_bot.adapters.text_documents import read_text, read_toml_tables
 from trading_bot.domain.errors import ConfigError
 from trading_bot.engines.session import SessionTable, overrides_from, parse_calendar
 
@@ -22,12 +22,8 @@ def load_calendar(name: str, data_dir: Path) -> SessionTable:
     if found is None:
         places = ", ".join(str(folder) for folder in folders)
         raise ConfigError(f"session.calendar: no file {name} in {places}; generate it with tools/make_calendar.py")
-    table = parse_calendar(found.read_text(encoding="utf-8"), source=str(found))
+    table = parse_calendar(read_text(found), source=str(found))
     overrides = found.with_name(f"{found.stem}_overrides.toml")
     if not overrides.is_file():
         return table
-    try:
-        document = tomllib.loads(overrides.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{overrides}: not valid TOML: {error}") from error
-    return table.with_overrides(overrides_from(document, source=str(overrides)))
+    return table.with_overrides(overrides_from(read_toml_tables(overrides), source=str(overrides)))

@@ -18,6 +18,7 @@ EXPECTED: Final = (
     'a line of JSON such as {"source": "news", "name": "risk", "value": 0.7, "conviction": 1, "ts": TIME, "ttl_s": 60}'
 )
 _SHOWN: Final = 80  # bytes of a stranger's line
+_SAID: Final = 200  # characters of what is wrong with it, which may quote a key of it
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Found = ContextReceived | ContextLinesRefused
 _Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -51,7 +52,9 @@ def parse(text: bytes, where: str, now_ns: int) -> Found:
         message = _DECODER.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         shown = text[:_SHOWN].decode("utf-8", "replace")
-        return ContextLinesRefused(ts_ns=now_ns, where=where, found=f"{shown!r} ({error})", expected=EXPECTED)
+        return ContextLinesRefused(
+            ts_ns=now_ns, where=where, found=f"{shown!r} ({str(error)[:_SAID]})", expected=EXPECTED
+        )
     stamp = message.ts
     if isinstance(stamp, datetime):
         stamp = (stamp - _EPOCH) // timedelta(microseconds=1) * 1_000

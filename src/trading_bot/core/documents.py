@@ -9,6 +9,7 @@ import msgspec
 from trading_bot.domain.calibration import CalibrationMap
 from trading_bot.domain.config import BotConfig, canonical, config_hash
 from trading_bot.domain.errors import LogCorrupt
+from trading_bot.domain.inflated import inflated
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.latency_model import LatencyModel
 from trading_bot.domain.rule_pack import RulePack
@@ -99,8 +100,8 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
             LogCorrupt: the bytes do not decode.
         """
         try:
-            return msgspec.msgpack.decode(zlib.decompress(packed), type=cls)
-        except (zlib.error, msgspec.DecodeError) as error:
+            return msgspec.msgpack.decode(inflated(packed), type=cls)
+        except (ValueError, RecursionError, msgspec.DecodeError) as error:
             raise LogCorrupt(
                 f"{where}: the embedded run documents do not decode ({error}); was the log written by a newer version?",
                 segment=where,

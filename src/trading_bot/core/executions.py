@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from trading_bot.core.carried import EXECUTIONS_KEPT
+from trading_bot.domain.units import is_whole
 
 
 class Seen(Enum):
@@ -19,7 +20,7 @@ def seen(executions: Mapping[str, int | None], exec_id: str) -> Seen:
     if exec_id in executions:
         return Seen.REPEATED
     stem, _, number = exec_id.rpartition(".")
-    if stem.count(".") < 2 or not number.isdigit():
+    if stem.count(".") < 2 or not is_whole(number):
         return Seen.NEW
     return Seen.CORRECTED if any(known.rpartition(".")[0] == stem for known in executions) else Seen.NEW
 

@@ -88,7 +88,11 @@ def load_learning(path: Path) -> LearningDocument | None:
         found = msgspec.convert(document, LearningDocument)
     except msgspec.ValidationError as error:
         raise _refusal(path, str(error)) from error
-    if found.sha256 != _checksum(found.log, found.seq, found.state):
+    try:
+        checksum = _checksum(found.log, found.seq, found.state)
+    except OverflowError as error:
+        raise _refusal(path, "a whole number of more than 64 bits, which this program never writes") from error
+    if found.sha256 != checksum:
         raise _refusal(path, "a checksum that does not match the content: the file was damaged or edited")
     return found
 

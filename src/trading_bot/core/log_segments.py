@@ -50,6 +50,7 @@ MAGIC: Final = b"TRDBTLOG"
 DIGEST_BYTES: Final = 32
 CHAIN_OFFSET: Final = FRAME_START_BYTES
 SEGMENT_BYTES_DEFAULT: Final = 64 * 1024 * 1024
+SEGMENT_BYTES_MAX: Final = 4096 * 1024 * 1024  # the largest that log.segment_mib allows
 LOG_ID_BYTES_MAX: Final = 32
 NO_DIGEST: Final = bytes(DIGEST_BYTES)
 SEAL_FINAL_FLAG: Final = 1
@@ -128,8 +129,8 @@ def parse_header(frame: bytes | memoryview) -> SegmentHeader | None:
     if head.kind != StructureKind.HEADER or head.length != FRAME_START_BYTES:
         return None
     magic, version, index, segment_bytes, id_length, log_id = _HEADER_BODY.unpack_from(frame, FRAME_HEADER.size)
-    if magic != MAGIC or id_length > LOG_ID_BYTES_MAX:
-        return None
+    if magic != MAGIC or id_length > LOG_ID_BYTES_MAX or not SEGMENT_BYTES_MIN <= segment_bytes <= SEGMENT_BYTES_MAX:
+        return None  # a size that lies would be allocated when the log is gone on with
     if version > SCHEMA_VERSION:
         raise UsageError(
             f"segment {segment_name(index)} has log schema {version}; this build reads up to {SCHEMA_VERSION}. "

@@ -14,6 +14,7 @@ from trading_bot.core import log_segments as layout
 from trading_bot.core.log_reader import LogReader, segment_paths
 from trading_bot.core.log_walk import MessageFrame, SegmentEnd
 from trading_bot.domain.errors import LogCorrupt, UsageError
+from trading_bot.domain.records import FRAME_ALIGN
 
 READ_BYTES: Final = 1 << 20
 
@@ -138,6 +139,8 @@ def _finish(path: Path, end: SegmentEnd, previous_digest: bytes | None, *, is_la
     with opened(path) as file:
         size = os.fstat(file).st_size
         keep = end.end_bytes = max(end.end_bytes, layout.RECORDS_START_BYTES)
+        if size % FRAME_ALIGN:
+            os.ftruncate(file, size + -size % FRAME_ALIGN)  # what is left of a frame would be torn again
         if not end.has_chain:
             os.pwrite(
                 file, layout.chain_frame(previous_digest or layout.NO_DIGEST, end.first_seq - 1), layout.CHAIN_OFFSET

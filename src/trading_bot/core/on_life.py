@@ -1,7 +1,5 @@
 """Handlers: the life of a run, the inputs of the gates, the kill switch, recovery."""
 
-import zlib
-
 import msgspec
 
 from trading_bot.core import (
@@ -27,6 +25,7 @@ from trading_bot.domain.bars import unpack_bars
 from trading_bot.domain.effects import Alert, Effect
 from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.events import Event
+from trading_bot.domain.inflated import inflated
 from trading_bot.engines.flatten import FlattenKind
 
 Results = list[Event | Effect]
@@ -47,7 +46,7 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
     """Take over what earlier sessions left, and the kernel when it is carried warm."""
     state.take_over(msgspec.msgpack.decode(event.state, type=Carried))
     if event.kernel:
-        state.kernel.restore(zlib.decompress(event.kernel))
+        state.kernel.restore(inflated(event.kernel))
     state.kernel.clear_position()
     state.learning.start_session(event.ts_ns)
     refresh_throttles(state)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from trading_bot.domain.errors import DataCorrupt
+from trading_bot.domain.inflated import inflated
 
 _NUMBERS: Final = 7
 
@@ -38,8 +39,8 @@ def unpack_bars(packed: bytes) -> Iterator[MinuteBar]:
     """
     numbers = array("q")
     try:
-        numbers.frombytes(zlib.decompress(packed))
-    except (zlib.error, ValueError) as error:
+        numbers.frombytes(inflated(packed))
+    except ValueError as error:
         raise DataCorrupt(f"packed bars: {error}; expected what pack_bars wrote") from error
     if len(numbers) % _NUMBERS:
         raise DataCorrupt(f"packed bars: {len(numbers)} numbers, expected {_NUMBERS} a bar")

@@ -114,9 +114,12 @@ def decode(payload: bytes | memoryview) -> events.Event | effects.Effect:
     """The record a payload holds.
 
     Raises:
-        msgspec.ValidationError: a kind this version does not know, or fields of the wrong type.
+        msgspec.DecodeError: a kind this version does not know, fields of the wrong type, or bytes that are no record.
     """
-    record: events.Event | effects.Effect = DECODER.decode(payload)
+    try:
+        record: events.Event | effects.Effect = DECODER.decode(payload)
+    except (UnicodeDecodeError, RecursionError) as error:  # bytes of a text, or nesting, that the decoder gives up on
+        raise msgspec.DecodeError(str(error)) from error
     return record
 
 

@@ -33,6 +33,14 @@ def usd_from_uusd(amount_uusd: int) -> float:
     return amount_uusd / UUSD_PER_USD
 
 
+def is_whole(text: str, digits_max: int = 18) -> bool:
+    """Whether a stranger's text is a whole number that `int` reads: ASCII digits, and no more than there is use for.
+
+    `str.isdigit` alone also takes `²`, which `int` refuses, and ten thousand digits, which it refuses too.
+    """
+    return len(text) <= digits_max and text.isascii() and text.isdigit()
+
+
 def iso_from_ns(ts_ns: int) -> str:
     """UTC text of a time, nanoseconds kept: `2023-12-25T23:00:00.000000001Z`.
 

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from trading_bot.domain.errors import DataCorrupt
+from trading_bot.domain.inflated import inflated
 from trading_bot.domain.units import NS_PER_MIN
 from trading_bot.engines.session_table import SessionDay
 
@@ -84,8 +85,8 @@ class MinuteRanges:
         """
         numbers = array("q")
         try:
-            numbers.frombytes(zlib.decompress(packed) if packed else b"")
-        except (zlib.error, ValueError) as error:
+            numbers.frombytes(inflated(packed) if packed else b"")
+        except ValueError as error:
             raise DataCorrupt(f"packed minute ranges: {error}; expected what MinuteRanges.pack wrote") from error
         if len(numbers) % _SLOT:
             raise DataCorrupt(f"packed minute ranges: {len(numbers)} numbers, expected {_SLOT} a session")

@@ -14,6 +14,7 @@ from trading_bot.domain.effects import Effect, PlaceOrder
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.events import DecisionMade, Event, OutcomeReached, StrategyProposed
 from trading_bot.domain.orders import ClientOrderId
+from trading_bot.domain.units import is_whole
 
 Record = Event | Effect
 
@@ -74,7 +75,7 @@ def _order_id(wanted: str) -> ClientOrderId | None:
     if reference is not None:
         return reference.order_id
     seq, dash, number = wanted.partition("-")
-    if not seq.isdecimal() or (dash and not number.isdecimal()):
+    if not is_whole(seq) or (dash and not is_whole(number)):
         raise UsageError(
             f"ID is {wanted!r}: expected the number of a decision (say 1234) or of an order (say 1230-0, "
             "or its reference at the broker), as `log show LOG --kind DECISION_MADE` and `--kind PLACE_ORDER` have it"

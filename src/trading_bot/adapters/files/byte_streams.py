@@ -13,6 +13,7 @@ from trading_bot.domain.errors import DataCorrupt, SourceUnreachable, UsageError
 
 CHUNK_BYTES: Final = 65_536
 ZSTD_CHUNK_BYTES: Final = 4_096
+LINE_BYTES_MAX: Final = 1 << 20
 
 
 def open_binary(path: Path) -> IO[bytes]:
@@ -38,12 +39,19 @@ def chunks(path: Path) -> Iterator[bytes]:
 
 
 def lines(pieces: Iterator[bytes]) -> Iterator[str]:
-    """Complete lines without their ends; a last line without an end counts when the stream itself ended in order."""
+    """Complete lines without their ends; a last line without an end counts when the stream itself ended in order.
+
+    Raises DataCorrupt for a line of more than 1 MiB: what has no line ends is no text, however long it goes on.
+    """
     rest = b""
     pieces = _without_mark(pieces)
     for piece in pieces:
         whole = (rest + piece).split(b"\n")
         rest = whole.pop()
+        if len(rest) > LINE_BYTES_MAX:
+            raise DataCorrupt(
+                f"a line of more than {LINE_BYTES_MAX} bytes: this is no text of rows; is it another format?"
+            )
         for line in whole:
             yield line.rstrip(b"\r").decode("utf-8", "replace")
     if rest:

@@ -1,12 +1,12 @@
 """Which column of a CSV or Parquet file means what: declared by the user, or known for a few shapes."""
 
-import tomllib
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from trading_bot.adapters.files.stamps import TimeFormat
+from trading_bot.adapters.text_documents import read_toml_tables
 from trading_bot.domain.errors import ConfigError
 
 
@@ -133,8 +133,8 @@ def declared_columns(path: Path) -> CsvColumns | None:
 def read_columns(declaration: Path) -> CsvColumns:
     """The columns a TOML file declares. Raises ConfigError for a declaration that cannot be used."""
     try:
-        columns = msgspec.convert(tomllib.loads(declaration.read_text("utf-8")), CsvColumns)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        columns = msgspec.convert(read_toml_tables(declaration), CsvColumns)
+    except msgspec.ValidationError as error:
         known = ", ".join(CsvColumns.__struct_fields__)
         raise ConfigError(f"{declaration}: {error}; known keys are {known}") from error
     columns.check(str(declaration))

@@ -13,13 +13,20 @@ from trading_bot._fast.dbn_codec import DbnCodec
 from trading_bot._fast.raw_batch import RawBatch
 from trading_bot.adapters.files.byte_streams import chunks
 from trading_bot.domain.errors import DataCorrupt, UsageError
+from trading_bot.domain.units import is_whole
 
 SCHEMAS: Final = {"mbo": True, "mbp-1": True, "tbbo": True, "trades": False}  # name: does it carry quotes?
 RAW_SYMBOL: Final = re.compile(r"^([A-Z0-9]+?)[FGHJKMNQUVXZ]\d{1,2}$")
 _PREFIX_BYTES: Final = 8
+_ID_MAX: Final = (1 << 32) - 1  # of an instrument; a larger one can stand in no record
 _METADATA_BYTES_MAX: Final = 1 << 26
 # Small pieces bound the number of record objects alive at once.
 _PIECE_BYTES: Final = 65_536
+
+
+def _panicked(error: BaseException) -> bool:
+    """Whether the vendor's code gave up on its input: what Rust calls a panic is no `Exception` in Python."""
+    return type(error).__name__ == "PanicException"
 
 
 def _vendor() -> Any:
@@ -48,7 +55,9 @@ class DbnHead:
             raise DataCorrupt(f"{path}: ends after {len(data)} bytes, inside its metadata of {needed}; fetch it again")
         try:
             metadata = _vendor().Metadata.decode(data[:needed])
-        except (ValueError, TypeError, RuntimeError, _vendor().DBNError) as error:
+        except BaseException as error:
+            if not (isinstance(error, ValueError | TypeError | RuntimeError | _vendor().DBNError) or _panicked(error)):
+                raise
             raise DataCorrupt(f"{path}: its metadata cannot be read: {error}; fetch the file again") from error
         self.schema: str | None = None if metadata.schema is None else str(metadata.schema)
         self.start_ns = int(metadata.start)
@@ -85,8 +94,8 @@ def _symbols_by_id(mappings: dict[str, list[dict[str, Any]]]) -> dict[int, str]:
     for key, intervals in mappings.items():
         for interval in intervals:
             value = str(interval["symbol"])
-            number, name = (key, value) if key.isdigit() else (value, key)
-            if number.isdigit():
+            number, name = (key, value) if is_whole(key) else (value, key)
+            if is_whole(number) and int(number) <= _ID_MAX:
                 names[int(number)] = name
     return names
 
@@ -130,7 +139,9 @@ class DbnSource:
             if records and isinstance(records[0], self._metadata_type):
                 records = records[1:]
             self._codec.apply(records)
-        except (ValueError, _vendor().DBNError) as error:
+        except BaseException as error:
+            if not (isinstance(error, ValueError | _vendor().DBNError) or _panicked(error)):
+                raise
             raise DataCorrupt(f"{self._path}: {error}; everything before it was read; fetch the file again") from error
         if self._codec.strangers:
             found = ", ".join(str(n) for n in sorted({self._codec.instrument_id, *self._codec.strangers}))

@@ -9,6 +9,7 @@ trading begins on a Sunday at 22:00 and 23:00, which is 18:00 there.
 """
 
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,16 +24,22 @@ from trading_bot.adapters.files.delimited import price_of, size_of
 from trading_bot.adapters.files.stamps import UNREADABLE_NS, local_midnight_offsets
 from trading_bot.domain.errors import DataCorrupt, UsageError
 from trading_bot.domain.records import RejectReason
+from trading_bot.domain.units import is_whole
 
 ROWS_PER_FILL: Final = 4096
+# What the zip reader says of an archive that lies: about a place in it, a method or version, a password, a length.
+_NO_ZIP: Final = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, OverflowError,
+    struct.error,
+)  # fmt: skip
 PERIOD_MS: Final = {"tick": 0, "second": 1_000, "minute": 60_000}
 FIELDS: Final = {("tick", "trade"): 6, ("bar", "trade"): 6, ("bar", "quote"): 11}
 _EQUITY_ZONE: Final = "America/New_York"
 _EQUITY_SCALE_E9: Final = 100_000  # prices are integers of 1/10 000
 _BAR: Final = re.compile(
-    r"^(\d{8})_(\w+?)_(second|minute)_(quote|trade|openinterest)(?:_(\d{6,8}))?\.csv$", re.IGNORECASE
+    r"^([12]\d{7})_(\w+?)_(second|minute)_(quote|trade|openinterest)(?:_(\d{6,8}))?\.csv$", re.IGNORECASE | re.ASCII
 )
-_TICK: Final = re.compile(r"^(\d{8})_(\w+?)_(trade|quote)_tick(?:_(\d{6,8}))?\.csv$", re.IGNORECASE)
+_TICK: Final = re.compile(r"^([12]\d{7})_(\w+?)_(trade|quote)_tick(?:_(\d{6,8}))?\.csv$", re.IGNORECASE | re.ASCII)
 
 
 class LeanMember(NamedTuple):
@@ -52,7 +59,7 @@ def lean_members(path: Path) -> list[LeanMember]:
     try:
         with open_binary(path) as file, zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
-    except zipfile.BadZipFile as error:
+    except _NO_ZIP as error:
         raise DataCorrupt(
             f"{path}: not a whole zip ({error}): the index stands at its end, so a cut file cannot be read at all; "
             "fetch it again"
@@ -89,7 +96,7 @@ def _member_chunks(path: Path, name: str) -> Iterator[bytes]:
         with open_binary(path) as file, zipfile.ZipFile(file) as archive, archive.open(name) as member:
             while piece := member.read(CHUNK_BYTES):
                 yield piece
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except _NO_ZIP as error:
         raise DataCorrupt(f"{path}, {name}: {error}; everything before it was read; fetch the file again") from error
 
 
@@ -111,7 +118,10 @@ class LeanSource:
             ("bar", "quote"): self._quote_bar,
         }[shape]
         future = member.expiry is not None
-        self._stamp = local_midnight_offsets(member.date, UTC if future else ZoneInfo(_EQUITY_ZONE))
+        try:
+            self._stamp = local_midnight_offsets(member.date, UTC if future else ZoneInfo(_EQUITY_ZONE))
+        except ValueError as error:
+            raise DataCorrupt(f"{self._where}: {member.date} in its name is no date; fetch the file again") from error
         self._scaled = not future
         self._period_ms = PERIOD_MS[member.resolution]
         self.resolution_ns = max(self._period_ms, 1) * 1_000_000
@@ -140,7 +150,7 @@ class LeanSource:
     def _ts_ns(self, text: str) -> int:
         """The end of the bar, or the tick itself."""
         ms = text.partition(".")[0]
-        return self._stamp(int(ms) + self._period_ms) if ms.isdigit() and len(ms) < 10 else UNREADABLE_NS
+        return self._stamp(int(ms) + self._period_ms) if is_whole(ms, 9) else UNREADABLE_NS
 
     def _trade_tick(self, batch: RawBatch, row: list[str]) -> None:
         """ms, price, size, exchange, sale condition, suspicious. Prints stay in file order, out of sequence or not."""
@@ -154,7 +164,7 @@ class LeanSource:
         self._trade(batch, self._ts_ns(row[0]), row[4], row[5], _ohlc_reason(row[1:5]))
 
     def _trade(self, batch: RawBatch, ts_ns: int, price: str, size: str, reason: int) -> None:
-        if self._scaled and price.isdigit():
+        if self._scaled and is_whole(price):
             batch.trade_e9(ts_ns, ts_ns, _e9(price), size_of(size), 0, reason)
         else:
             scale = 1e-4 if self._scaled else 1.0
@@ -169,7 +179,7 @@ class LeanSource:
         ts_ns = self._ts_ns(row[0])
         reason = _ohlc_reason(row[1:5]) or _ohlc_reason(row[6:10])
         bid_size, ask_size = size_of(row[5]), size_of(row[10])
-        if self._scaled and bid.isdigit() and ask.isdigit():
+        if self._scaled and is_whole(bid) and is_whole(ask):
             batch.quote_e9(ts_ns, ts_ns, _e9(bid), bid_size, _e9(ask), ask_size, reason)
         else:
             scale = 1e-4 if self._scaled else 1.0

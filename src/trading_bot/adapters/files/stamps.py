@@ -9,9 +9,11 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.units import is_whole
 
 TimeFormat = Literal["iso", "s", "ms", "us", "ns"]
 UNREADABLE_NS: Final = 0
+_DIGITS_MAX: Final = 19  # of 64 bits
 NS_PER: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
@@ -23,7 +25,7 @@ def zone(name: str, where: str) -> tzinfo:
         return UTC
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
         raise ConfigError(f"{where}: unknown timezone {name!r}: expected a name such as America/New_York") from None
 
 
@@ -36,9 +38,9 @@ def stamp_reader(time_format: TimeFormat, time_zone: tzinfo) -> Callable[[str], 
 
     def read_number(text: str) -> int:
         whole, _, fraction = text.strip().partition(".")
-        if not whole.isdigit() or (fraction and not fraction.isdigit()):
+        if not is_whole(whole, _DIGITS_MAX) or (fraction and not fraction.isdecimal()):
             return UNREADABLE_NS
-        return _in_range(int(whole) * factor + int((fraction + "0" * digits)[:digits] or 0))
+        return _in_range(int(whole) * factor + int((fraction[:digits] + "0" * digits)[:digits] or 0))
 
     return read_number
 
@@ -77,13 +79,13 @@ class _IsoReader:
             text, zone_here = text[:-1], UTC
         shift_s = 0
         if len(text) > 19 and text[-6] in "+-" and text[-3] == ":":
-            if not (text[-5:-3].isdigit() and text[-2:].isdigit()):
+            if not (is_whole(text[-5:-3]) and is_whole(text[-2:])):
                 return UNREADABLE_NS
             shift_s = (int(text[-5:-3]) * 60 + int(text[-2:])) * 60
             shift_s = -shift_s if text[-6] == "+" else shift_s
             text, zone_here = text[:-6], UTC
         minute, second, fraction = text[14:16], text[17:19], text[20:] or "0"
-        if not (minute.isdigit() and second.isdigit() and fraction.isdigit()) or text[13:14] + text[16:17] != "::":
+        if not (is_whole(minute) and is_whole(second) and fraction.isdecimal()) or text[13:14] + text[16:17] != "::":
             return UNREADABLE_NS
         if minute > "59" or second > "59" or text[19:20] not in {"", "."}:
             return UNREADABLE_NS
@@ -91,7 +93,7 @@ class _IsoReader:
         if base_s is None:
             return UNREADABLE_NS
         seconds = base_s + shift_s + int(minute) * 60 + int(second)
-        return _in_range(seconds * 1_000_000_000 + int((fraction + "000000000")[:9]))
+        return _in_range(seconds * 1_000_000_000 + int((fraction[:9] + "000000000")[:9]))
 
     def _hour_s(self, text: str, zone_here: tzinfo) -> int | None:
         """Seconds of `YYYY-MM-DD HH`; the same hour comes thousands of times in a row."""

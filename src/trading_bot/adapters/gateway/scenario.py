@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from trading_bot.adapters.gateway.actions import Step, check
-from trading_bot.domain.errors import UsageError
+from trading_bot.adapters.text_documents import read_toml_tables
+from trading_bot.domain.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from trading_bot.adapters.gateway.gateway import Gateway
@@ -28,10 +29,10 @@ def read_steps(path: Path) -> tuple[Step, ...]:
         UsageError: it cannot be read, or a step cannot be carried out.
     """
     try:
-        document = msgspec.toml.decode(path.read_bytes(), type=_Document)
-    except OSError as error:
-        raise UsageError(f"--scenario {path}: {error.strerror or error}") from error
-    except (msgspec.DecodeError, ValueError) as error:
+        document = msgspec.convert(read_toml_tables(path), _Document)
+    except ConfigError as error:
+        raise UsageError(f"--scenario {error}; expected [[step]] tables with `do` and `at_s`") from error
+    except msgspec.ValidationError as error:
         raise UsageError(f"--scenario {path}: {error}; expected [[step]] tables with `do` and `at_s`") from error
     for number, step in enumerate(document.step, start=1):
         check(step, f"--scenario {path}, step {number}")

@@ -55,7 +55,7 @@ class Arming:
             held = json.loads(self._path.read_text())
         except FileNotFoundError:
             return f"{self._path} is gone: the account was disarmed; start again with --arm"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             return f"{self._path} cannot be read ({error}); start again with --arm"
         if not isinstance(held, dict) or held.get("secret") != token.secret:
             return f"{self._path} is of another start; only the last one that was armed may trade"

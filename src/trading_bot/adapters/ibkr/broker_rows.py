@@ -6,6 +6,7 @@ import msgspec
 
 from trading_bot.domain.instruments import POINTS_E9, Instrument
 from trading_bot.domain.orders import Side
+from trading_bot.domain.units import is_whole
 
 _SIDES: Final = {"BUY": Side.BUY, "SELL": Side.SELL, "BOT": Side.BUY, "SLD": Side.SELL}
 _PRICE_MAX: Final = 1e9  # the library's marks for "unset" are 1.8e308 and 2^31 - 1
@@ -72,7 +73,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     def base(self) -> tuple[str, int]:
         """The id without the number of the correction, and that number."""
         base, dot, number = self.exec_id.rpartition(".")
-        return (base, int(number)) if dot and number.isdigit() else (self.exec_id, 0)
+        return (base, int(number)) if dot and is_whole(number) else (self.exec_id, 0)
 
 
 def ticks(points: float, instrument: Instrument) -> int:

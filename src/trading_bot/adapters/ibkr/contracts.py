@@ -14,7 +14,7 @@ from trading_bot.adapters.ibkr.session import IbkrSession
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import SourceUnreachable, UsageError
 from trading_bot.domain.instruments import POINTS_E9, Instrument
-from trading_bot.domain.units import NS_PER_S
+from trading_bot.domain.units import NS_PER_S, is_whole
 
 _MONTH_DIGITS: Final = 6
 _NO_SUCH_CONTRACT: Final = 200
@@ -187,7 +187,10 @@ def _bound(row: Any) -> BoundContract:
 
 def _expiry(row: Any) -> int:
     text = row.contract.lastTradeDateOrContractMonth[:8]
-    return int(text) if text.isdigit() else _number(date.max)
+    try:
+        return _number(_date(int(text))) if is_whole(text) else _number(date.max)
+    except ValueError:
+        return _number(date.max)  # digits that are no date
 
 
 def _date(number: int) -> date:

@@ -88,7 +88,7 @@ def _greet(connection: socket.socket, host: str, port: int) -> Gateway:
         raise SourceUnreachable(f"{place} is not a gateway: its answer begins with {head!r}. {START}")
     fields = _receive(connection, length).split(b"\0")
     # Two fields, each ended by NUL, split into three parts of which the last is empty.
-    if len(fields) != 3 or fields[2] or not fields[0].isdigit():
+    if len(fields) != 3 or fields[2] or not fields[0].isdigit() or len(fields[0]) > 9:
         raise SourceUnreachable(f"{place} is not a gateway: it answered {b' '.join(fields)[:80]!r}. {START}")
     version = int(fields[0])
     if not VERSION_MIN <= version <= VERSION_MAX:
