@@ -181,13 +181,16 @@ def _check_events(asked: Common, path: Path, document: dict[str, Any]) -> None:
     from trading_bot.event_files import read_events
 
     calendar = read_events(str(path), document)
-    rows = [(iso_from_ns(row.ts_ns), row.name, row.kind.value, row.tier) for row in calendar.events]
+    rows = [
+        (iso_from_ns(row.ts_ns), row.name, row.kind.value, row.tier, "unverified" if row.unverified else "")
+        for row in calendar.events
+    ]
     if asked.as_json:
         described = msgspec.to_builtins(calendar)
         write_json({"ok": True, "file": str(path), "kind": "scheduled events", **described})
         return
     covered = f"{calendar.covers_from} to {calendar.covers_to}, checked {calendar.checked}"
-    write_table(f"Scheduled events {covered}", ("time (UTC)", "name", "kind", "tier"), rows)
+    write_table(f"Scheduled events {covered}", ("time (UTC)", "name", "kind", "tier", "date"), rows)
 
 
 def _load(asked: Common, profile: str | None, strategies: Path | None) -> Any:

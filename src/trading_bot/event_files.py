@@ -22,6 +22,7 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ts: datetime
     press_conference: bool = False
     tier: Literal[1, 2, 3] = 2
+    unverified: bool = False
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,9 +47,9 @@ def read_events(where: str, document: Mapping[str, Any]) -> EventCalendar:
     if file.covers_from > file.covers_to:
         raise ConfigError(f"{where}: covers_from {file.covers_from} is after covers_to {file.covers_to}")
     rows = [_event(f"{where}: event {number} ({row.name})", row, file) for number, row in enumerate(file.event, 1)]
-    twice = [row.name for index, row in enumerate(rows) if row in rows[:index]]
-    if twice:
-        raise ConfigError(f"{where}: {twice[0]} stands there twice; remove one")
+    for index, row in enumerate(rows):
+        if any((row.kind, row.ts_ns, row.name) == (one.kind, one.ts_ns, one.name) for one in rows[:index]):
+            raise ConfigError(f"{where}: {row.name} stands there twice; remove one")
     return EventCalendar(
         source=where.rpartition("/")[2],  # what decides names no place on a machine
         checked=_number(file.checked),
@@ -71,7 +72,12 @@ def _event(where: str, row: _Row, file: _File) -> ScheduledEvent:
     elapsed = row.ts.astimezone(UTC) - _EPOCH
     ts_ns = (elapsed.days * 86_400 + elapsed.seconds) * NS_PER_S + elapsed.microseconds * 1_000
     return ScheduledEvent(
-        name=row.name, kind=row.kind, ts_ns=ts_ns, tier=row.tier, press_conference=row.press_conference
+        name=row.name,
+        kind=row.kind,
+        ts_ns=ts_ns,
+        tier=row.tier,
+        press_conference=row.press_conference,
+        unverified=row.unverified,
     )
 
 

@@ -2,15 +2,19 @@
 
 import tomllib
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.conftest import ROOT
+from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.config_files import load_config
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import ConfigError
+from trading_bot.domain.gate_config import EventsConfig
 from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.scheduled import EventKind
+from trading_bot.engines.scheduled_events import stale
 from trading_bot.event_files import read_events
 from trading_bot.strategy_files import read_strategies, read_vetoes
 
@@ -45,6 +49,26 @@ def test_the_shipped_file_holds_the_meetings_of_2026_and_nothing_else():
     assert (calendar.checked, calendar.covers_from, calendar.covers_to) == (20_261_121, 20_260_101, 20_261_231)
 
 
+def test_the_example_marks_every_date_that_nobody_verified_and_is_stale_until_somebody_did():
+    path = ROOT / "data" / "events" / "us_events.example.toml"
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert document.pop("schema") == 1
+    calendar = read_events(path.name, document)
+    assert set(EventKind) == {event.kind for event in calendar.events}
+    # The Federal Reserve's calendar is the one source that was looked at.
+    assert [event.name for event in calendar.events if not event.unverified] == ["FOMC decision, December 2026"]
+    table = load_calendar("us_index.csv", ROOT / "data")
+    hours = {"premarket": {"08:30"}, "release": {"10:00", "09:45"}, "auction": {"13:00"}, "minutes": {"14:00"}}
+    for event in calendar.events:
+        moment = datetime.fromtimestamp(event.ts_ns // 10**9, ZoneInfo("America/New_York"))
+        assert f"{moment:%H:%M}" in hours.get(event.kind.value, {"14:00"}), event
+        day = table.day(int(f"{moment:%Y%m%d}"))
+        assert day is not None, event
+        assert day.rth_open_ns is not None, event
+    now_ns = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp()) * 10**9
+    assert "22 days ago" in stale(calendar, EventsConfig(), "ibkr", now_ns)
+
+
 def test_a_row_is_read_with_its_zone_and_its_defaults():
     (event,) = events(GOOD).events
     assert datetime.fromtimestamp(event.ts_ns // 10**9, UTC) == datetime(2026, 12, 10, 13, 30, tzinfo=UTC)
@@ -59,6 +83,8 @@ def test_rows_are_in_the_order_of_time():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
+        (GOOD[-90:], GOOD[-90:] + GOOD[GOOD.index("[[event]]") :] + "unverified = true\n", ["CPI stands there twice"]),
+        ("ts =", 'unverified = "yes"\nts =', ["unverified"]),
         ("-05:00", "", ["event 1 (CPI)", "no zone", "2026-12-10T08:30:00-05:00"]),
         ("2026-12-10T", "2027-12-10T", ["event 1 (CPI)", "outside covers_from 2026-01-01"]),
         ('"premarket"', '"cpi"', ["cpi", "docs/events.md"]),

@@ -34,6 +34,8 @@ triggers = [{{ signal = "spread_ticks", min = 1.0, max = 2.0 }}]
 STYLES: Final[Mapping[str, str]] = {
     # A position that stands until its stop or a distant target is reached.
     "stand": _TEMPLATE.format(entry="marketable", target=60, stop=12, hold=3600),
+    # As the first, entered within the last minutes before the entry cut-off and held until the session's flatten.
+    "late": _TEMPLATE.format(entry="marketable", target=60, stop=12, hold=1200),
     # Round trips of seconds.
     "quick": _TEMPLATE.format(entry="marketable", target=30, stop=6, hold=15),
     # Entries that rest at the touch, so that they fill late, in part, or not at all.

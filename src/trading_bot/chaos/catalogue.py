@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from trading_bot.chaos.incidents import (
     data,
+    days,
     dead_man,
     link,
     orders_changing,
@@ -30,6 +31,7 @@ _MODULES: Final = (
     link,
     data,
     session,
+    days,
 )
 _ALL: Final = tuple(one for module in _MODULES for one in module.INCIDENTS)
 INCIDENTS: "Final[Mapping[str, Incident]]" = MappingProxyType({one.name: one for one in _ALL})

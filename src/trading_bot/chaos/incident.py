@@ -44,7 +44,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     body: "Callable[[Lab], None]"
     libraries: tuple[str, ...] = LIBRARIES
     quick: bool = False
-    style: Literal["stand", "quick", "rest"] = "stand"
+    style: Literal["stand", "late", "quick", "rest"] = "stand"
     speed: float = SPEED
     gateway: Mapping[str, Any] = _NOTHING
     config: Mapping[str, Any] = _NOTHING

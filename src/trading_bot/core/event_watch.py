@@ -44,10 +44,12 @@ def entries_allowed(state: State, ts_ns: int) -> bool:
 
 
 def begin(state: State, ts_ns: int) -> Results:
-    """A log begins: say when the calendar of events is stale."""
+    """A log begins: say when the calendar of events is stale, and which dates of this session nobody has verified."""
     why = stale_now(state, ts_ns)
     if not why:
-        return []
+        names = ", ".join(f"{row.name} at {iso_from_ns(row.event_ns)}" for row in windows(state) if row.unverified)
+        text = f"dates nobody has compared with their source: {names}; they count as they are (docs/events.md)"
+        return [Alert(ts_ns=ts_ns, level="warning", code="EVENTS_UNVERIFIED", text=text)] if names else []
     text = f"{why}: nothing is entered; check the file of scheduled events (docs/events.md)"
     return [Alert(ts_ns=ts_ns, level="error", code="EVENT_CALENDAR_STALE", text=text)]
 

@@ -14,7 +14,8 @@ from trading_bot.core.replay import session_logs
 from trading_bot.doctor.checks import Check, fail, ok, warn
 from trading_bot.domain.errors import BotError, ConfigError, Halted, LogCorrupt
 from trading_bot.domain.instruments import instrument_by_symbol
-from trading_bot.domain.units import NS_PER_S
+from trading_bot.domain.units import NS_PER_DAY, NS_PER_S
+from trading_bot.engines.breaker_table import days_of
 from trading_bot.engines.scheduled_events import stale
 from trading_bot.engines.template_terms import scales_that_trade, tiers_of
 
@@ -95,7 +96,13 @@ def _events(loaded: LoadedConfig, now_ns: int) -> Check:
     calendar, config = loaded.events, loaded.config
     why = stale(calendar, config.events, config.run.adapter, now_ns)
     said = f"{calendar.source}: {len(calendar.events)} events, checked {calendar.checked}"
+    ahead = [row for row in calendar.events if row.unverified and row.ts_ns >= now_ns]
     values = {"checked": calendar.checked, "covers_to": calendar.covers_to, "events": len(calendar.events)}
+    values["unverified"] = len(ahead)
+    if ahead:
+        said = f"{said}, {len(ahead)} ahead with dates nobody has verified"
+    if not why and days_of(calendar.checked) > now_ns // NS_PER_DAY:
+        why = "that day is yet to come: correct `checked`"
     if not why:
         return ok(SECTION, "scheduled events", said, values=values)
     advice = "nothing is entered: check the dates, then set `checked` to today in the file (docs/events.md)"

@@ -16,13 +16,17 @@ class EventKind(StrEnum):
 
 
 class ScheduledEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One event at `ts_ns` UTC. Tier 1 is left flat; `press_conference` follows an FOMC decision."""
+    """One event at `ts_ns` UTC. Tier 1 is left flat; `press_conference` follows an FOMC decision.
+
+    `unverified`: nobody has compared the date with its source; it counts, and that is told.
+    """
 
     name: str
     kind: EventKind
     ts_ns: int
     tier: int = 2
     press_conference: bool = False
+    unverified: bool = False
 
 
 class EventCalendar(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -30,13 +30,17 @@ _WINDOW_MIN: Final[dict[tuple[EventKind, bool], tuple[int, int]]] = {
 
 
 class Blackout(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The window of one event; `flatten_ns` is when the way to flat begins, None when a position may stay."""
+    """The window of one event; `flatten_ns` is when the way to flat begins, None when a position may stay.
+
+    `unverified`: nobody has compared its date with the source.
+    """
 
     name: str
     event_ns: int
     start_ns: int
     end_ns: int
     flatten_ns: int | None = None
+    unverified: bool = False
 
 
 def blackouts(calendar: EventCalendar | None, config: EventsConfig, session: SessionWindow) -> tuple[Blackout, ...]:
@@ -109,6 +113,7 @@ def _blackout(event: ScheduledEvent, config: EventsConfig) -> Blackout:
         start_ns=start_ns,
         end_ns=event.ts_ns + after_min * NS_PER_MIN,
         flatten_ns=flatten_ns,
+        unverified=event.unverified,
     )
 
 

@@ -71,6 +71,9 @@ class IbkrSession:
         self.accounts: tuple[str, ...] = ()
         self.intake = TickIntake(self._on_messages, self.wake, self._on_intake_failure)
         self.set_clock(SystemClock())
+        if speed is not None:
+            # Stamps never go back: until the gateway's time is known there are none, it may be before this machine's.
+            self.intake.set_clock(0, 0, 0.0)
         self.link = LinkState()  # kept by the one who watches it
         self._speed = speed
         self._told_s: dict[tuple[int, str], float] = {}
