@@ -68,7 +68,7 @@ _CONFIG: Final[Mapping[str, Any]] = {
     "safety.entries_per_minute_max": 60,
     "safety.entries_per_hour_max": 600,
     "breakers.losses_in_row_max": 100,
-    "breakers.rapid_loss_pct": 5.0,
+    "breakers.rapid_loss_pct": 3.0,
     "breakers.rapid_loss_stops": 100,
     "exits.trail": False,
     "exits.break_even_from_r": 100,
