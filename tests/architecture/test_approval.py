@@ -2,10 +2,13 @@
 
 import ast
 from collections.abc import Iterator
+from typing import get_args, get_type_hints
 
 import pytest
 
 from tests.architecture.sources import PACKAGE, Violation, relative, report, source_files
+from trading_bot.domain.effects import BrokerEffect, PlaceOrder
+from trading_bot.domain.orders import ApprovedOrder
 
 GATE = PACKAGE / "engines" / "safety_gate.py"
 TOKEN = "ApprovedOrder"
@@ -40,6 +43,42 @@ def test_only_the_safety_gate_builds_an_approved_order():
         for violation in constructions(relative(path), path.read_text())
     ]
     assert not found, report(found)
+
+
+def test_no_extension_builds_one():
+    found = [relative(path) for path in source_files(".pyx", ".pxd") if TOKEN in path.read_text()]
+    assert not found, "only the gate builds an approval, and it is no extension"
+
+
+def calls_of(name: str) -> list[str]:
+    """Modules that build something by this name, with the argument it gets as `order`."""
+    return [
+        f"{relative(path)} {ast.unparse(keyword.value)}"
+        for path in source_files(".py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and last_name(node.func) == name
+        for keyword in node.keywords
+        if keyword.arg == "order"
+    ]
+
+
+def test_an_entry_leaves_in_one_place_with_what_the_gate_approved():
+    """`PlaceOrder` is built once, from the approval that `_enter` got of the gate; brokers take no other entry."""
+    assert [call.partition("trading_bot/")[2] for call in calls_of("PlaceOrder")] == ["core/on_outcome.py order"]
+    tree = ast.parse((PACKAGE / "core" / "on_outcome.py").read_text())
+    functions = {node.name: ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert "order: ApprovedOrder" in functions["_place"]
+    callers = [name for name, text in functions.items() if "_place(" in text and name != "_place"]
+    assert callers == ["_enter"]
+    assert functions["_enter"].index("state.gate.approve(") < functions["_enter"].index("_place(")
+    assert get_type_hints(PlaceOrder)["order"] is ApprovedOrder
+
+
+def test_what_a_broker_may_be_asked_for_holds_one_kind_of_entry():
+    """Of the effects a broker takes, `PlaceOrder` alone can open a position, and `PlaceShadow` is never sent."""
+    assert {kind.__name__ for kind in get_args(BrokerEffect)} == {
+        *("PlaceOrder", "PlaceExit", "CancelOrder", "ModifyStop", "PlaceShadow", "AskBroker"),
+    }
 
 
 def test_the_safety_gate_builds_approved_orders():
