@@ -212,6 +212,11 @@ class DeadManProcess:
             return []
         return [orjson.loads(line) for line in text.splitlines()]
 
+    @property
+    def ended(self) -> bool:
+        """Has he?"""
+        return self._process.poll() is not None
+
     def end(self, timeout_s: float = COMMAND_S) -> int | None:
         """SIGTERM, and his exit code; None when he does not end."""
         if self._process.poll() is None:

@@ -113,7 +113,7 @@ class Lab:
             found = [step for step in man.steps() if step["event"] == event]
             if found:
                 return found[-1]
-            if time.monotonic() > end_s:
+            if time.monotonic() > end_s or man.ended or (self.deserted and event == "connected"):
                 raise NotReached(
                     f"the dead man has not got to {event!r}: {man.steps()[-5:]}; {self.why_not(timeout_s)}"
                 )

@@ -49,6 +49,7 @@ class DeadMan:
         self._closing: Closing | None = None
         self._flat_s: float | None = None  # when the case was over
         self._next_look_s = 0.0
+        self._begun_s = time.monotonic()
         self._met = False  # a bot that sends orders was there while he looked
 
     def run(self) -> int:
@@ -78,19 +79,23 @@ class DeadMan:
         pulse, locked = read_pulse(self.data_dir), held(self.data_dir)
         verdict = self._judge(pulse, locked=locked)
         bot = pulse.described if pulse is not None and pulse.described is not None and pulse.described.sends else None
-        self._met = self._met or (bot is not None and verdict is not Verdict.NOBODY)
+        self._met = self._met or locked or (bot is not None and verdict is not Verdict.NOBODY)
         self._link.ready(bot)
         over = False
         if verdict in DOWN and pulse is not None:
             over = self._down(verdict, pulse)
         else:
             self._case, self._closing, self._flat_s = None, None, None
-            over = verdict is Verdict.NOBODY and self._until_end and not locked
+            over = verdict is Verdict.NOBODY and self._until_end and not locked and self._waited()
         doing: Doing = "closing" if self._closing is not None and self._flat_s is None else "watching"
         self._publish(doing if bot is not None else "waiting", pulse)
         if not over:
             self._idle(self._config.deadman.look_ms / 1_000)
         return over
+
+    def _waited(self) -> bool:
+        """He has met a bot, or none has come for as long as a start may take."""
+        return self._met or time.monotonic() - self._begun_s > self._config.deadman.start_s
 
     def _judge(self, pulse: Pulse | None, *, locked: bool) -> Verdict:
         return judge(
