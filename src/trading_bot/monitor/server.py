@@ -84,13 +84,16 @@ class Monitor:
                 await asyncio.wait_for(stop.wait(), LOOK_S)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._open) >= 2 * CONNECTIONS_MAX:
+            writer.transport.abort()
+            return
         self._open.add(writer)
+        crowded = len(self._open) > CONNECTIONS_MAX
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                if len(self._open) > CONNECTIONS_MAX:
+                answer = await self._answer(reader)  # an answer before the question would be lost with the connection
+                if crowded:
                     answer = _plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
-                else:
-                    answer = await self._answer(reader)
                 writer.write(_head(answer) + answer.body)
                 await writer.drain()
         except (TimeoutError, ConnectionError):
