@@ -31,6 +31,7 @@ from trading_bot import (
     cli_operate,
     cli_reconcile,
     cli_record,
+    cli_rules,
     cli_watch,
 )
 from trading_bot import cli_options as options
@@ -66,6 +67,7 @@ app.add_typer(cli_doctor.app)
 app.add_typer(cli_deadman.app)
 app.add_typer(cli_monitor.app)
 app.add_typer(cli_watch.app)
+app.add_typer(cli_rules.app, name="rules")
 
 
 @app.callback(invoke_without_command=True)
