@@ -376,7 +376,6 @@ class State:
             "last_entry": list(self.last_entry) if self.last_entry else None,
             "journal": [[*key, *value] for key, value in self.journal.items()],
             "entry_mask": self.entry_mask,
-            **({} if self.documents.rules is None else {"rules": msgspec.to_builtins(self.rules)}),
             "strategies": [sorted(self.strategies_failed), [[*row] for row in sorted(self.strategy_episodes.items())]],
         }
 
