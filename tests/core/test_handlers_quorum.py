@@ -111,7 +111,7 @@ def test_a_silent_tape_denies_entries_and_trades_end_it(world):
     assert of(world.records, QuorumChanged)[-1].disputes == ()
 
 
-def test_a_tape_that_trades_after_the_close_is_an_alert_for_the_rest_of_the_trade_date(world):
+def test_a_tape_that_trades_after_the_close_is_an_alert(world):
     world.advance(GLOBEX_CLOSE_NS - 1)
     after = World(start_ns=GLOBEX_CLOSE_NS - 30 * NS_PER_MIN, ready=False)
     after.apply(told(after.now_ns))
@@ -168,3 +168,33 @@ def test_the_looks_end_nobody_and_are_armed_once(world):
     world.advance(START_NS + NS_PER_MIN)
     looks = [event.ts_ns for event in of(world.records, events.TimerFired) if event.name == "quorum"]
     assert looks == [START_NS + 15 * number * NS_PER_S for number in range(1, 5)]
+
+
+def test_a_halt_whose_end_was_never_told_ends_with_the_trades(world):
+    world.apply(told(START_NS))
+    trades(world)
+    world.advance(START_NS + 16 * NS_PER_S)
+    trades(world)
+    world.advance(START_NS + 31 * NS_PER_S)
+    world.apply(HaltTold(ts_ns=world.now_ns, halt=1))
+    assert world.state.session_state.value == "SESSION_HALTED"  # what traded before it proves nothing
+    for second in (40, 50):
+        world.advance(START_NS + second * NS_PER_S)
+        trades(world)
+    world.advance(START_NS + 61 * NS_PER_S)
+    assert world.state.session_state.value == "SESSION_ENTRIES"
+
+
+def test_another_process_begins_to_look_anew(world):
+    """Ten minutes without a process are no silence of the market."""
+    world.apply(told(START_NS))
+    world.advance(START_NS + 20 * NS_PER_S)
+    later_ns = START_NS + 10 * NS_PER_MIN
+    world.apply(
+        events.ProcessStarted(
+            ts_ns=later_ns, recovery="full", config_hash="", kernel_build="", last_seq=world.seq, torn_bytes=0
+        )
+    )
+    world.quote(later_ns + NS_PER_S)
+    assert not of(world.records, QuorumChanged)
+    assert world.state.session_state.value == "SESSION_ENTRIES"

@@ -514,3 +514,18 @@ class TestGateInputs:
         )
         assert world.apply(bound) == []
         assert (world.state.con_id, world.state.expiry) == (5, 20261218)
+
+
+def test_nothing_enters_until_a_flatten_is_confirmed(world):
+    """The chaos lab's halt-with-a-position: its exit had filled, and an entry of that moment was left at the market."""
+    world.hold(1)
+    world.apply(events.FlattenRequested(ts_ns=world.now_ns, reason="lunch", source="cli"))
+    world.quotes(world.now_ns + NS_PER_S, world.now_ns + 6 * NS_PER_S)
+    world.fill(Leg.EXIT, Side.SELL, 1, 24_000)
+    world.state.cooldowns.clear()
+    decision = only(world.fire(candidate()), events.DecisionMade)
+    assert (decision.action, decision.reason) == ("SKIP", "STOPPING")
+    assert world.state.entry_mask == 0
+    world.position(0)
+    assert world.state.flatten.finished
+    assert only(world.fire(candidate(episode=2)), PlaceOrder)

@@ -118,7 +118,7 @@ class Looks:
 
     def __init__(self, *, expected=True, regular=True, seeing=True):
         self.counts, self.ts_ns, self.tape = Counts(), et("2026-11-25 12:00"), None
-        self.world = {"expected": expected, "regular": regular, "seeing": seeing, "trade_date": 20261125}
+        self.world = {"expected": expected, "regular": regular, "seeing": seeing}
         self.go()
 
     def go(self, looks=1, *, trades=0, quotes=0, refused=0, **changes):
@@ -166,13 +166,15 @@ class TestTape:
         assert not looks.go(8, expected=True).silent
         assert looks.go().silent
 
-    def test_trades_while_both_say_shut_are_a_dispute_until_the_trade_date_ends(self):
+    def test_trades_while_both_say_shut_are_a_dispute_until_it_is_open_and_trades(self):
         looks = Looks(expected=False)
-        assert looks.go(3, trades=50).shut_date == 0  # within a minute of the close
-        assert looks.go(trades=2).shut_date == 0  # late reports
-        assert looks.go(trades=3).shut_date == 20261125
-        assert looks.go(100, expected=True, trades=5).shut_date == 20261125
-        assert looks.go(trade_date=20261126, trades=5).shut_date == 0
+        assert not looks.go(3, trades=50).while_shut  # within a minute of the close
+        assert not looks.go(trades=2).while_shut  # late reports
+        assert looks.go(trades=3).while_shut
+        assert looks.go(100).while_shut
+        assert looks.go(5, expected=True).while_shut  # open, and nothing trades
+        assert looks.go(trades=1).while_shut
+        assert not looks.go(trades=1).while_shut
 
     def test_quotes_without_a_side_are_a_market_at_its_limit_until_whole_ones_come(self):
         looks = Looks()
@@ -186,8 +188,8 @@ class TestTape:
         looks = Looks(expected=False)
         looks.go(10, trades=100)
         looks.counts = Counts()
-        tape = looks.go(trades=0, trade_date=20261126)
-        assert tape.shut_date == 0
+        looks.tape = Tape(counts=Counts(trades=1_000), expected_ns=looks.tape.expected_ns)
+        assert not looks.go(trades=50).while_shut
 
 
 class TestVerdict:
@@ -200,10 +202,10 @@ class TestVerdict:
             (Quorum(told=TOLD, tape=Tape()), (), SessionState.ENTRIES),
             (Quorum(told=(told(NORMAL, shut=True),)), (Dispute.HOURS_DIFFER,), SessionState.DISPUTED),
             (Quorum(told=TOLD, tape=Tape(silent=True)), (Dispute.TAPE_SILENT,), SessionState.DISPUTED),
-            (Quorum(told=TOLD, tape=Tape(shut_date=20261125)), (Dispute.TAPE_WHILE_SHUT,), SessionState.DISPUTED),
-            (Quorum(told=TOLD, tape=Tape(shut_date=20261124)), (), SessionState.ENTRIES),
+            (Quorum(told=TOLD, tape=Tape(while_shut=True)), (Dispute.TAPE_WHILE_SHUT,), SessionState.DISPUTED),
             (Quorum(told=TOLD, halt=1), (Dispute.HALTED,), SessionState.HALTED),
-            (Quorum(told=TOLD, halt=2), (Dispute.HALTED,), SessionState.HALTED),
+            (Quorum(told=TOLD, halt=2, tape=Tape(busy_looks=1)), (Dispute.HALTED,), SessionState.HALTED),
+            (Quorum(told=TOLD, halt=2, tape=Tape(busy_looks=2)), (), SessionState.ENTRIES),  # it trades
             (Quorum(told=TOLD, tape=Tape(one_sided=True)), (Dispute.ONE_SIDED,), SessionState.HALTED),
         ],
     )

@@ -4,6 +4,7 @@ from typing import Final
 
 from trading_bot.core import context_desk, event_watch
 from trading_bot.core.state import State
+from trading_bot.core.stopping import flattening
 from trading_bot.engines import breakers, quality
 from trading_bot.engines.quality import Band
 from trading_bot.engines.session import SessionState
@@ -30,6 +31,7 @@ def refresh_control(state: State) -> None:
         not state.entries  # first: after an entry has left nothing else has to be looked at
         and state.session_state is SessionState.ENTRIES
         and state.stopping is None
+        and not flattening(state)
         and state.kill_reason is None
         and state.link_up
         and state.data_type == LIVE_DATA

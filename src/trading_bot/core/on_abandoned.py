@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.core import asking, breaking, context_desk, locking
+from trading_bot.core import asking, breaking, context_desk, locking, quorum_desk
 from trading_bot.core.exit_watch import next_position_check
 from trading_bot.core.flattening import flatten_timer
 from trading_bot.core.learning_desk import refresh_throttles
@@ -39,6 +39,7 @@ def process_started(state: State, event: events.ProcessStarted, seq: int) -> Res
     """A restart continues the log. Its own record does not count in digests. A cold one has its session to find."""
     state.lifecycle_seqs.append(seq)
     go_on(state)
+    quorum_desk.restarted(state)
     unknown = asking.restarted(state, event.ts_ns)
     if not event.documents:
         return unknown

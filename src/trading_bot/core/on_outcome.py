@@ -26,7 +26,7 @@ from trading_bot.core.control import LIVE_DATA, LIVE_MODE
 from trading_bot.core.exit_watch import exit_found, watch
 from trading_bot.core.on_session import DATA_DOWN_CLEAR_TIMER, ENTRY_TTL_TIMER, watch_quality
 from trading_bot.core.state import State
-from trading_bot.core.stopping import cancel_entries
+from trading_bot.core.stopping import cancel_entries, flattening
 from trading_bot.core.trade import Entry, EntryTerms
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, ArmTimer, DisarmTimer, Effect, PlaceOrder
@@ -154,7 +154,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
     event = scheduled_events.active(event_watch.windows(state), ts_ns)
     return DecisionInputs(
         ts_ns=ts_ns,
-        stopping=state.stopping is not None,
+        stopping=state.stopping is not None or flattening(state),
         killed=state.kill_reason is not None,
         recovered=state.reconciled and state.position_known,
         link_up=state.link_up and state.data_type == LIVE_DATA,

@@ -21,8 +21,7 @@ QUORUM_TIMER: Final = "quorum"
 _LIVE_DATA: Final = 1
 _TEXT: Final = {
     Dispute.TAPE_SILENT: "calendar and broker say that the market is open, and nothing trades",
-    Dispute.TAPE_WHILE_SHUT: "calendar and broker say that the market is shut, and it trades: no entries on this trade "
-    "date",
+    Dispute.TAPE_WHILE_SHUT: "calendar and broker say that the market is shut, and it trades",
     Dispute.HALTED: "the broker says that the contract is halted: exits wait at the broker until it trades again",
     Dispute.ONE_SIDED: "quotes come without one of their sides: the market is at a limit, or stands still",
 }
@@ -56,8 +55,16 @@ def hours_told(state: State, event: HoursTold) -> Results:
 
 def halt_told(state: State, event: HaltTold) -> Results:
     """The broker's word about a halt."""
-    state.quorum = msgspec.structs.replace(state.quorum, halt=event.halt)
+    tape = state.quorum.tape
+    tape = None if tape is None else msgspec.structs.replace(tape, busy_looks=0)  # what traded before proves nothing
+    state.quorum = msgspec.structs.replace(state.quorum, halt=event.halt, tape=tape)
     return judge(state, event.ts_ns)
+
+
+def restarted(state: State) -> None:
+    """Another process goes on: it has seen none of the tape since, and begins to look when it has heard the hours."""
+    if state.quorum.tape is not None:
+        state.quorum = msgspec.structs.replace(state.quorum, tape=None)
 
 
 def look(state: State, ts_ns: int) -> Results:
@@ -99,7 +106,6 @@ def _look(state: State, ts_ns: int) -> None:
         expected=quorum.expected_open(day, quorum.told_of(state.quorum, day.trade_date), ts_ns),
         regular=continuous_trading(day, ts_ns, market="rth"),
         seeing=state.link_up and state.data_type == _LIVE_DATA and not state.quorum.halt,
-        trade_date=day.trade_date,
         ts_ns=ts_ns,
     )
     state.quorum = msgspec.structs.replace(state.quorum, tape=tape)

@@ -38,11 +38,16 @@ def cancel_entry(state: State, ts_ns: int, order_id: ClientOrderId, reason: str)
     return [cancel, deadlines.order_answer(state, ts_ns, order_id)]
 
 
+def flattening(state: State) -> bool:
+    """Whether a way to flat is under way and not yet confirmed: what entered now would be left at once."""
+    return state.flatten is not None and not state.flatten.finished
+
+
 def end_if_idle(state: State, ts_ns: int) -> Results:
     """The end of the run once it is asked for, nothing is open, and a flattening under way has been confirmed."""
     if state.stopping is None or state.ending or (state.exposed and not is_protected(state)):
         return []
-    if state.flatten is not None and not state.flatten.finished:
+    if flattening(state):
         return []
     state.ending = True
     save: Results = []

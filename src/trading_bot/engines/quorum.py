@@ -15,7 +15,7 @@ from trading_bot.domain.session_events import ToldHours
 from trading_bot.domain.units import NS_PER_S, iso_from_ns
 from trading_bot.engines.session import SessionDay, SessionState, continuous_trading
 
-_BUSY_LOOKS: Final = 2  # in a row with trades, after a silence: the market is back
+_BUSY_LOOKS: Final = 2  # in a row with trades: the market trades, whatever was said before
 
 
 class Dispute(StrEnum):
@@ -23,8 +23,8 @@ class Dispute(StrEnum):
 
     HOURS_DIFFER = "HOURS_DIFFER"  # calendar and broker
     TAPE_SILENT = "TAPE_SILENT"  # both say open, nothing trades
-    TAPE_WHILE_SHUT = "TAPE_WHILE_SHUT"  # both say shut, it trades; until the trade date ends
-    HALTED = "HALTED"  # the broker's word
+    TAPE_WHILE_SHUT = "TAPE_WHILE_SHUT"  # both say shut, and it trades
+    HALTED = "HALTED"  # the broker's word, until the tape trades again
     ONE_SIDED = "ONE_SIDED"  # quotes come and none has two sides: a price limit, or a market that stands still
 
 
@@ -43,8 +43,7 @@ class Tape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the looks at the tape have found.
 
     `expected_open` is what calendar and broker said at the newest look, since `expected_ns`; `traded_ns` is the newest
-    look that found trades, or could not tell; `busy_looks` counts those with trades in a row. `shut_date` is the trade
-    date (yyyymmdd) on which it traded while it should not have, 0 none.
+    look that found trades, or could not tell; `busy_looks` counts those with trades in a row.
     """
 
     counts: Counts = Counts()
@@ -54,7 +53,7 @@ class Tape(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     busy_looks: int = 0
     silent: bool = False
     one_sided: bool = False
-    shut_date: int = 0
+    while_shut: bool = False
 
 
 class Quorum(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -133,7 +132,6 @@ def look(
     expected: bool | None,
     regular: bool,
     seeing: bool,
-    trade_date: int,
     ts_ns: int,
 ) -> Tape:
     """The tape after one more look.
@@ -158,10 +156,10 @@ def look(
     one_sided = is_open and seeing and quotes == 0 and refused >= config.refused_quotes_min
     if before.one_sided and is_open and not quotes:
         one_sided = True
-    shut_date = before.shut_date if before.shut_date == trade_date else 0
     settled = ts_ns - since_ns >= config.shut_grace_s * NS_PER_S
-    if expected is False and settled and trades >= config.shut_trades_min:
-        shut_date = trade_date
+    while_shut = expected is False and settled and trades >= config.shut_trades_min
+    if before.while_shut and not (is_open and busy_looks >= _BUSY_LOOKS):
+        while_shut = True
     return Tape(
         counts=counts,
         expected_open=is_open,
@@ -170,7 +168,7 @@ def look(
         busy_looks=busy_looks,
         silent=silent,
         one_sided=one_sided,
-        shut_date=shut_date,
+        while_shut=while_shut,
     )
 
 
@@ -182,8 +180,8 @@ def disputes(quorum: Quorum, day: SessionDay | None) -> tuple[Dispute, ...]:
     rows = (
         (Dispute.HOURS_DIFFER, bool(difference(day, told_of(quorum, day.trade_date)))),
         (Dispute.TAPE_SILENT, tape.silent),
-        (Dispute.TAPE_WHILE_SHUT, tape.shut_date == day.trade_date),
-        (Dispute.HALTED, quorum.halt > 0),
+        (Dispute.TAPE_WHILE_SHUT, tape.while_shut),
+        (Dispute.HALTED, quorum.halt > 0 and tape.busy_looks < _BUSY_LOOKS),
         (Dispute.ONE_SIDED, tape.one_sided),
     )
     return tuple(name for name, stands in rows if stands)
