@@ -359,7 +359,7 @@ class State:
             "asking": [self.position_traced, self.asked_ns, self.unknown_since_ns, self.moved_ns, self.settling],
             "told": list(self.told),
             "latency": msgspec.to_builtins(self.latency),
-            **(self.measured.facts() | self.quorum.facts()),
+            **(self.measured.facts() | self.quorum.facts() | self.rules.facts()),
             "executions": list(self.executions.items()),
             "shadows": len(self.shadows),
             "flatten": msgspec.to_builtins(self.flatten),

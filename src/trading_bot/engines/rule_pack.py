@@ -5,7 +5,7 @@ to the balance the account began with; results are the bot's own (`engines.posit
 goes moves no rule. Times in ns.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -54,6 +54,10 @@ class RuleState(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unkn
     best_day_uusd: int = 0
     days: int = 0
     trips: tuple[RuleTrip, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Its part of a state's digest: none where no pack was ever kept to."""
+        return {"rules": msgspec.to_builtins(self)} if self.pack else {}
 
 
 class RuleTransition(msgspec.Struct, frozen=True, gc=False):
