@@ -13,7 +13,9 @@ from trading_bot.adapters.gateway.background import running_gateway
 from trading_bot.chaos import moments
 from trading_bot.chaos.bots import STYLES, environment
 from trading_bot.chaos.moments import scene_of
+from trading_bot.core import apply
 from trading_bot.core.kill_timeline import STAGES
+from trading_bot.domain.trade_events import OrderFilled
 
 LIMIT_S = 40.0
 SPEED = 5.0
@@ -161,3 +163,27 @@ def test_a_kill_without_a_gateway_is_told_and_carried_out_when_it_comes_back(sta
     gateway.call(lambda real: real.scenario.do("refuse_connections", on=False))
     code, summary, _ = ended(bot)
     assert (code, summary["exit_reason"], position_at(gateway)) == (5, "KILL_SWITCH", 0)
+
+
+def test_a_core_that_fails_with_a_position_ends_flat_and_says_that_the_broker_confirmed_it(
+    gateway, run_main, monkeypatch, tmp_path
+):
+    """Law 9: the log ends there, and shell code that trusts only the broker leaves the position."""
+
+    def broken(*_):
+        raise ZeroDivisionError("a bug of ours")
+
+    (tmp_path / "stand.toml").write_text(STYLES["stand"])
+    for name, value in environment({}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(apply._HANDLERS, OrderFilled, broken)
+    code, out, _ = run_main("--mode", "PAPER", "--account", "DUSIM1", *MARKET, "--port", gateway.port, "--json")
+    assert code == 1, out
+    message = json.loads(out)["error"]["message"]
+    assert "a bug of ours" in message
+    assert "the broker has confirmed that nothing is open" in message
+    assert position_at(gateway) == 0
+    until(lambda: scene(gateway).working == (), "nothing works")
+    assert "CORE_FAILED" in json.loads((tmp_path / "data" / "KILLSWITCH").read_text())["reason"]
+    code, out, _ = run_main("--mode", "PAPER", "--account", "DUSIM1", *MARKET, "--port", gateway.port, "--json")
+    assert code == 5, out

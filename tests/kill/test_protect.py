@@ -4,18 +4,13 @@ import pytest
 
 from tests.core.broker_world import BrokerWorld, S, real_documents
 from tests.core.handler_world import START_NS, World, of
-from tests.core.worlds import BUILD, OPEN_NS, SEGMENT_BYTES, ListFeed, documents, messages, wavy_tape
-from trading_bot._fast import ExchangeSim
-from trading_bot.adapters.sim.broker import SimBroker
-from trading_bot.core.opening import RunIdentity
+from tests.core.worlds import BUILD, OPEN_NS, documents, messages, wavy_tape
+from tests.kill.kit import PLAIN, runner_over, simulated, until_protected
 from trading_bot.core.recovery import recover_run, unfinished
 from trading_bot.core.replay import replay
-from trading_bot.core.run_logs import FolderLogs
-from trading_bot.core.runner import BotRunner
 from trading_bot.core.summarize import summarize
 from trading_bot.domain import effects, events
 from trading_bot.domain.orders import Leg
-from trading_bot.engines.exchange_config import exchange_config
 
 
 def told_to_leave(world):
@@ -134,33 +129,13 @@ class TestTheCore:
 
 # --- a run in a folder ---------------------------------------------------------------------------------------------
 
-DOCS = {
-    "run": {"adapter": "sim", "stop": "protect"},
-    "decision": {"stability_max": 9.0},
-    "session": {"open_delay_min": 0},
-}
-
-
-def simulated(docs):
-    exchange = ExchangeSim(exchange_config(docs.config.simulator, docs.instrument, 0, docs.latency))
-    return SimBroker(exchange, suppress=False, instrument_id=docs.instrument.id), exchange
-
-
-def runner_over(folder, docs, tape, *, recovered=None):
-    broker, exchange = simulated(docs) if recovered is None else (recovered.broker, recovered.exchange)
-    logs = FolderLogs(folder, run_id="test", segment_bytes=SEGMENT_BYTES, sync_s=0.05)
-    identity = RunIdentity(run_id="test", build=BUILD, orders_count=True, clock_stands=True)
-    return BotRunner(
-        docs, feed=ListFeed(tape), broker=broker, exchange=exchange, logs=logs, identity=identity, recovered=recovered
-    )
+DOCS = PLAIN | {"run": {"adapter": "sim", "stop": "protect"}}
 
 
 def test_a_run_that_left_its_position_goes_on_where_it_stopped(tmp_path):
     docs, tape = documents(DOCS), wavy_tape(OPEN_NS + 60 * S, 4_000)
     first = runner_over(tmp_path / "run", docs, tape)
-    while first.machine is None or first.machine.state.trade is None or not first.machine.state.trade.resident_stop_qty:
-        first.run_once()
-        assert not first.ended
+    until_protected(first)
     first.stop_asked = "SIGTERM"
     first.run()
     assert (first.exit_reason, first.exit_code) == ("PROTECTED", 0)

@@ -15,9 +15,9 @@ from trading_bot.core.opening import RunIdentity
 from trading_bot.core.session_book import SessionBook
 from trading_bot.core.state import State
 from trading_bot.domain import events
-from trading_bot.domain.effects import AskBroker, PlaceExit
+from trading_bot.domain.effects import AskBroker, BrokerEffect, CancelOrder, PlaceExit
 from trading_bot.domain.errors import BotError, CoreBug
-from trading_bot.domain.orders import STRAY_NUMBER, Leg
+from trading_bot.domain.orders import STRAY_NUMBER, BrokerOrder, Leg
 from trading_bot.domain.ports import Broker, Feed
 from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
 from trading_bot.engines.exits import ExitCause
@@ -68,7 +68,8 @@ def _confirm(run: _Run) -> str:
     state = run.book.live.state
     if not state.documents.gates_real or run.identity.hypothetical:
         return ""
-    begin_ns = sent_ns = time.monotonic_ns()
+    begin_ns = time.monotonic_ns()
+    sent_ns = begin_ns if state.position.qty else 0  # an exit of what the state knew has left already
     asked_ns, found, trouble = 0, "nothing", ""
     while (now_ns := time.monotonic_ns()) < begin_ns + CONFIRM_NS:
         try:
@@ -76,20 +77,38 @@ def _confirm(run: _Run) -> str:
                 asked_ns = now_ns
                 run.broker.dispatch(AskBroker(ts_ns=run.book.now_ns, reason=CORE_FAILED))
             run.feed.read()  # lets the connection work
+            answer = _answer(run.broker)
+            if answer is None:
+                continue
+            found = f"position {answer.position_qty:+d}, {answer.working_orders} working orders"
+            if answer.position_qty == 0 and not _ours(answer):
+                return "; the broker has confirmed that nothing is open"
+            if now_ns >= sent_ns + _AGAIN_NS:
+                sent_ns = now_ns
+                for effect in _anew(state, run.book.now_ns, answer):
+                    run.broker.dispatch(effect)
         except Exception as error:  # noqa: BLE001 (what failed is told again at each turn: the rest of it works)
             trouble = f" ({error!r})"
-        answer = _answer(run.broker)
-        if answer is None:
-            continue
-        found = f"position {answer.position_qty:+d}"
-        if answer.position_qty == 0 and asked_ns > begin_ns:
-            return "; the broker has confirmed that nothing is open"
-        if answer.position_qty and now_ns >= sent_ns + _AGAIN_NS and not _leaves(answer):
-            sent_ns = now_ns
-            run.broker.dispatch(_exit_of(state, run.book.now_ns, answer.position_qty))
     return (
         f"; NOT CONFIRMED FLAT within {CONFIRM_NS // NS_PER_S} s, the broker said {found}{trouble}: look at its screen"
     )
+
+
+def _anew(state: State, ts_ns: int, answer: events.Reconciled) -> list[BrokerEffect]:
+    """What would end it, by the broker's word alone: an exit where none works, else the orders that are left."""
+    legs = [(order.order_id, order.leg) for order in _ours(answer)]
+    gone: list[BrokerEffect] = [
+        CancelOrder(ts_ns=ts_ns, order_id=order_id, reason=CORE_FAILED, leg=leg)
+        for order_id, leg in legs
+        if order_id is not None and leg is not None and (leg is Leg.ENTRY or not answer.position_qty)
+    ]
+    if answer.position_qty and all(leg is not Leg.EXIT for _, leg in legs):
+        gone.append(_exit_of(state, ts_ns, answer.position_qty))
+    return gone
+
+
+def _ours(answer: events.Reconciled) -> list[BrokerOrder]:
+    return [order for order in answer.orders if order.order_id is not None and order.leg is not None]
 
 
 def _answer(broker: Broker) -> events.Reconciled | None:
@@ -99,10 +118,6 @@ def _answer(broker: Broker) -> events.Reconciled | None:
         if isinstance(told, events.Reconciled) and told.asked and told.ok:
             newest = told
     return newest
-
-
-def _leaves(answer: events.Reconciled) -> bool:
-    return any(order.leg is Leg.EXIT for order in answer.orders)
 
 
 def _exit_of(state: State, ts_ns: int, qty: int) -> PlaceExit:
