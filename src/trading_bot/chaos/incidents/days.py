@@ -14,6 +14,7 @@ from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.log_facts import Record as LogRecord
 from trading_bot.chaos.log_facts import log_folders
 from trading_bot.chaos.moments import filled, flat, holding, traded
+from trading_bot.domain.effects import LatchKillSwitch
 from trading_bot.domain.events import SessionExitFlatten
 from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.records import FrameKind
@@ -186,6 +187,21 @@ def _halt(lab: Lab) -> None:
     lab.end(bot)
 
 
+def _blind_in_a_halt(lab: Lab) -> None:
+    """With the shipped limits of the data score a halt with a position pulls the kill switch; its exit waits too."""
+    bot = lab.start()
+    _hold(lab, lab.call(lambda gateway: gateway.clock.now_ns()) + 40 * NS_PER_MIN)
+    lab.fault("halt")
+    lab.logged(lambda record: isinstance(record, LatchKillSwitch), what="the kill switch")
+    scene = lab.wait(lambda now: bool(now.exits), LONG_S, what="an exit at the broker")
+    lab.pause(3.0)
+    lab.check(lab.scene().own == scene.own != 0, "something traded in the halt")
+    lab.check(bot.running, "it ended with a position")
+    lab.fault("halt", on=False)
+    lab.check(lab.ended(bot, LONG_S) == _HALTED, "a kill switch ends with exit 5")
+    lab.check(flat(lab.scene()), "something is left after the halt")
+
+
 def _at_its_limit(lab: Lab) -> None:
     """Quotes come without asks: nothing enters until they have two sides again."""
     bot = lab.start()
@@ -282,6 +298,20 @@ INCIDENTS: Final = (
         "The exchange halts and the broker says so: no entries; an exit waits at the broker and is not sent twice",
         "2026-11-25T15:00:00",
         _halt,
+        speed=10.0,
+    ),
+    _incident(
+        "blind-in-a-halt",
+        "A halt with a position, under the shipped limits of the data score: killed, and flat when the market reopens",
+        "2026-11-25T15:00:00",
+        _blind_in_a_halt,
+        config={
+            "quality.dvs_kill_c": 30,
+            "quality.dvs_hold_c": 60,
+            "quality.dvs_entry_c": 80,
+            "quality.age_dead_ms": 10_000,
+        },
+        exit_codes=(_HALTED,),
         speed=10.0,
     ),
     _incident(
