@@ -19,6 +19,7 @@ import typer
 from typer.exceptions import TyperException
 
 from trading_bot import (
+    cli_breakers,
     cli_chaos,
     cli_config,
     cli_deadman,
@@ -57,6 +58,7 @@ app = typer.Typer(
 app.add_typer(cli_log.app, name="log")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_operate.app)
+app.add_typer(cli_breakers.app)
 app.add_typer(cli_reconcile.app)
 app.add_typer(cli_gateway.app)
 app.add_typer(cli_record.app)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from trading_bot.core import (
+    breaking,
     context_desk,
     latency_desk,
     learning_desk,
@@ -79,6 +80,7 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
     witness_events.MarketWitnessed: on_broker.market_witnessed,
     trade_events.ShadowFilled: learning_desk.shadow_filled,
     trade_events.ShadowEnded: learning_desk.shadow_ended,
+    trade_events.BreakerClearRequested: breaking.clear_requested,
     events.OutcomeReached: on_outcome.outcome_reached,
 }
 

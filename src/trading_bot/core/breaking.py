@@ -11,15 +11,16 @@ from trading_bot.core.state import State
 from trading_bot.core.stopping import cancel_entries
 from trading_bot.domain.config import canonical
 from trading_bot.domain.effects import Alert, ArmTimer, Effect
+from trading_bot.domain.errors import UsageError
 from trading_bot.domain.events import Event
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
-from trading_bot.domain.trade_events import BreakerChanged
+from trading_bot.domain.trade_events import BreakerChanged, BreakerClearRequested
 from trading_bot.domain.units import TS_NEVER_NS
 from trading_bot.engines import breakers, budgets
-from trading_bot.engines.breaker_table import DayBounds, Money, Response, day_bounds
+from trading_bot.engines.breaker_table import RULE, Breaker, DayBounds, Money, Response, day_bounds
 from trading_bot.engines.breakers import Change, Transition
 from trading_bot.engines.flatten import FlattenKind
-from trading_bot.engines.position import StopCover, marked, unrealised_ticks, worst_ticks
+from trading_bot.engines.position import StopCover, marked, rebased, unrealised_ticks, worst_ticks
 from trading_bot.engines.session import SessionKind, continuous_trading
 
 BREAKER_TIMER: Final = "breaker"
@@ -118,6 +119,31 @@ def resume(state: State, ts_ns: int) -> Results:
     if state.ledger_date != (state.day.trade_date if state.day else 0):
         return results
     return [*results, *mark(state, ts_ns)]
+
+
+def clear_requested(state: State, event: BreakerClearRequested, _seq: int) -> Results:
+    """A person clears what waits for one, and so accepts a drawdown. A cause that lasts trips again."""
+    reason = f"{event.reason} ({event.source})" if event.reason.strip() else ""
+    return _cleared(state, event.ts_ns, event.breaker, reason)
+
+
+def switch_cleared(state: State, ts_ns: int, reason: str) -> Results:
+    """With the kill switch a person clears the breaker that pulls it."""
+    standing = [trip.breaker for trip in state.breakers.trips if RULE[trip.breaker].response is Response.KILL]
+    return [result for breaker in standing for result in _cleared(state, ts_ns, breaker.value, reason)]
+
+
+def _cleared(state: State, ts_ns: int, name: str, reason: str) -> Results:
+    try:
+        if name not in Breaker.__members__:
+            raise UsageError(f"there is no breaker {name}; there are {', '.join(Breaker.__members__)}")
+        change = breakers.clear(state.breakers, ts_ns, Breaker(name), reason)
+    except UsageError as refused:
+        return [Alert(ts_ns=ts_ns, level="warning", code="BREAKER_NOT_CLEARED", text=str(refused))]
+    now = money(state)
+    if now is not None and Breaker(name) is Breaker.DRAWDOWN_HALT:
+        state.account = rebased(now.account, now.unrealised_uusd)
+    return [*settle(state, ts_ns, change), *mark(state, ts_ns)]
 
 
 def settle(state: State, ts_ns: int, change: Change, *, rearm: bool = False) -> Results:

@@ -179,4 +179,5 @@ def kill_cleared(state: State, event: events.KillCleared, _seq: int) -> Results:
     """A person cleared the latch."""
     state.kill_reason = None
     text = f"kill switch cleared by {event.source}: {event.reason}"
-    return [Alert(ts_ns=event.ts_ns, level="warning", code="KILL_CLEARED", text=text)]
+    alert = Alert(ts_ns=event.ts_ns, level="warning", code="KILL_CLEARED", text=text)
+    return [alert, *breaking.switch_cleared(state, event.ts_ns, f"{event.reason} ({event.source})")]

@@ -16,6 +16,7 @@ import orjson
 
 from trading_bot.core import learning_file
 from trading_bot.core import operator_files as files
+from trading_bot.core.breaker_requests import take_clear
 from trading_bot.core.heartbeat import Heartbeat
 from trading_bot.core.kill_timeline import HALTED, KillTimeline
 from trading_bot.core.operator_files import BotStatus, Cleared, Latch, note, plain, wall
@@ -83,7 +84,12 @@ class OperatorDesk:
             self.timeline.taken(kill.when, time.time_ns())
             note(self.data_dir, "kill_taken", kill.reason, kill.source)
             return KillRequested(ts_ns=now_ns, reason=kill.reason, source=kill.source)
-        return self._poll_flatten(now_ns)
+        return self._poll_flatten(now_ns) or (self._poll_clear(now_ns) if now_ns else None)
+
+    def _poll_clear(self, now_ns: int) -> Input | None:
+        asked, failure = take_clear(self.data_dir, now_ns)
+        self.failure = failure or self.failure
+        return asked
 
     def _kill(self) -> Latch | None:
         asked = self._asked.popleft() if self._asked else None

@@ -55,6 +55,7 @@ LogRecord = (
     | trade_events.RequestRefused
     | trade_events.ShadowFilled
     | trade_events.ShadowEnded
+    | trade_events.BreakerClearRequested
     | broker_events.OrderUncertain
     | broker_events.CommissionReported
     | broker_events.BrokerNotice

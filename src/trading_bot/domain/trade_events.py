@@ -159,6 +159,14 @@ class TradeClosed(Derived, frozen=True, gc=False, kw_only=True, tag="TRADE_CLOSE
     ledger: bytes
 
 
+class BreakerClearRequested(Input, frozen=True, gc=False, kw_only=True, tag="BREAKER_CLEAR_REQUESTED"):
+    """A person says that a breaker which waits for one has done its work; `reason` says why trading may go on."""
+
+    breaker: str
+    reason: str
+    source: str
+
+
 class BreakerChanged(Derived, frozen=True, gc=False, kw_only=True, tag="BREAKER_CHANGED"):
     """A breaker tripped or was reset; `ledger` as in `TradeClosed`."""
 
