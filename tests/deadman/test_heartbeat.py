@@ -6,10 +6,11 @@ import time
 import pytest
 
 from trading_bot.core import operator_files as files
+from trading_bot.core.emergency import guarded
 from trading_bot.core.heartbeat import Described, Heartbeat, process_started, read_pulse
 from trading_bot.core.operator_desk import OperatorDesk
 from trading_bot.deadman.fence import fence
-from trading_bot.domain.errors import Halted
+from trading_bot.domain.errors import Halted, TakenOver
 
 PAPER = Described(run_id="r", mode="PAPER", sends=True, instrument="MES", account="DUSIM1", client_id=1, port=4002)
 
@@ -97,3 +98,23 @@ def test_nobody_else_is_killed_in_the_bots_place(tmp_path):
         other = msgspec.structs.replace(read_pulse(tmp_path), process_started=1)
         assert fence(tmp_path, other) == "other_process"
     assert fence(tmp_path, read_pulse(tmp_path)) == "gone"
+
+
+def test_a_bot_that_was_taken_over_closes_nothing_on_its_way_out():
+    """A failure of ours leaves the position; here it is the dead man's to close, and a second exit would open one."""
+
+    class Run:
+        """Of a run with a position, whose broker must not be asked for anything."""
+
+        exit_reason, ended, exit_code = "", False, 0
+        broker = desk = feed = None
+
+        class book:  # noqa: N801
+            log = object()
+
+            class live:  # noqa: N801
+                class state:  # noqa: N801
+                    exposed = True
+
+    with pytest.raises(TakenOver), guarded(Run()):
+        raise TakenOver("the dead man closes it")

@@ -29,7 +29,7 @@ class Desk(Protocol):
         """A command that has come since, as an input; cheap enough to ask between batches."""
 
     def check(self) -> None:
-        """Raise Halted where somebody else has taken the position over while this process stood still."""
+        """Raise TakenOver where somebody else has taken the position over while this process stood still."""
 
     def latch(self, reason: str, source: str) -> None:
         """Persist the kill switch."""

@@ -16,7 +16,7 @@ from trading_bot.core.session_book import SessionBook
 from trading_bot.core.state import State
 from trading_bot.domain import events
 from trading_bot.domain.effects import AskBroker, BrokerEffect, CancelOrder, PlaceExit
-from trading_bot.domain.errors import BotError, CoreBug
+from trading_bot.domain.errors import BotError, CoreBug, TakenOver
 from trading_bot.domain.orders import STRAY_NUMBER, BrokerOrder, Leg
 from trading_bot.domain.ports import Broker, Feed
 from trading_bot.domain.units import NS_PER_S, TS_NEVER_NS
@@ -52,6 +52,8 @@ def guarded(run: _Run) -> Iterator[None]:
     """
     try:
         yield
+    except TakenOver:
+        raise  # closing it here as well would open a position
     except Exception as error:
         if run.exit_reason == CORE_FAILED:  # stopped already, where it happened
             raise CoreBug(f"{error}{_confirm(run)}") from error

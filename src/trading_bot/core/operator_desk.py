@@ -21,7 +21,7 @@ from trading_bot.core.heartbeat import Heartbeat
 from trading_bot.core.kill_timeline import HALTED, KillTimeline
 from trading_bot.core.operator_files import BotStatus, Cleared, Latch, note, plain, wall
 from trading_bot.domain.effects import Effect
-from trading_bot.domain.errors import Halted, UsageError
+from trading_bot.domain.errors import TakenOver, UsageError
 from trading_bot.domain.events import Event, FlattenRequested, Input, KillRequested
 from trading_bot.domain.units import NS_PER_MS, NS_PER_S
 
@@ -63,7 +63,7 @@ class OperatorDesk:
         To be called as often as is convenient: the files are looked at every 20 ms at most, one `lstat` each.
 
         Raises:
-            Halted: the dead man has taken the position over.
+            TakenOver: the dead man has taken the position over.
         """
         clock_ns = self.polled_ns = time.monotonic_ns()
         if clock_ns < self._next_poll_ns and not self._soon:
@@ -129,7 +129,7 @@ class OperatorDesk:
         """Before anything is decided: was this loop away for so long that the dead man may have taken over?
 
         Raises:
-            Halted: he has. Nothing may leave: what was open is not, or it is his to close.
+            TakenOver: he has. Nothing may leave: what was open is not, or it is his to close.
         """
         beat_ns = 0 if self._heartbeat is None else self._heartbeat.beat_ns
         if beat_ns and time.monotonic_ns() - beat_ns > STOOD_STILL_NS:
@@ -140,7 +140,7 @@ class OperatorDesk:
         if taken is None:
             return
         note(self.data_dir, "deadman_heeded", taken.reason, taken.source)
-        raise Halted(
+        raise TakenOver(
             f"the dead man has taken over ({taken.reason}): this process ends without sending anything. He closes what "
             "is open: look at logs/deadman.jsonl and at the broker, then `trading-bot unkill --reason TEXT`"
         )

@@ -6,6 +6,7 @@ BotError
   SourceUnreachable   a broker or data source does not answer            exit 3
   ReplayDiverged      a replay produced something else than the log      exit 4
   Halted              kill switch or breaker                             exit 5
+    TakenOver         the dead man closes what is open: nothing is sent
   DataCorrupt         a log or data file is damaged                      exit 6
     LogCorrupt
   CoreBug             ours: the core raised                              exit 1
@@ -53,6 +54,10 @@ class Halted(BotError):
     """The kill switch or a breaker ended the run."""
 
     exit_code = 5
+
+
+class TakenOver(Halted):
+    """The dead man has taken the position over: whatever this process believes is open is not, or is his to close."""
 
 
 class DataCorrupt(BotError):
