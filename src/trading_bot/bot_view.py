@@ -1,7 +1,7 @@
 """What can be seen of a bot from outside its process, for the command line: its latch, lock, status and socket."""
 
 import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -140,6 +140,7 @@ def rows(view: View) -> list[tuple[str, object]]:
         ("data score", f"{found.dvs_c / 100:.2f}"),
         ("execution score", f"{found.eqs_c / 100:.2f}"),
         ("breakers", ", ".join(found.breakers) or "none"),
+        *_left(found),
         ("lockouts", "; ".join(found.lockouts) or "none"),
         ("throttled", ", ".join(f"{name} {state}" for name, state in found.throttled.items()) or "none"),
         ("costs", _costs(found)),
@@ -147,6 +148,25 @@ def rows(view: View) -> list[tuple[str, object]]:
         ("stopping", found.stopping or "no"),
         ("log", found.log_path),
     ]
+
+
+def _left(found: BotStatus) -> list[tuple[str, object]]:
+    """What may still be lost before the breakers that halt, and before the rules of the account."""
+    halts = [row for row in found.limits if row["response"] in {"HALT", "KILL"}]
+    rows: list[tuple[str, object]] = []
+    if halts:
+        rows.append(("left before", "; ".join(f"{row['limit']} {row['distance_usd']:,.2f} USD" for row in halts)))
+    return [*rows, *((row["rule"], _rule(row)) for row in found.rules.get("rows", ()))]
+
+
+def _rule(row: dict[str, Any]) -> str:
+    broken = f"BROKEN: {row['reason']}; " if row["tripped"] else ""
+    if row["limit_usd"] is None:
+        return f"{broken}{iso_from_ns(row['due_ns'])}" if row["due_ns"] else f"{broken}no session"
+    if row["distance_usd"] is None:
+        return f"{broken}not known yet"
+    what = "more may be earned today" if row["rule"] == "RULE_CONSISTENCY" else f"of {row['limit_usd']:,.2f} left"
+    return f"{broken}{row['distance_usd']:,.2f} USD {what}; the line is at {row['line_usd']:,.2f}"
 
 
 def _position(found: BotStatus) -> str:

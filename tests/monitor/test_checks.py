@@ -18,8 +18,8 @@ STATUS = BotStatus(
 )  # fmt: skip
 SIGHT = Sight(
     ts_wall_ns=10**18, data_dir="data", running=True, latch=None, status=STATUS, status_problem="",
-    heartbeat_age_s=0.4, tick_age_s=0.2, log_age_s=0.3, disk_free_bytes=10**11, log_problem="", run_id="r",
-    log="20261125", last_seq=9, ticks=5, decisions=(), alerts=(), stops=(),
+    heartbeat_age_s=0.4, loop_age_s=0.01, dead_man=True, tick_age_s=0.2, log_age_s=0.3, disk_free_bytes=10**11,
+    log_problem="", run_id="r", log="20261125", last_seq=9, ticks=5, decisions=(), alerts=(), stops=(),
 )  # fmt: skip
 SHUT = {"session_state": "SESSION_CLOSED"}
 
@@ -46,8 +46,13 @@ def test_everything_is_fine():
         ("bot", {"running": None}, "warn", "lock cannot be read"),
         ("kill_switch", {"latch": Latch(reason="news", source="cli", when="now")}, "fail", "news"),
         ("kill_switch", {"status": {"kill_reason": "by hand"}}, "fail", "by hand"),
-        ("heartbeat", {"heartbeat_age_s": 5.1}, "fail", "published nothing"),
-        ("heartbeat", {"heartbeat_age_s": 5.0}, "ok", "publishes"),
+        ("heartbeat", {"heartbeat_age_s": 5.1}, "fail", "stands still"),
+        ("heartbeat", {"heartbeat_age_s": 5.0}, "ok", "the loop runs"),
+        ("heartbeat", {"loop_age_s": 5.1}, "fail", "stands still"),
+        ("heartbeat", {"heartbeat_age_s": None}, "fail", ""),
+        ("dead_man", {"dead_man": False}, "warn", "none watches a bot in PAPER"),
+        ("dead_man", {"dead_man": None}, "warn", "not known"),
+        ("dead_man", {"dead_man": False, "status": {"mode": "OBSERVE"}}, "ok", "none is needed"),
         ("heartbeat", {"heartbeat_age_s": -2.0}, "fail", "a clock was set"),
         ("market_data", {"tick_age_s": 10.5}, "fail", "silence in an open session"),
         ("market_data", {"tick_age_s": 9.9}, "ok", "come"),

@@ -21,6 +21,7 @@ LOG_S: Final = 30.0
 DISK_FAIL_BYTES: Final = 500_000_000
 DISK_WARN_BYTES: Final = 2_000_000_000
 _OPEN: Final = frozenset({"SESSION_OPEN_DELAY", "SESSION_ENTRIES", "SESSION_CLOSE_BUFFER", "SESSION_EXIT"})
+_SENDING: Final = frozenset({"PAPER", "LIVE"})
 _US_PER_MS: Final = 1_000
 _HALTS: Final = frozenset({"HALT", "KILL", "flatten", "kill"})  # responses of breakers and of rules
 
@@ -80,12 +81,27 @@ def _kill_switch(sight: Sight, _story: Story) -> Check:
 
 
 def _heartbeat(sight: Sight, _story: Story) -> Check:
-    age_s = sight.heartbeat_age_s
-    if age_s is None:
+    """The loop's own beat and what it publishes: a loop that stands still shows in both."""
+    ages_s = [age_s for age_s in (sight.heartbeat_age_s, sight.loop_age_s) if age_s is not None]
+    if sight.heartbeat_age_s is None:
         return Check(name="heartbeat", level=Level.FAIL, reason=sight.status_problem, limit_s=HEARTBEAT_S)
-    level = Level.OK if -1.0 <= age_s <= HEARTBEAT_S else Level.FAIL
-    reason = "the bot publishes" if level is Level.OK else "the bot has published nothing, or a clock was set"
-    return Check(name="heartbeat", level=level, reason=reason, age_s=age_s, limit_s=HEARTBEAT_S)
+    silent = max(ages_s) > HEARTBEAT_S
+    if silent or sight.heartbeat_age_s < -1.0:
+        reason = "the loop stands still, or has ended" if silent else "dated in the future: a clock was set"
+        age_s = max(ages_s) if silent else sight.heartbeat_age_s
+        return Check(name="heartbeat", level=Level.FAIL, reason=reason, age_s=age_s, limit_s=HEARTBEAT_S)
+    return Check(name="heartbeat", level=Level.OK, reason="the loop runs", age_s=max(ages_s), limit_s=HEARTBEAT_S)
+
+
+def _dead_man(sight: Sight, story: Story) -> Check:
+    mode = sight.status.mode if sight.status is not None else story.mode
+    if sight.dead_man:
+        return Check(name="dead_man", level=Level.OK, reason="watches")
+    if sight.dead_man is None:
+        return Check(name="dead_man", level=Level.WARN, reason="not known: his lock cannot be read")
+    if mode in _SENDING and sight.running:
+        return Check(name="dead_man", level=Level.WARN, reason=f"none watches a bot in {mode} (docs/deadman.md)")
+    return Check(name="dead_man", level=Level.OK, reason="none is needed")
 
 
 def _market_data(sight: Sight, story: Story) -> Check:
@@ -200,6 +216,7 @@ _TABLE: Final[tuple[Callable[[Sight, Story], Check], ...]] = (
     _bot,
     _kill_switch,
     _heartbeat,
+    _dead_man,
     _market_data,
     _link,
     _position,

@@ -8,8 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from trading_bot.core import operator_files as files
+from trading_bot.core.deadman_files import LOCK_FILE, deadman_runs, read_state
+from trading_bot.core.heartbeat import read_pulse
 from trading_bot.core.operator_files import BotStatus, Latch
 from trading_bot.domain.units import NS_PER_S
+from trading_bot.monitor.locks import held
 from trading_bot.monitor.story import Decision, Stop, Story, Told
 from trading_bot.monitor.tail import LogTail
 
@@ -21,7 +24,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """One look. Ages in seconds, None where there is nothing to be of that age.
 
     `tick_age_s` and `log_age_s` are times of this machine's clock since more market data, more records were seen, so
-    that they hold for a market that runs at any speed; `running` None is not known.
+    that they hold for a market that runs at any speed. `heartbeat_age_s` is of `status.json`, `loop_age_s` since the
+    bot's loop last touched its heartbeat (docs/deadman.md). `running` and `dead_man` None are not known.
     """
 
     ts_wall_ns: int
@@ -31,6 +35,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     status: BotStatus | None
     status_problem: str
     heartbeat_age_s: float | None
+    loop_age_s: float | None
+    dead_man: bool | None
     tick_age_s: float | None
     log_age_s: float | None
     disk_free_bytes: int | None
@@ -82,6 +88,8 @@ class Watcher:
             status=status,
             status_problem=problem,
             heartbeat_age_s=None if status is None else round((now_ns - status.ts_wall_ns) / NS_PER_S, 3),
+            loop_age_s=_loop_age_s(self.data_dir, now_s),
+            dead_man=_dead_man(self.data_dir),
             tick_age_s=round(now_s - self._ticks_s, 3) if story.ticks else None,
             log_age_s=round(now_s - self._records_s, 3) if story.last_seq else None,
             disk_free_bytes=_free_bytes(self.data_dir),
@@ -97,10 +105,19 @@ class Watcher:
 
 
 def _running(data_dir: Path) -> bool | None:
-    try:
-        return files.bot_runs(data_dir)
-    except OSError:
+    return held(data_dir / files.LOCK_FILE, files.bot_pid(data_dir), lambda: files.bot_runs(data_dir))
+
+
+def _loop_age_s(data_dir: Path, now_s: float) -> float | None:
+    pulse = read_pulse(data_dir)
+    if pulse is None or pulse.beat_ns == 0:
         return None
+    return round(now_s - pulse.beat_ns / NS_PER_S, 3)
+
+
+def _dead_man(data_dir: Path) -> bool | None:
+    state = read_state(data_dir)
+    return held(data_dir / LOCK_FILE, None if state is None else state.pid, lambda: deadman_runs(data_dir))
 
 
 def _free_bytes(data_dir: Path) -> int | None:
