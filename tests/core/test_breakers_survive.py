@@ -3,8 +3,12 @@
 Dates by hand: 2026-11-25 is a Wednesday, 26 is Thanksgiving, 27 a half day, 30 the Monday, 2026-12-01 a Tuesday.
 """
 
+from functools import cache
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.core.handler_world import START_NS, World, of
 from tests.engines.cases import candidate
@@ -16,6 +20,8 @@ from trading_bot.domain.events import DecisionMade
 from trading_bot.domain.orders import Leg, Side
 from trading_bot.domain.trade_events import BreakerChanged
 from trading_bot.engines.breaker_table import RULES, Response
+from trading_bot.engines.breakers import BreakerState
+from trading_bot.engines.position import Position, open_account
 
 DAY_NS = 86_400_000_000_000
 FRIDAY, MONDAY, TUESDAY = START_NS + 2 * DAY_NS, START_NS + 5 * DAY_NS, START_NS + 6 * DAY_NS
@@ -145,3 +151,36 @@ def test_a_deposit_in_the_middle_of_a_day_moves_no_breaker(equity_usd):
         )
     )
     assert (standing(world), world.state.account) == before
+
+
+@pytest.mark.parametrize("bid", [23_000, 25_000])
+def test_somebody_elses_position_moves_no_breaker(bid):
+    """What it cost is not known here: whatever it gains or loses, it is no result of ours (specification 8.2)."""
+    world = World()
+    account = world.state.account
+    world.state.position = Position(5)  # contracts without a lot: the broker's, not ours
+    changes = breaking.mark(world.state, world.now_ns)
+    world.quote(world.now_ns + 1_000_000_000, bid=bid)
+    changes += breaking.mark(world.state, world.now_ns)
+    assert not of(changes, BreakerChanged)
+    assert world.state.account == account
+
+
+@given(st.lists(st.tuples(st.integers(-400, 800), st.integers(0, 600)), min_size=1, max_size=30))
+def test_a_profit_trips_nothing_in_the_loop(days):
+    """From any history: a look after the result became better trips nothing that had not tripped."""
+    world = plain_world()
+    world.state.breakers, world.state.account = BreakerState(), open_account(10_000 * USD)
+    for loss, profit in days:
+        world.state.account = msgspec.structs.replace(world.state.account, gross_uusd=-loss * USD)
+        breaking.mark(world.state, world.now_ns)
+        before = standing(world)
+        world.state.account = msgspec.structs.replace(world.state.account, gross_uusd=(profit - loss) * USD)
+        changes = breaking.mark(world.state, world.now_ns)
+        assert not [change for change in of(changes, BreakerChanged) if change.tripped]
+        assert standing(world) <= before
+
+
+@cache
+def plain_world():
+    return World()
