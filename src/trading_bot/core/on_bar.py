@@ -14,6 +14,7 @@ from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.engines.exits import is_shock
 from trading_bot.engines.lockouts import BarFacts
 from trading_bot.engines.minute_ranges import BarRange, true_range
+from trading_bot.engines.session import SessionDay
 
 _ATR_NAME = "atr_14_n"
 _ATR_N = SIGNAL_BY_NAME[_ATR_NAME].id
@@ -45,8 +46,11 @@ def bar_closed(state: State, ts_ns: int) -> Results:
 def bars_of_history(state: State, bars: list[MinuteBar], before_ticks: int | None) -> None:
     """Bars from before the start that the kernel has taken, in order; `before_ticks` closed the bar before them."""
     levels_desk.history_loaded(state, bars)
-    for bar in bars:
-        _remember(state, bar.ts_open_ns, true_range(bar.high_ticks, bar.low_ticks, before_ticks))
+    day: SessionDay | None = None
+    for bar in bars:  # tens of thousands at a start: neither a day nor a median is looked for that nobody asks about
+        day = _day_of(state, bar.ts_open_ns, day)
+        if day is not None:
+            state.ranges.add(day, bar.ts_open_ns, true_range(bar.high_ticks, bar.low_ticks, before_ticks))
         before_ticks = bar.close_ticks
 
 
@@ -63,14 +67,19 @@ def atr_n_e6(state: State) -> int | None:
 
 
 def _remember(state: State, ts_open_ns: int, range_ticks: int) -> BarRange:
-    day = state.day
-    if day is None or not day.globex_open_ns <= ts_open_ns < day.globex_close_ns:
-        day = state.sessions.trading_day(ts_open_ns) if state.sessions else None
+    day = _day_of(state, ts_open_ns, state.day)
     if day is None:
         return BarRange(range_ticks=range_ticks, median2_ticks=None)
     median2_ticks = state.ranges.median2_ticks(day, ts_open_ns)
     state.ranges.add(day, ts_open_ns, range_ticks)
     return BarRange(range_ticks=range_ticks, median2_ticks=median2_ticks)
+
+
+def _day_of(state: State, ts_open_ns: int, known: SessionDay | None) -> SessionDay | None:
+    """The trading day of a bar; `known` is one that it probably is."""
+    if known is not None and known.globex_open_ns <= ts_open_ns < known.globex_close_ns:
+        return known
+    return state.sessions.trading_day(ts_open_ns) if state.sessions else None
 
 
 def _shock(state: State, bar: BarRange) -> str:
