@@ -15,6 +15,7 @@ from trading_bot.core.replay import replay
 from trading_bot.core.run_logs import FolderLogs
 from trading_bot.core.runner import BotRunner
 from trading_bot.core.segment_file import SegmentFile
+from trading_bot.core.session_book import SessionBook
 from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.domain import effects, events
 from trading_bot.domain.units import NS_PER_S
@@ -86,6 +87,31 @@ def test_a_live_run_ends_in_order_and_the_next_start_is_the_same_run(tmp_path, d
     assert second.exit_reason == "FEED_ENDED"
     assert replay(folder, build=BUILD).ok
     assert len([entry for entry in folder.iterdir() if entry.is_dir()]) == 2
+
+
+def test_an_end_that_had_no_room_is_written_by_the_next_start_which_goes_on(tmp_path, disk, monkeypatch):
+    """What is carried over is the largest record of all."""
+    folder = tmp_path / "run"
+    first = runner_of(folder, ListFeed(TAPE), stands=False)
+    append = SessionBook.append
+
+    def no_end(book, cls, record, cause_seq):
+        if isinstance(record, events.RunEnded):
+            raise LogFull("no room")
+        return append(book, cls, record, cause_seq)
+
+    monkeypatch.setattr(SessionBook, "append", no_end)
+    first.run()
+    assert (first.exit_reason, first.exit_code) == ("LOG_FULL", 5)
+    assert "has no end" in first.message
+    monkeypatch.setattr(SessionBook, "append", append)
+    disk["segments"] = 100
+    second = runner_of(folder, ListFeed(TAPE), stands=False, recovered=recovered(folder))
+    second.run()
+    assert second.exit_reason == "FEED_ENDED"
+    report = replay(folder, build=BUILD)
+    assert report.ok, report.reason
+    assert report.logs == 2
 
 
 def test_no_room_for_a_message_latches_the_switch_and_withdraws_what_works(tmp_path, monkeypatch):

@@ -74,6 +74,7 @@ class LogShadow:
 
     def died(self, pid: int) -> Iterator[str]:
         """Play what the process `pid` has left, and say where its last words and the replay differ."""
+        self.compared = False  # it may have died before its first record
         logs = log_folders(self._data_dir)
         if not logs:
             return

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -67,16 +67,29 @@ class WarmProcess:
 
 
 def launch_warm(
-    arguments: Sequence[str], folder: Path, env: Mapping[str, str], out_path: Path, err_path: Path
+    arguments: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    out_path: Path,
+    err_path: Path,
+    *,
+    prepare: Callable[[Path], None] | None = None,
 ) -> WarmProcess:
-    """As `bots.launch`, forked."""
+    """As `bots.launch`, forked. `prepare(folder)` is called in the new process before it begins."""
     context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=_main, args=(tuple(arguments), folder, dict(env), out_path, err_path))
+    process = context.Process(target=_main, args=(tuple(arguments), folder, dict(env), out_path, err_path, prepare))
     process.start()
     return WarmProcess(process)
 
 
-def _main(arguments: Sequence[str], folder: Path, env: Mapping[str, str], out_path: Path, err_path: Path) -> None:
+def _main(
+    arguments: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    out_path: Path,
+    err_path: Path,
+    prepare: Callable[[Path], None] | None,
+) -> None:
     """The child: its own folder, environment and outputs, then the command line."""
     os.chdir(folder)
     os.environ.clear()
@@ -85,6 +98,8 @@ def _main(arguments: Sequence[str], folder: Path, env: Mapping[str, str], out_pa
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(file, number)
         os.close(file)
+    if prepare is not None:
+        prepare(folder)
     code = import_module(_COMMAND_LINE).main(list(arguments))
     sys.stdout.flush()
     sys.stderr.flush()

@@ -16,6 +16,7 @@ from trading_bot.domain.events import Input
 
 LOG_FULL: Final = "LOG_FULL"
 LOG_FAILED: Final = "LOG_FAILED"
+REASONS: Final = (LOG_FULL, LOG_FAILED)
 EXIT_CODE: Final = Halted.exit_code
 _ROOM: Final = "free disk space and give the same command again: it goes on with this run"
 
@@ -59,11 +60,11 @@ class LogCare:
         return told
 
     def refused(self) -> list[Input] | None:
-        """The log has refused a market record, which waits. None when there is room after all.
+        """The log has refused a market record. None when there is room after all, or when all was told before.
 
         Where the clock stands nothing is to be told: the log is let go as it is, and the run is over.
         """
-        if self._failing() is None and self._book.writing.writer.has_prepared:
+        if self.deaf or (self._failing() is None and self._book.writing.writer.has_prepared):
             return None
         self.deaf = True
         self.message = f"the log has no room for market data: {_ROOM}"

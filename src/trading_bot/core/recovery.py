@@ -13,7 +13,7 @@ from trading_bot.core.counters import RunCounters
 from trading_bot.core.digest import EffectsDigest
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.event_log import EventLog, LogReader, MessageFrame, recover
-from trading_bot.core.log_care import LOG_FAILED, LOG_FULL
+from trading_bot.core.log_care import REASONS as LOG_TROUBLE
 from trading_bot.core.machine import Machine
 from trading_bot.core.opening import RunIdentity, gate_inputs, opening_inputs, process_started
 from trading_bot.core.player import Player, Tail
@@ -27,7 +27,7 @@ from trading_bot.domain.ports import Broker
 SESSION_ROLL: Final = "SESSION_ROLL"
 # Ends of a log after which the same command goes on with the run: the next session, a halt that a person cleared, or a
 # disk that has room again or was mended.
-_GO_ON: Final = (SESSION_ROLL, "KILL_SWITCH", LOG_FULL, LOG_FAILED)
+_GO_ON: Final = (SESSION_ROLL, "KILL_SWITCH", *LOG_TROUBLE)
 _BROKER_ANSWERS: Final = (
     events.OrderSuppressed,
     events.OrderAcknowledged,

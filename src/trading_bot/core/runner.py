@@ -213,6 +213,12 @@ class BotRunner:
         if recovered.tail is not None:
             self._settle_tail(recovered.tail, player.owed_outcome, ts_ns)
         self._input(recovered.process_started(self.documents, self.identity))
+        if machine.end is not None and machine.end.reason in log_care.REASONS:  # there was no room for its last record
+            self.book.end(machine.end.reason)
+            self._begin_session(ts_ns)
+            self.tape.skip(recovered.feed_records)
+            self.tape.read()
+            return
         for event in recovered.opening_missing(self.documents, self._carried, machine.state.carried()):
             self._input(event)
         history = recovered.history_missing(self._history)
@@ -282,7 +288,7 @@ class BotRunner:
         """An outcome while the tape is read is decided here and now; how far the kernel may go on, 0: no further."""
         self.desk.check()
         self._outcome(code)
-        return 0 if self._pending or self.stop_asked or self.book.live.end else self._due_ns()
+        return 0 if self._pending or self.stop_asked or self.book.live.end or self._care.deaf else self._due_ns()
 
     def _walk(self) -> None:
         """Market data up to an outcome, or to whatever is due before the next record."""
