@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from trading_bot.domain.secret_names import names_secret
 from trading_bot.domain.units import iso_from_ns
 
 # structlog imports asyncio for loggers that are awaited, and draws tracebacks with rich when rich can be imported; the
@@ -42,7 +43,6 @@ finally:
 Event = MutableMapping[str, Any]
 
 REDACTED: Final = "[redacted]"
-SECRET_PARTS: Final = ("token", "password", "passwd", "secret", "api_key", "apikey", "authorization", "credential")
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
@@ -54,16 +54,12 @@ def new_run_id() -> str:
 
 def redact(_logger: object, _method: str, event: Event) -> Event:
     """Replace the values of keys that name a secret, at any depth."""
-    return {key: REDACTED if _is_secret(key) else _redacted(value) for key, value in event.items()}
-
-
-def _is_secret(key: object) -> bool:
-    return isinstance(key, str) and any(part in key.lower() for part in SECRET_PARTS)
+    return {key: REDACTED if names_secret(key) else _redacted(value) for key, value in event.items()}
 
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: REDACTED if _is_secret(key) else _redacted(inner) for key, inner in value.items()}
+        return {key: REDACTED if names_secret(key) else _redacted(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_redacted(inner) for inner in value]
     return value

@@ -80,6 +80,13 @@ def read_rules(where: str, document: Mapping[str, Any]) -> RulePack:
         file = msgspec.convert(document, _File)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {_plain(str(error))}; docs/rules.md describes the file") from error
+    try:
+        return _pack(where, file)
+    except ValueError as error:  # an amount finer than a micro-dollar
+        raise ConfigError(f"{where}: {error}; write amounts in dollars and cents") from error
+
+
+def _pack(where: str, file: _File) -> RulePack:
     rules = tuple(_rule(f"{where}: rule {number}", row, file) for number, row in enumerate(file.rule, 1))
     names = [rule.name for rule in rules]
     if twice := [name for index, name in enumerate(names) if name in names[:index]]:

@@ -17,6 +17,7 @@ from trading_bot.domain.errors import ConfigError
 from trading_bot.domain.exit_config import TemplateExits
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.kernel import TEMPLATES_MAX
+from trading_bot.domain.secret_names import names_secret
 from trading_bot.domain.signal_registry import SIGNAL_BY_NAME
 from trading_bot.domain.templates import TemplateConfig, TriggerConfig, VetoConfig
 from trading_bot.engines.template_terms import WIN_RATE_MAX, template_terms, tiers_of
@@ -128,6 +129,7 @@ def _template(where: str, table: Any) -> TemplateConfig:
             _refuse_signal(where_trigger, trigger["signal"])
             _refuse_unreachable_threshold(where_trigger, trigger)
     _refuse_not_finite(where, table)
+    _refuse_secret(where, table.get("params"))
     _refuse_unknown_reason(where, table, _FIELDS)
     exits = table.get("exits", {})
     if isinstance(exits, Mapping):
@@ -179,6 +181,16 @@ def _refuse_plugin(where: str, template: TemplateConfig) -> None:
         installed(template.plugin).make(template.params)
     except ConfigError as error:
         raise ConfigError(f"{where}.plugin: {error}") from error
+
+
+def _refuse_secret(where: str, params: Any) -> None:
+    """What a strategy is made with stands in every log and digest, so no secret may be among it."""
+    for name in params if isinstance(params, Mapping) else ():
+        if names_secret(name):
+            raise ConfigError(
+                f"{where}.params.{name}: params are written into every log; a secret belongs into a file or a variable "
+                "that the strategy reads by itself"
+            )
 
 
 def _refuse_signal(where: str, name: str) -> None:

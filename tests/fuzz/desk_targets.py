@@ -39,8 +39,7 @@ def operate(data, folder):
     assert files.latched(folder) is None
 
 
-def status(folder):
-    (folder / "logs").mkdir()
+def status(_folder):
     values = {
         **dict.fromkeys(("run_id", "mode", "adapter", "instrument", "session_state", "log_path"), "x"),
         **dict.fromkeys(("ts_market_ns", "working_entries", "dvs_c", "eqs_c", "trades", "position_qty"), 1),

@@ -36,7 +36,7 @@ def small(folder):
 
 def read_log(data, folder):
     """Reading gives what is before the damage; a tail that was torn is dropped once, and then the log is sound."""
-    path = _one_segment(data, folder / "log")
+    path = one_segment(data, folder / "log")
     report = verify(path)
     seen = []
     try:
@@ -60,7 +60,7 @@ def read_log(data, folder):
         assert verify(path).last_seq == report.last_seq + 1
 
 
-def _one_segment(data, path):
+def one_segment(data, path):
     path.mkdir(exist_ok=True)
     for old in path.iterdir():
         old.unlink()
@@ -96,7 +96,7 @@ def play(data, folder):
     run = folder / "run"
     run.mkdir(exist_ok=True)
     write_atomic(run / "run.json", {})
-    _one_segment(data, run / "20261125")
+    one_segment(data, run / "20261125")
     refusal = None
     try:
         replay(run, build=BUILD)

@@ -24,6 +24,7 @@ from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.event_files import read_events
 from trading_bot.latency_files import read_latency_model, write_latency_model
 from trading_bot.map_files import map_files, read_map, read_maps
+from trading_bot.rule_files import read_rules
 
 SHIPPED = ROOT / "configs"
 MES = INSTRUMENTS["MES"]
@@ -229,6 +230,12 @@ TARGETS = (
     ),
     Target(
         "events", texts(EVENTS), in_file("events.toml", lambda path: read_events(str(path), read_toml(path))), _WORDS
+    ),
+    Target(
+        "rule_packs",
+        shipped(*(f"configs/rule_packs/{path.name}" for path in sorted((SHIPPED / "rule_packs").glob("*.toml")))),
+        in_file("mine.toml", lambda path: read_rules(str(path), read_toml(path))),
+        _WORDS,
     ),
     Target("maps", texts(MAP), in_file("k1.toml", map_at), _WORDS),
     Target("map_json", texts(json.dumps({"schema": 1, "normal": [{"belief": 0.6}]})), in_file("k1.json", map_at)),

@@ -129,7 +129,7 @@ def read_pulse(data_dir: Path) -> Pulse | None:
     if 0 < length <= len(page) - _HEAD.size:
         try:
             described = msgspec.json.decode(page[_HEAD.size : _HEAD.size + length], type=Described)
-        except msgspec.MsgspecError:
+        except (ValueError, RecursionError):  # no JSON, no UTF-8, or other keys
             described = None
     return Pulse(
         pid=pid,

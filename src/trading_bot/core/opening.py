@@ -108,7 +108,7 @@ def gate_inputs(
         )
         return [bound, nothing, down if link is None else msgspec.structs.replace(link, ts_ns=ts_ns)]
     account = carried.ledger.account
-    equity_uusd = uusd_from_usd(documents.config.decision.equity_assumed_usd)
+    equity_uusd = uusd_from_usd(round(documents.config.decision.equity_assumed_usd, 6))
     if account is not None:
         equity_uusd = MicroUsd(account.equity_uusd(0))
     return [

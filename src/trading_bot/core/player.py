@@ -88,6 +88,7 @@ class Player:
         self._results: tuple[Event | Effect, ...] = ()
         self._results_seq = 0
         self._outcome: OutcomeReached | None = None
+        self._unplayable = Unplayable()
 
     def play(self, items: Iterable[TickSpan | MessageFrame], *, until_seq: int | None = None) -> None:
         """Feed the log's records in order, up to and including `until_seq`.
@@ -102,9 +103,10 @@ class Player:
                 if count > 0:
                     self._span(item.first_seq, item.buffer[: count * FRAME_ALIGN], count)
             elif until_seq is None or item.seq <= until_seq:
-                self._message(item)
+                self.core_failed = self._unplayable.take(item, self._message) or self.core_failed
             if self.core_failed is not None or (until_seq is not None and self.last_seq >= until_seq):
-                return
+                break
+        self._unplayable.refuse()
 
     @property
     def owed_outcome(self) -> OutcomeReached | None:

@@ -61,7 +61,10 @@ class DbnHead:
             raise DataCorrupt(f"{path}: its metadata cannot be read: {error}; fetch the file again") from error
         self.schema: str | None = None if metadata.schema is None else str(metadata.schema)
         self.start_ns = int(metadata.start)
-        self.symbols = _symbols_by_id(metadata.mappings)
+        try:
+            self.symbols = _symbols_by_id(metadata.mappings)
+        except ValueError as error:  # dates of a mapping that are none
+            raise DataCorrupt(f"{path}: its metadata cannot be read: {error}; fetch the file again") from error
 
     def instrument_id(self, path: Path, wanted: str | None, product: str) -> int:
         """The instrument to read: the one asked for, the only one, or the only one of the product; 0: not declared.

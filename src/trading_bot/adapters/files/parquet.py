@@ -27,7 +27,7 @@ def open_parquet(path: Path) -> Any:
         return parquet.ParquetFile(path, memory_map=False, pre_buffer=False)
     except FileNotFoundError:
         raise SourceUnreachable(f"no such file: {path}: check --input") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, ValueError, OSError) as error:  # names that are no UTF-8 are a ValueError
         raise DataCorrupt(
             f"{path}: not a whole Parquet file ({error}): the index stands at its end, so a cut file cannot be read at "
             "all; fetch it again"
@@ -64,7 +64,7 @@ class ParquetSource:
 
         try:
             rows = next(self._batches, None)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, ValueError, OSError) as error:
             raise DataCorrupt(f"{self._path}: {error}; everything before it was read; fetch the file again") from error
         if rows is None:
             return False

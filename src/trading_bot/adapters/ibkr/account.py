@@ -1,6 +1,5 @@
 """Money on the account, as the broker tells it (TWS API, reqAccountUpdates)."""
 
-import math
 from typing import Any, Final
 
 from trading_bot.adapters.ibkr.session import IbkrSession
@@ -10,6 +9,8 @@ from trading_bot.domain.units import uusd_from_usd
 EQUITY: Final = "NetLiquidation"
 FREE: Final = "AvailableFunds"
 _BASE: Final = ("USD", "BASE")
+_USD_MAX: Final = 1e12  # beyond it is a mark for "unset", or nonsense; in micro-dollars it still fits 64 bits
+_DECIMALS: Final = 6  # of a micro-dollar; the broker may tell more
 _TELL_S: Final = 5.0  # the broker repeats itself every few minutes, and after every execution
 
 
@@ -49,11 +50,11 @@ class Account:
         try:
             number = float(value)
         except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            self._session.notice(0, f"account value {key} is {value!r}: not a number, not used")
+            number = float("nan")
+        if not abs(number) <= _USD_MAX:  # neither is nan
+            self._session.notice(0, f"account value {key} is {value[:40]!r}: no amount of an account, not used")
             return
-        self._values[key] = number
+        self._values[key] = round(number, _DECIMALS)
         self._tell(at_once=False)
 
     def _on_end(self, account: str) -> None:
