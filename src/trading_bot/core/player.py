@@ -19,6 +19,7 @@ from trading_bot.core.execution_quality import with_penalty
 from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.core.log_reader import MessageFrame, TickSpan
 from trading_bot.core.machine import Facts, Machine
+from trading_bot.core.unplayable import Unplayable, telling_of_ticks
 from trading_bot.domain import events, log_records, rule_events, trade_events
 from trading_bot.domain.config import config_tag
 from trading_bot.domain.context import ContextChanged, ContextReceived
@@ -101,7 +102,8 @@ class Player:
             if isinstance(item, TickSpan):
                 count = item.count if until_seq is None else min(item.count, until_seq - item.first_seq + 1)
                 if count > 0:
-                    self._span(item.first_seq, item.buffer[: count * FRAME_ALIGN], count)
+                    with telling_of_ticks(item.first_seq):
+                        self._span(item.first_seq, item.buffer[: count * FRAME_ALIGN], count)
             elif until_seq is None or item.seq <= until_seq:
                 self.core_failed = self._unplayable.take(item, self._message) or self.core_failed
             if self.core_failed is not None or (until_seq is not None and self.last_seq >= until_seq):

@@ -1,6 +1,7 @@
 """A record that cannot be applied again: the core failed on it, as the next record says, or no run of ours wrote it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -55,6 +56,21 @@ class Unplayable:
             offset=0,
             seq=self._seq,
         ) from self._error
+
+
+@contextmanager
+def telling_of_ticks(first_seq: int) -> Iterator[None]:
+    """Ticks from record `first_seq` on, which the kernel may refuse: a door lets none of such in.
+
+    Raises:
+        LogCorrupt: it refused one.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise LogCorrupt(
+            f"among the ticks from record {first_seq} on: {error}", segment="", offset=0, seq=first_seq
+        ) from error
 
 
 def _decoded(frame: MessageFrame) -> object:
