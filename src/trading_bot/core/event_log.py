@@ -135,6 +135,14 @@ class EventLog:
         """Whether the last attempt to prepare a segment succeeded."""
         return self.space_error is None
 
+    @property
+    def is_short(self) -> bool:
+        """Whether half of the segment is used and none waits: somebody else should have seen to it long ago.
+
+        Sealing and preparing take a tenth of a second, in which the market would wait for the appending thread.
+        """
+        return not self.writer.has_prepared and self.writer.used_bytes > self.segment_bytes // 2
+
     def append_message(self, cls: int, ts_ns: int, instrument: int, cause_seq: int, payload: bytes) -> int:
         """`writer.append_message`, preparing a segment first when none is there. Shell only: it may touch the disk."""
         try:

@@ -98,7 +98,7 @@ class LogCare:
     def _failing(self) -> BaseException | None:
         """What the disk refused for good; room that is missing is not that."""
         self._failure = self._failure or self._logs.failure()
-        if self._failure is None and not self._book.writing.writer.has_prepared:
+        if self._failure is None and self._book.writing.is_short:
             try:
                 self._book.writing.maintain()
             except OSError as error:

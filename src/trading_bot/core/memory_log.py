@@ -42,6 +42,11 @@ class MemoryLog:
             self.writer.offer(Segment(memory, index))
         return True
 
+    @property
+    def is_short(self) -> bool:
+        """Whether no segment waits."""
+        return not self.writer.has_prepared
+
     def maintain(self) -> int:
         """Prepares the next segment; there is nothing to seal."""
         self.writer.take_retired()

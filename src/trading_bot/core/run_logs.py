@@ -16,6 +16,10 @@ class SessionLog(Protocol):
     def space_ok(self) -> bool:
         """Whether the next segment could be prepared."""
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it is time for the appending thread to see to the next segment itself."""
+
     def append_message(self, cls: int, ts_ns: int, instrument: int, cause_seq: int, payload: bytes) -> int:
         """Append a record and return its number."""
 
