@@ -152,7 +152,6 @@ def drain(process: subprocess.Popen, told: bytearray) -> None:
         told += block
 
 
-@pytest.mark.parametrize("live", [True, False])
 def test_the_appending_thread_prepares_a_segment_only_when_nobody_else_has_for_half_a_segment(tmp_path):
     """Sealing and preparing stop the market for as long as they take: there is a thread for it."""
     log = EventLog.create(tmp_path / "log", b"life", 64 * 1024, ahead=False)
@@ -168,6 +167,7 @@ def test_the_appending_thread_prepares_a_segment_only_when_nobody_else_has_for_h
     log.close()
 
 
+@pytest.mark.parametrize("live", [True, False])
 def test_a_reader_beside_the_writer_sees_whole_records_in_order(tmp_path, live):
     log = EventLog.create(tmp_path, b"x", tape.SEGMENT)
     sync = SyncThread(log, period_s=0.001)
