@@ -36,6 +36,18 @@ def test_the_ledger_shows_each_trade_and_the_sum(ledger):
     assert column(table, "net $") == ["+10.00", "−20.00", "−1.25", "−11.25"]
 
 
+def test_entries_that_live_would_have_refused_are_counted(tmp_path):
+    """RK14: the second verdict, beside what the run did."""
+    enters = [
+        msgspec.structs.replace(day.skip(at, "ENTER"), action="ENTER", live=live)
+        for at, live in ((1, "UNCALIBRATED"), (2, "EUC_LOW"), (3, "UNCALIBRATED"), (4, ""))
+    ]
+    ledger = read_day(day.write(tmp_path / "log", [day.started(), *enters]))
+    assert ledger.live_would_block == {"UNCALIBRATED": 2, "EUC_LOW": 1}
+    _, skips = tables(ledger)
+    assert skips.title.endswith("LIVE would have refused 3 (UNCALIBRATED 2, EUC_LOW 1)")
+
+
 def test_numbers_line_up(ledger):
     table, _ = tables(ledger)
     for name in ("net $", "entry", "qty"):

@@ -96,6 +96,7 @@ class _DayReader:
         self.tick_value_uusd = instrument_by_symbol(started.instrument).tick_value_uusd
         self.decisions = self.entries = self.ts_flatten_ns = self.naked_ns_max = 0
         self.skips: Counter[str] = Counter()
+        self.live_would_block: Counter[str] = Counter()
         self.skips_by_template: dict[str, Counter[str]] = {}
         self.alerts: list[Alert] = []
         self.data_state: list[events.QualityStateChanged] = []
@@ -156,6 +157,7 @@ class _DayReader:
             entries=self.entries,
             skips=dict(self.skips.most_common()),
             skips_by_template={name: dict(row.most_common()) for name, row in sorted(self.skips_by_template.items())},
+            live_would_block=dict(self.live_would_block.most_common()),
             alerts=tuple(self.alerts),
             data_state=tuple(self.data_state),
             data_score=self.data_score.points(),
@@ -251,6 +253,8 @@ class _DayReader:
         if record.action == Action.SKIP:
             self.skips[record.reason] += 1
             self.skips_by_template.setdefault(record.template or "-", Counter())[record.reason] += 1
+        elif record.live:
+            self.live_would_block[record.live] += 1
 
     def order_placed(self, _record: PlaceOrder) -> None:
         self.entries += 1

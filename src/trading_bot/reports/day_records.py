@@ -128,6 +128,7 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
     naked_ms_max: float
     price: tuple[Point, ...]
     notes: tuple[str, ...]
+    live_would_block: dict[str, int] = {}  # entries that LIVE would have refused, by its reason
 
     @property
     def exits_by_reason(self) -> dict[str, int]:

@@ -155,6 +155,9 @@ def _skips(ledger: DayLedger) -> DayTable:
         share = f"{100 * count / total:.1f} %"
         rows.append((reason, MEANINGS.get(reason, ""), f"{count:,}", share, by, _bar(count / most)))
     title = f"Why not: {total:,} skips of {ledger.decisions:,} decisions, {ledger.entries:,} entries sent"
+    if ledger.live_would_block:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in ledger.live_would_block.items())
+        title += f"; LIVE would have refused {sum(ledger.live_would_block.values()):,} ({reasons})"
     return DayTable(title, _SKIP_COLUMNS, _aligned(rows, numbers=(2, 3)))
 
 
