@@ -51,7 +51,9 @@ def main() -> int:
         print(json.dumps(report))
     else:
         for case in CASES:
-            print(f"{case:>8}  {rows[case]['records_per_s']:>9,} records/s  {rows[case]['bot_cpu_s']:>6.2f} s of the bot")
+            print(
+                f"{case:>8}  {rows[case]['records_per_s']:>9,} records/s  {rows[case]['bot_cpu_s']:>6.2f} s of the bot"
+            )
         print("digests", "equal" if report["digests_equal"] else "DIFFER")
     return 0 if report["digests_equal"] else 1
 
@@ -116,8 +118,11 @@ _READER = """
 import os, select, sys, time, urllib.request
 port, terminal, due = int(sys.argv[1]), int(sys.argv[2]), 0.0
 while True:
-    if select.select([terminal], [], [], 0.05)[0]:
-        os.read(terminal, 65536)
+    try:
+        if select.select([terminal], [], [], 0.05)[0]:
+            os.read(terminal, 65536)
+    except OSError:
+        time.sleep(0.05)  # nobody draws any more
     if time.monotonic() > due:
         due = time.monotonic() + 0.2
         try:
