@@ -17,7 +17,7 @@ from trading_bot.bot_view import Bot, View, bot_in, check_folder, check_known, l
 from trading_bot.cli_options import Common, common
 from trading_bot.cli_output import write_json, write_pairs
 from trading_bot.core import operator_files as files
-from trading_bot.core.kill_timeline import CANCELS, EXIT, FLAT, HALTED, LATCHED, TAKEN
+from trading_bot.core.kill_timeline import CANCELS, CLOSED, EXIT, FLAT, HALTED, LATCHED, TAKEN
 from trading_bot.domain.errors import SourceUnreachable, UsageError
 
 SOURCE: Final = "cli"
@@ -29,6 +29,7 @@ _STAGES: Final = {
     TAKEN: "taken by the bot",
     CANCELS: "entries and targets withdrawn",
     EXIT: "exit sent",
+    CLOSED: "position closed",
     FLAT: "flat, confirmed by the broker",
     HALTED: "halted",
 }

@@ -12,6 +12,7 @@ from tests.cli.test_at_a_broker import OPEN_NS, orders_at, position_at
 from trading_bot.adapters.gateway.background import running_gateway
 from trading_bot.chaos import moments
 from trading_bot.chaos.bots import STYLES, environment
+from trading_bot.chaos.incidents.session import _still_market
 from trading_bot.chaos.moments import scene_of
 from trading_bot.core import apply
 from trading_bot.core.kill_timeline import STAGES
@@ -124,6 +125,7 @@ def test_protect_leaves_the_position_and_the_next_start_takes_it_over(start, gat
     leaves = {"run.stop": "protect"}
     bot = start(**leaves)
     holding(gateway, bot)
+    gateway.call(lambda real: _still_market(real, real.clock.now_ns()))  # the stop is not reached meanwhile
     bot.send_signal(signal.SIGTERM)
     code, summary, err = ended(bot)
     assert (code, summary["exit_reason"]) == (0, "PROTECTED")
@@ -161,6 +163,9 @@ def test_a_kill_without_a_gateway_is_told_and_carried_out_when_it_comes_back(sta
     assert "tries again until the broker has confirmed zero" in out
     assert answer(run_main, "kill", "--wait", "0")["halted"] is False
     gateway.call(lambda real: real.scenario.do("refuse_connections", on=False))
+    for _ in range(3):  # and the link flaps
+        until(lambda: scene(gateway).clients, "connected again", bot)
+        gateway.call(lambda real: real.scenario.do("drop_clients"))
     code, summary, _ = ended(bot)
     assert (code, summary["exit_reason"], position_at(gateway)) == (5, "KILL_SWITCH", 0)
 

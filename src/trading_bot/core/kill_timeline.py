@@ -1,6 +1,7 @@
 """How long each stage of a kill took, for the person who pulled it (specification 8.3): ms since the switch latched.
 
-Shell code: stamps are wall time, and nothing is decided by them. `flat` is the broker's own confirmation, not the fill.
+Shell code: stamps are wall time, and nothing is decided by them. `closed` is the last execution,
+`flat` the broker's own word that nothing is left, which is asked for once orders have settled (`orders.settle_ms`).
 """
 
 from datetime import datetime
@@ -8,18 +9,19 @@ from typing import Final
 
 from trading_bot.domain.effects import CancelOrder, Effect, EndRun, LatchKillSwitch, PlaceExit
 from trading_bot.domain.events import Event
-from trading_bot.domain.trade_events import FlattenAdvanced
+from trading_bot.domain.trade_events import FlattenAdvanced, TradeClosed
 from trading_bot.domain.units import NS_PER_MS, NS_PER_S
 
 LATCHED: Final = "latched"
 TAKEN: Final = "taken"  # by the bot's loop
 CANCELS: Final = "cancels"  # the first withdrawal left
 EXIT: Final = "exit"  # the first exit left
+CLOSED: Final = "closed"  # the position is zero by its executions
 FLAT: Final = "flat"  # the broker has confirmed zero, and nothing works
 HALTED: Final = "halted"  # the core has decided the end
-STAGES: Final = (LATCHED, TAKEN, CANCELS, EXIT, FLAT, HALTED)
+STAGES: Final = (LATCHED, TAKEN, CANCELS, EXIT, CLOSED, FLAT, HALTED)
 _DONE: Final = "DONE"  # the last step of a way to flat
-_STAGE_OF: Final = {CancelOrder: CANCELS, PlaceExit: EXIT, EndRun: HALTED}
+_STAGE_OF: Final = {CancelOrder: CANCELS, PlaceExit: EXIT, TradeClosed: CLOSED, EndRun: HALTED}
 
 
 class KillTimeline:

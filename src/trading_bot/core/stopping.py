@@ -73,9 +73,10 @@ def may_protect(state: State) -> bool:
 def protect(state: State, ts_ns: int, reason: str) -> Results:
     """Entries and target go, the stop stays; the end comes when the broker has confirmed so."""
     state.stopping = f"{_LEAVING}{reason}"
+    held = f"position {state.position_qty} is" if state.position_qty else "what fills before entries are withdrawn is"
     text = (
-        f"{reason}, and run.stop is protect: position {state.position_qty} is left with its stop alone; nothing closes "
-        "it at the session's end while no bot runs. The same command goes on with it"
+        f"{reason}, and run.stop is protect: {held} left with its stop alone; nothing closes it at the session's end "
+        "while no bot runs. The same command goes on with it"
     )
     return [
         Alert(ts_ns=ts_ns, level="warning", code="POSITION_LEFT", text=text),
