@@ -10,7 +10,9 @@ from trading_bot.core.emergency import guarded
 from trading_bot.core.heartbeat import Described, Heartbeat, process_started, read_pulse
 from trading_bot.core.operator_desk import OperatorDesk
 from trading_bot.deadman.fence import fence
+from trading_bot.domain.effects import Alert
 from trading_bot.domain.errors import Halted, TakenOver
+from trading_bot.domain.trade_events import FlattenAdvanced
 
 PAPER = Described(run_id="r", mode="PAPER", sends=True, instrument="MES", account="DUSIM1", client_id=1, port=4002)
 
@@ -83,6 +85,20 @@ def test_who_thaws_after_the_dead_man_sends_nothing_and_ends(tmp_path):
     with pytest.raises(Halted):
         desk.poll(2)
     assert b"deadman_heeded" in (tmp_path / "logs" / "operator.jsonl").read_bytes()
+
+
+def test_a_flatten_that_does_not_end_asks_for_help_until_it_does(tmp_path):
+    """Specification 10, T-3:00: alert and dead man."""
+    desk = OperatorDesk(tmp_path, Heartbeat(tmp_path))
+    desk.told(Alert(ts_ns=1, level="critical", code="FLATTEN_ALERT", text=""))
+    assert read_pulse(tmp_path).asked_ns == 0
+    desk.told(Alert(ts_ns=1, level="critical", code="FLATTEN_DEAD_MAN", text=""))
+    assert 0 < read_pulse(tmp_path).asked_ns <= time.monotonic_ns()
+    done = {"plan": "SESSION", "command": "", "qty": 0, "reason": ""}
+    desk.told(FlattenAdvanced(ts_ns=2, step="RETRY", **done))
+    assert read_pulse(tmp_path).asked_ns > 0
+    desk.told(FlattenAdvanced(ts_ns=3, step="DONE", **done))
+    assert read_pulse(tmp_path).asked_ns == 0
 
 
 def test_nobody_else_is_killed_in_the_bots_place(tmp_path):

@@ -10,7 +10,7 @@ S = 1_000_000_000
 NOW = 1_000 * S
 
 
-def pulse(*, beat_s=None, starting_s=600.0, owed=True):
+def pulse(*, beat_s=None, starting_s=600.0, owed=True, asked_s=None):
     """Of a bot whose last beat was so many seconds ago; None: not one yet."""
     return Pulse(
         pid=42,
@@ -19,6 +19,7 @@ def pulse(*, beat_s=None, starting_s=600.0, owed=True):
         beat_ns=0 if beat_s is None else NOW - round(beat_s * S),
         beats=1,
         owed=owed,
+        asked_ns=0 if asked_s is None else NOW - round(asked_s * S),
         described=None,
     )
 
@@ -35,6 +36,9 @@ def pulse(*, beat_s=None, starting_s=600.0, owed=True):
         (pulse(beat_s=4.9), True, Verdict.SILENT),
         (pulse(beat_s=5.0), True, Verdict.FROZEN),
         (pulse(beat_s=5.0), False, Verdict.GONE),
+        (pulse(beat_s=0.02, asked_s=4.9), True, Verdict.ALIVE),  # it may still close it
+        (pulse(beat_s=0.02, asked_s=5.0), True, Verdict.ASKED),
+        (pulse(beat_s=6.0, asked_s=9.0), False, Verdict.GONE),
         (pulse(starting_s=59), True, Verdict.STARTING),
         (pulse(starting_s=61), True, Verdict.FROZEN),
         (pulse(starting_s=3), False, Verdict.SILENT),  # a start that failed over a position of the run before

@@ -1,5 +1,6 @@
 """The bot under test: a process of its own, started as a user starts it, on paper, through the real client library."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from trading_bot.config_keys import ENV_PREFIX
+from trading_bot.core.deadman_files import deadman_runs, read_state
 
 # Trades whenever it may, at once and without an opinion: an incident needs a position now, not a good one. No edge is
 # claimed, and nothing but this lab uses it.
@@ -204,14 +206,6 @@ class DeadManProcess:
         with self.out.open("wb") as out, err.open("wb") as lines:
             self._process = subprocess.Popen(command, cwd=folder, env=dict(env), stdout=out, stderr=lines)  # noqa: S603
 
-    def steps(self) -> list[dict[str, Any]]:
-        """The lines of his journal so far."""
-        try:
-            text = (self.data_dir / "logs" / "deadman.jsonl").read_bytes()
-        except OSError:
-            return []
-        return [orjson.loads(line) for line in text.splitlines()]
-
     @property
     def ended(self) -> bool:
         """Has he?"""
@@ -227,6 +221,24 @@ class DeadManProcess:
             self._process.kill()
             self._process.wait()
             return None
+
+
+def dead_man_steps(folder: Path) -> list[dict[str, Any]]:
+    """The journal of whatever dead man watched the bot there."""
+    try:
+        text = (folder / "data" / "logs" / "deadman.jsonl").read_bytes()
+    except OSError:
+        return []
+    return [orjson.loads(line) for line in text.splitlines()]
+
+
+def end_started_dead_man(folder: Path) -> None:
+    """SIGTERM to a dead man that a bot has started and that still watches: nobody else would end him."""
+    data_dir = folder / "data"
+    state = read_state(data_dir)
+    if state is not None and state.pid != os.getpid() and deadman_runs(data_dir):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state.pid, signal.SIGTERM)
 
 
 def run_command(folder: Path, arguments: tuple[str, ...], env: Mapping[str, str]) -> tuple[int, str]:

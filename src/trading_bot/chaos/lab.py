@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from trading_bot.adapters.gateway.background import RunningGateway, running_gateway
-from trading_bot.chaos.bots import STYLES, Bot, DeadManProcess, Launch, environment, launch, run_command
+from trading_bot.chaos.bots import (
+    STYLES,
+    Bot,
+    DeadManProcess,
+    Launch,
+    dead_man_steps,
+    end_started_dead_man,
+    environment,
+    launch,
+    run_command,
+)
 from trading_bot.chaos.incident import Incident
 from trading_bot.chaos.log_facts import LogTail, Record
 from trading_bot.chaos.moments import Predicate, Scene
@@ -99,23 +109,27 @@ class Lab:
         """
         man = DeadManProcess(self.folder, len(self.dead_men) + 1, arguments, self._env)
         self.dead_men.append(man)
-        self.did(man, "connected")
+        self.did("connected")
         return man
 
-    def did(self, man: DeadManProcess, event: str, timeout_s: float = WAIT_S) -> dict[str, Any]:
-        """Wait for a step of his; the newest line of it.
+    def steps(self) -> list[dict[str, Any]]:
+        """What the dead man has written into his journal."""
+        return dead_man_steps(self.folder)
+
+    def did(self, event: str, timeout_s: float = WAIT_S) -> dict[str, Any]:
+        """Wait for a step of the dead man's, whoever started him; the newest line of it.
 
         Raises:
             NotReached: he has not done it.
         """
         end_s = time.monotonic() + timeout_s
         while True:
-            found = [step for step in man.steps() if step["event"] == event]
+            found = [step for step in self.steps() if step["event"] == event]
             if found:
                 return found[-1]
-            if time.monotonic() > end_s or man.ended or (self.deserted and event == "connected"):
+            if time.monotonic() > end_s or (self.deserted and event == "connected"):
                 raise NotReached(
-                    f"the dead man has not got to {event!r}: {man.steps()[-5:]}; {self.why_not(timeout_s)}"
+                    f"the dead man has not got to {event!r}: {self.steps()[-5:]}; {self.why_not(timeout_s)}"
                 )
             time.sleep(_POLL_S)
 
@@ -215,6 +229,7 @@ class Lab:
         """No process of ours outlives the incident."""
         for man in self.dead_men:
             man.end()
+        end_started_dead_man(self.folder)
         for bot in self.bots:
             if bot.running:
                 bot.kill()

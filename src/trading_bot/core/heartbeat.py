@@ -12,7 +12,8 @@ processes of one machine share. Shell code; nothing here is an input of a decisi
 | 32 | the newest beat of the loop, 0 before the first |
 | 40 | number of beats |
 | 48 | 1: a bot that sends orders has run here and has not ended in an orderly way |
-| 56 | length of the description, which follows: JSON, what the bot is and where its broker is |
+| 56 | since when the bot asks for help with a position that it cannot close, 0: it does not |
+| 64 | length of the description, which follows: JSON, what the bot is and where its broker is |
 """
 
 import mmap
@@ -28,8 +29,8 @@ import orjson
 HEARTBEAT_FILE: Final = "heartbeat"
 _MAGIC: Final = b"TBHEART1"
 _BYTES: Final = 4096
-_HEAD: Final = struct.Struct("<8s7q")
-_PID_AT, _STARTING_AT, _BEAT_AT, _OPEN_AT, _LENGTH_AT = 8, 24, 32, 48, 56
+_HEAD: Final = struct.Struct("<8s8q")
+_PID_AT, _STARTING_AT, _BEAT_AT, _OPEN_AT, _ASKED_AT, _LENGTH_AT = 8, 24, 32, 48, 56, 64
 _PAIR: Final = struct.Struct("<2q")
 _ONE: Final = struct.Struct("<q")
 
@@ -49,7 +50,10 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file says. Times in ns of the monotonic clock; `owed`: nobody has ended this run in an orderly way."""
+    """What the file says. Times in ns of the monotonic clock.
+
+    `owed`: nobody has ended this run in an orderly way. `asked_ns`: since when the bot asks for help, 0: it does not.
+    """
 
     pid: int
     process_started: int
@@ -57,6 +61,7 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     beat_ns: int
     beats: int
     owed: bool
+    asked_ns: int
     described: Described | None
 
 
@@ -87,6 +92,7 @@ class Heartbeat:
         """A process starts. What an earlier one has left open stays open until this one has ended in order."""
         _PAIR.pack_into(self._page, _PID_AT, os.getpid(), process_started(os.getpid()) or 0)
         _PAIR.pack_into(self._page, _STARTING_AT, time.monotonic_ns(), 0)
+        self.ask(0)
 
     def describe(self, described: Described) -> None:
         """What runs here from now on."""
@@ -103,6 +109,10 @@ class Heartbeat:
         _PAIR.pack_into(self._page, _BEAT_AT, now_ns, self._beats)
         if self._beats == 1 and self._sends:
             _ONE.pack_into(self._page, _OPEN_AT, 1)
+
+    def ask(self, now_ns: int) -> None:
+        """Help with a position that does not close (specification 10, T-3:00); 0: it has closed."""
+        _ONE.pack_into(self._page, _ASKED_AT, now_ns)
 
     def end(self) -> None:
         """An orderly end: whatever is open now is left on purpose."""
@@ -124,7 +134,7 @@ def read_pulse(data_dir: Path) -> Pulse | None:
         os.close(file)
     if len(page) < _HEAD.size or page[: len(_MAGIC)] != _MAGIC:
         return None
-    _magic, pid, started, starting_ns, beat_ns, beats, owed, length = _HEAD.unpack_from(page)
+    _magic, pid, started, starting_ns, beat_ns, beats, owed, asked_ns, length = _HEAD.unpack_from(page)
     described = None
     if 0 < length <= len(page) - _HEAD.size:
         try:
@@ -138,6 +148,7 @@ def read_pulse(data_dir: Path) -> Pulse | None:
         beat_ns=beat_ns,
         beats=beats,
         owed=bool(owed),
+        asked_ns=asked_ns,
         described=described,
     )
 

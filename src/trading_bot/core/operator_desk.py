@@ -17,13 +17,16 @@ import orjson
 from trading_bot.core import learning_file
 from trading_bot.core import operator_files as files
 from trading_bot.core.breaker_requests import take_clear
+from trading_bot.core.flattening import DONE
 from trading_bot.core.heartbeat import Heartbeat
 from trading_bot.core.kill_timeline import HALTED, KillTimeline
 from trading_bot.core.operator_files import BotStatus, Cleared, Latch, note, plain, wall
-from trading_bot.domain.effects import Effect
+from trading_bot.domain.effects import Alert, Effect
 from trading_bot.domain.errors import TakenOver, UsageError
 from trading_bot.domain.events import Event, FlattenRequested, Input, KillRequested
+from trading_bot.domain.trade_events import FlattenAdvanced
 from trading_bot.domain.units import NS_PER_MS, NS_PER_S
+from trading_bot.engines.flatten import Command
 
 __all__ = ["BotStatus", "Cleared", "Latch", "NoDesk", "OperatorDesk"]
 
@@ -31,6 +34,7 @@ POLL_NS: Final = 20 * NS_PER_MS
 STATUS_NS: Final = NS_PER_S
 RETRY_NS: Final = NS_PER_S  # of a latch that the disk did not take
 DEAF_NS: Final = 250 * NS_PER_MS  # a loop that has not asked for so long does not persist a kill itself
+_HELP: Final = f"FLATTEN_{Command.DEAD_MAN.value}"
 _ASKED_MAX: Final = 8  # kills that wait for the loop; the first decides
 STOOD_STILL_NS: Final = NS_PER_S  # fifty looks: a loop that was away for so long looks at the switch before it decides
 
@@ -120,6 +124,11 @@ class OperatorDesk:
 
     def told(self, record: Event | Effect) -> None:
         """A result of the core: stages of a kill are stamped, and the whole of it ends in the journal."""
+        if self._heartbeat is not None:
+            if isinstance(record, Alert) and record.code == _HELP:
+                self._heartbeat.ask(time.monotonic_ns())
+            elif isinstance(record, FlattenAdvanced) and record.step == DONE:
+                self._heartbeat.ask(0)
         before = HALTED in self.timeline.ms
         self.timeline.told(record, time.time_ns())
         if HALTED in self.timeline.ms and not before:

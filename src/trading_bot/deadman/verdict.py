@@ -15,10 +15,11 @@ class Verdict(StrEnum):
     ALIVE = "ALIVE"
     SILENT = "SILENT"  # not for long enough yet
     FROZEN = "FROZEN"  # the process is there and its loop is not
+    ASKED = "ASKED"  # it lives, has not got its position closed in time, and has asked for help
     GONE = "GONE"  # the process is not there, and nobody has ended it in order
 
 
-DOWN = frozenset({Verdict.FROZEN, Verdict.GONE})
+DOWN = frozenset({Verdict.FROZEN, Verdict.ASKED, Verdict.GONE})
 
 
 def judge(pulse: Pulse | None, *, locked: bool, now_ns: int, observed_ns: int, config: DeadmanConfig) -> Verdict:
@@ -34,6 +35,8 @@ def judge(pulse: Pulse | None, *, locked: bool, now_ns: int, observed_ns: int, c
     starting = pulse.beat_ns == 0
     newest_ns = pulse.starting_ns if starting else pulse.beat_ns
     silent_s = (now_ns - max(newest_ns if newest_ns <= now_ns else 0, observed_ns)) / NS_PER_S
+    if locked and 0 < pulse.asked_ns <= now_ns - round(config.limit_s * NS_PER_S):
+        return Verdict.ASKED
     if locked and starting:
         return Verdict.STARTING if silent_s < config.start_s else Verdict.FROZEN
     if silent_s >= config.limit_s:

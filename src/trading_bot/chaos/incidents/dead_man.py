@@ -7,7 +7,6 @@ with the broker that nothing is there.
 from collections.abc import Callable
 from typing import Final
 
-from trading_bot.chaos.bots import Bot, DeadManProcess
 from trading_bot.chaos.incident import Incident
 from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.log_facts import Record
@@ -31,12 +30,12 @@ def _compared(record: Record) -> bool:
     return isinstance(record, ReconciliationDone)
 
 
-def _flat(lab: Lab, man: DeadManProcess) -> None:
+def _flat(lab: Lab) -> None:
     """He has seen it, taken over, and closed it, each order against what the broker said."""
-    lab.did(man, "noticed")
-    done = lab.did(man, "flat")
+    lab.did("noticed")
+    done = lab.did("flat")
     lab.wait(_nothing_there, 5.0, what="nothing is held and nothing works when the dead man says flat")
-    steps = [step["event"] for step in man.steps()]
+    steps = [step["event"] for step in lab.steps()]
     lab.check(steps.index("latched") < steps.index("fence"), f"the switch is latched before anything else: {steps}")
     lab.check(done["ms"] < ACTS_S * 1_000, f"flat {done['ms']:.0f} ms after it was noticed, expected {ACTS_S:g} s")
 
@@ -58,10 +57,10 @@ def _killed(moment: str) -> Callable[[Lab], None]:
 
     def body(lab: Lab) -> None:
         bot = lab.start()
-        man = lab.dead_man()
+        lab.dead_man()
         lab.wait(predicates[moment], what=moment)
         bot.kill()
-        _flat(lab, man)
+        _flat(lab)
         _next_day(lab)
 
     return body
@@ -70,11 +69,11 @@ def _killed(moment: str) -> Callable[[Lab], None]:
 def _frozen(lab: Lab) -> None:
     """SIGSTOP; the dead man kills what is frozen, so that it cannot close a second time."""
     bot = lab.start()
-    man = lab.dead_man()
+    lab.dead_man()
     lab.wait(holding, what="a position with its stop")
     bot.freeze()
-    _flat(lab, man)
-    lab.check(lab.did(man, "fence")["result"] == "killed", f"the frozen bot was not killed: {lab.did(man, 'fence')}")
+    _flat(lab)
+    lab.check(lab.did("fence")["result"] == "killed", f"the frozen bot was not killed: {lab.did('fence')}")
     bot.kill()  # which it is already
     _next_day(lab)
 
@@ -82,10 +81,10 @@ def _frozen(lab: Lab) -> None:
 def _thawed(lab: Lab) -> None:
     """SIGSTOP without the fence, and SIGCONT when the account is flat: the bot sends nothing, and ends by itself."""
     bot = lab.start()
-    man = lab.dead_man()
+    lab.dead_man()
     lab.wait(holding, what="a position with its stop")
     bot.freeze()
-    _flat(lab, man)
+    _flat(lab)
     before = lab.scene().executions
     bot.thaw()
     code = lab.ended(bot)
@@ -98,29 +97,25 @@ def _thawed(lab: Lab) -> None:
 def _unreachable(lab: Lab) -> None:
     """The bot is killed, and the gateway restarts at the same time: the dead man goes on trying."""
     bot = lab.start()
-    man = lab.dead_man()
+    lab.dead_man()
     lab.wait(holding, what="a position with its stop")
     bot.kill()
     lab.fault("restart", wall_s=4)
-    lab.did(man, "unreachable")
-    _end_of(lab, man, bot)
-
-
-def _end_of(lab: Lab, man: DeadManProcess, _bot: Bot) -> None:
-    lab.did(man, "flat")
+    lab.did("unreachable")
+    lab.did("flat")
     lab.wait(_nothing_there, 5.0, what="nothing is held and nothing works when the dead man says flat")
     _next_day(lab)
 
 
 def _orderly(lab: Lab) -> None:
-    """An orderly end leaves him nothing to do."""
+    """The bot has started him (deadman.start); an orderly end leaves him nothing to do, and he ends as well."""
     bot = lab.start()
-    man = lab.dead_man("--until-end")
+    lab.did("connected")
     lab.wait(holding, what="a position with its stop")
     lab.end(bot)
-    code = man.end()
-    lab.check(code == 0, f"the dead man ended with {code} after an orderly end")
-    acted = [step["event"] for step in man.steps() if step["event"] in {"noticed", "takes_over", "close"}]
+    told = lab.did("ended")
+    lab.check(not told["took_over"] and not told["open"], f"the dead man ended with {told}")
+    acted = [step["event"] for step in lab.steps() if step["event"] in {"noticed", "takes_over", "close"}]
     lab.check(not acted, f"the dead man acted: {acted}")
 
 
@@ -182,9 +177,9 @@ INCIDENTS: Final = (
     ),
     Incident(
         name="dead-man-after-an-orderly-end",
-        says="The bot ends in order beside a dead man, who does nothing and ends as well",
+        says="The bot ends in order beside a dead man it has started, who does nothing and ends as well",
         source=("own",),
-        config=_CONFIG,
+        config={**_CONFIG, "deadman.start": True},
         body=_orderly,
     ),
 )
