@@ -342,14 +342,7 @@ class State:
             "trade_date": self.day.trade_date if self.day else 0,
             "session_state": self.session_state.value,
             "entries": [
-                [
-                    *canonical_order_id(order_id, self.lifecycle_seqs),
-                    entry.status.value,
-                    entry.order.limit_ticks,
-                    entry.filled_qty,
-                    entry.answered,
-                    *entry.children,
-                ]
+                [*canonical_order_id(order_id, self.lifecycle_seqs), *entry.facts()]
                 for order_id, entry in self.entries.items()
             ],
             "position": [self.position_known, msgspec.to_builtins(self.position)],

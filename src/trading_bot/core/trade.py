@@ -49,6 +49,10 @@ class Entry(msgspec.Struct, kw_only=True):
     # Children told to be in force before the execution they follow: leg, price in ticks, lots.
     children: tuple[tuple[Leg, int, int], ...] = ()
 
+    def facts(self) -> tuple[object, ...]:
+        """What of it is part of the state's digest."""
+        return self.status.value, self.order.limit_ticks, self.filled_qty, self.answered, *self.children
+
     def without(self, leg: Leg) -> tuple[tuple[Leg, int, int], ...]:
         """Its early children but for one leg."""
         return tuple(child for child in self.children if child[0] is not leg)
