@@ -11,7 +11,7 @@ from trading_bot.domain import events
 from trading_bot.domain.context import ContextChanged, ContextReceived
 from trading_bot.domain.effects import CancelOrder, LatchKillSwitch, PlaceExit
 from trading_bot.domain.orders import Leg, OrderStatus, Side
-from trading_bot.domain.trade_events import OrderFilled
+from trading_bot.domain.trade_events import OrderFilled, StopResident
 from trading_bot.domain.units import NS_PER_S
 
 OTHER = (8_000, 0)
@@ -189,3 +189,12 @@ def test_what_fills_without_a_stop_to_come_is_left_at_once(world, leg, exits):
         )
     )
     assert [effect.limit_ticks for effect in of(results, PlaceExit)] == exits
+
+
+def test_a_stop_for_a_part_of_the_position_does_not_protect_it(world):
+    """EX07, NV03: two lots, and a stop in force for one of them: naked until it is for both."""
+    world.hold(2, protected=False)
+    assert not of(world.working(Leg.STOP, 23_993, 1), StopResident)
+    assert world.state.trade.naked_since_ns is not None
+    assert only(world.working(Leg.STOP, 23_993, 2), StopResident).price_ticks == 23_993
+    assert world.state.trade.naked_since_ns is None
