@@ -17,7 +17,7 @@ GATE: Final = "src/trading_bot/engines/safety_gate.py"
 DECISION: Final = "src/trading_bot/engines/decision_v2.py"
 BREAKERS: Final = "src/trading_bot/engines/breakers.py"
 BUDGETS: Final = "src/trading_bot/engines/budgets.py"
-LADDER: Final = ("DAILY_", "WEEKLY_", "MONTHLY_", "DRAWDOWN_")  # breakers that are measured in money by one rule
+LADDER: Final = ("DAILY_", "INTRADAY_", "WEEKLY_", "MONTHLY_", "DRAWDOWN_")  # breakers that are measured in money by one rule
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
