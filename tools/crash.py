@@ -19,6 +19,7 @@ import msgspec
 from trading_bot.chaos.crashes import RoundReport, run_round
 
 PER_ROUND = 25  # the longer a round, the longer its log and each start
+SHOWN = 12  # findings of a round; --details has all of them
 COUNTS = ("lost_fills", "dup_orders", "state_mismatch")
 LINE = "{:>6} {:>6} {:>8} {:>8} {:>8} {:>6} {:>9} {:>10} {:>9}  {}"
 
@@ -87,13 +88,12 @@ def tell(report: RoundReport) -> None:
     counts = [report.total(kind) for kind in COUNTS]
     row = (report.seed, report.kills, report.holding, report.working, report.torn, *counts, f"{report.wall_s:.1f}")
     print(LINE.format(*row, moments), file=sys.stderr)
-    for finding in report.findings:
+    for finding in report.findings[:SHOWN]:
         print(f"       kill {finding.kill}, {finding.kind}: {finding.text}", file=sys.stderr)
     if report.findings:
-        print(
-            f"       again: make crash KILLS={report.kills} SEED={report.seed}; kept in {report.folder}",
-            file=sys.stderr,
-        )
+        more = f"{len(report.findings) - SHOWN} more; " if len(report.findings) > SHOWN else ""
+        again = f"make crash KILLS={report.asked} SEED={report.seed}"
+        print(f"       {more}again: {again}; kept in {report.folder}", file=sys.stderr)
     sys.stderr.flush()
 
 

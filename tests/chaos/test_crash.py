@@ -121,7 +121,7 @@ def test_every_invariant_of_the_lab_counts_as_one_of_the_three():
 
 
 REPORT = crashes.RoundReport(
-    seed=0, kills=1, wall_s=0.0, moments={}, holding=0, working=0, torn=0, starts_compared=0, abandoned=0,
+    seed=0, asked=1, kills=1, wall_s=0.0, moments={}, holding=0, working=0, torn=0, starts_compared=0, abandoned=0,
     executions=0, records=0, findings=(), folder="",
 )  # fmt: skip
 

@@ -57,9 +57,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One round. `moments` counts kills by their moment, `holding` those over a position, `working` over an entry."""
+    """One round of `asked` kills.
+
+    `moments` counts them by their moment, `holding` those over a position, `working` over an entry that worked, `torn`
+    those that left half an append.
+    """
 
     seed: int
+    asked: int
     kills: int
     wall_s: float
     moments: dict[str, int]
@@ -98,9 +103,9 @@ def run_round(seed: int, kills: int, folder: Path) -> RoundReport:
             for number in range(kills):
                 one.kill(number + 1)
             one.end()
-        except (BotError, NotReached, TimeoutError) as error:
+        except (BotError, NotReached, OSError) as error:
             one.found("state_mismatch", f"{type(error).__name__}: {error}")
-        return one.report(seed, time.monotonic() - begin_s)
+        return one.report(seed, kills, time.monotonic() - begin_s)
 
 
 class _Round:
@@ -177,9 +182,10 @@ class _Round:
             for text in check(evidence):
                 self.found(kind, f"{name}: {text}")
 
-    def report(self, seed: int, wall_s: float) -> RoundReport:
+    def report(self, seed: int, asked: int, wall_s: float) -> RoundReport:
         return RoundReport(
             seed=seed,
+            asked=asked,
             kills=sum(self._moments.values()),
             wall_s=wall_s,
             moments={kind: self._moments[kind] for kind in KINDS},
