@@ -375,7 +375,7 @@ def _contract(library: Any) -> Any:
 
 
 def _session() -> IbkrSession:
-    settings = IbkrSettings(host="127.0.0.1", port=1, client_id=1, messages_per_s_max=10**9, messages_reserved=1)
+    settings = IbkrSettings(host="127.0.0.1", port=1, client_id=1, messages_per_s_max=1_000_000, messages_reserved=1)
     session = IbkrSession(settings)
     session.account, session.accounts = _ACCOUNT, (_ACCOUNT,)
     session.link = LinkState(socket=True, broker=True, farm=True, flowing=True)

@@ -48,7 +48,7 @@ _PUMP_S: Final = 0.02  # as the product's feed
 _NEVER_NS: Final = 2**62
 _DOOR_RECORDS: Final = 16
 _LOG_TICKS: Final = 400_000
-_UNPACED: Final = 1_000_000_000  # messages a second: the rows are about an order, not about waiting
+_UNPACED: Final = 1_000_000  # messages a second: the rows are about an order, not about waiting
 _SEGMENT_BYTES: Final = 64 * 1024 * 1024
 _SYNC_S: Final = 0.05
 

@@ -81,8 +81,9 @@ FORBIDDEN_NAMES: Final = {
     "libc.stdlib": frozenset(["rand", "srand", "random", "srandom", "getenv", "system"]),
 }
 HEADERS_ALLOWED: Final = frozenset({"stdint.h", "stddef.h", "string.h", "stdlib.h", "math.h", "limits.h", "Python.h"})
-# The broker's socket: it gives out receive stamps (docs/adr/0018), and nothing that decides may reach into it.
-CLOCK_READERS: Final = {"tws": frozenset({"time.h"})}
+# The broker's socket, in and out: receive stamps and the write of an order (docs/adr/0018). Nothing that decides may
+# reach into these.
+AT_THE_SOCKET: Final = {"tws": frozenset({"time.h", "cycles.h"}), "pacing": frozenset({"unistd.h"})}
 LAYERS_WITHOUT_KERNELS: Final = ("domain",)
 
 
@@ -129,8 +130,8 @@ def kernel_import_violations(path: str, text: str, siblings: frozenset[str]) -> 
             yield Violation(path, number, f"{module}.{name}: law 2 keeps it out of what decides")
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.search(r'cdef\s+extern\s+from\s+["<]([^">]+)[">]', line)
-        own = header and (PACKAGE / "_fast" / header.group(1)).is_file()
-        allowed = HEADERS_ALLOWED | CLOCK_READERS.get(Path(path).stem, frozenset())
+        own = header and (PACKAGE / "_fast" / header.group(1)).is_file() and header.group(1) != "cycles.h"
+        allowed = HEADERS_ALLOWED | AT_THE_SOCKET.get(Path(path).stem, frozenset())
         if header and header.group(1) not in allowed and not own:
             yield Violation(path, number, f"{header.group(1)}: a C header that may read clocks or files")
 
@@ -163,9 +164,9 @@ def test_kernels_import_only_what_lies_below_them():
 
 
 def test_no_kernel_uses_one_that_reads_a_clock():
-    modules = {f"trading_bot._fast.{name}" for name in CLOCK_READERS}
+    modules = {f"trading_bot._fast.{name}" for name in AT_THE_SOCKET}
     for path in KERNEL_FILES:
-        if path.stem not in CLOCK_READERS:
+        if path.stem not in AT_THE_SOCKET:
             assert not modules & {module for _, module, _ in imported(path.read_text())}, relative(path)
 
 

@@ -127,7 +127,7 @@ def test_a_reset_connection_raises_nothing_and_ends_in_the_transport(wire):
 
 
 def test_an_entry_is_refused_whole_and_a_cancel_waits(wire):
-    wire.outbox._pacing._most = (4, 3, 3)
+    wire.outbox._pacing.allow(4, 1)
     assert wire.outbox.send_frames(Lane.ENTRY, framed("a") * 3, 3)
     assert not wire.outbox.send_frames(Lane.ENTRY, framed("b") * 3, 3)
     assert wire.outbox.send_frames(Lane.PROTECT, framed("c"), 1)

@@ -1,12 +1,15 @@
 """Messages a second: the gateway's limit, the reserve, and what goes first (field notes C; TWS API, message 100)."""
 
 import heapq
+import socket
 from collections import deque
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_bot.adapters.ibkr.pacing import Lane, Pacing
+from trading_bot._fast.pacing import Pacing, write_now
+from trading_bot.adapters.ibkr.pacing import Lane
 
 
 def framed(text):
@@ -135,3 +138,20 @@ def test_no_second_ever_holds_more_than_the_limit_and_each_lane_keeps_its_order(
         if message.startswith("DATA"):
             before = sum(when - 0.999999 < other for other in times[:number])
             assert before < per_s - reserved
+
+
+@pytest.mark.parametrize(("per_s", "reserved"), [(0, 0), (5, 5), (5, -1)])
+def test_a_reserve_that_leaves_nothing_is_refused(per_s, reserved):
+    with pytest.raises(ValueError, match=f"{reserved} of {per_s} messages a second are reserved"):
+        World(per_s, reserved)
+
+
+def test_what_a_full_socket_does_not_take_is_told():
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+        while write_now(near.fileno(), b"x" * 65536):
+            pass
+        assert write_now(near.fileno(), b"y") == 0
+        far.recv(1 << 20)
+    assert write_now(near.fileno(), b"z") == 0  # a socket that is closed

@@ -1,11 +1,11 @@
 """What leaves the process: paced, in lanes, and at once where there is room (docs/adr/0018)."""
 
-import os
 import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-from trading_bot.adapters.ibkr.pacing import Lane, Pacing
+from trading_bot._fast.pacing import Pacing, write_now
+from trading_bot.adapters.ibkr.pacing import Lane
 
 _LENGTH: Final = struct.Struct(">I")  # before each message
 
@@ -75,10 +75,7 @@ class Outbox:
         if not transport.get_write_buffer_size() and not transport.is_closing():
             if self._written[0] is not transport:
                 self._written = (transport, transport.get_extra_info("socket").fileno())
-            try:
-                sent = os.write(self._written[1], frames)
-            except OSError:
-                sent = 0  # the transport meets the same, and tells the connection
+            sent = write_now(self._written[1], frames)  # what goes wrong here the transport meets too, and tells
         if sent < len(frames):
             transport.write(frames[sent:])
         connection.numBytesSent += len(frames)
