@@ -1,4 +1,4 @@
-"""RK13, RK14 (specification 8.5): size multipliers and regime throttles are advice outside LIVE, and LIVE's word is kept.
+"""RK13, RK14 (specification 8.5): size multipliers and regime throttles are advice outside LIVE; its word is kept.
 
 The nominal candidate is worth 3.5 ticks where 2 are needed; high volatility adds a quarter of a tick.
 """
@@ -60,7 +60,7 @@ def test_the_first_reason_of_live_is_the_one_of_its_order_of_authority():
 
 
 def test_only_the_additions_of_a_regime_are_advice():
-    assert modifiers.REGIME == {"VOLATILITY"}
+    assert {"VOLATILITY"} == modifiers.REGIME
     assert modifiers.without_regime(LUNCH) is LUNCH
     assert modifiers.without_regime((*HIGH, *LUNCH)) == LUNCH
 
