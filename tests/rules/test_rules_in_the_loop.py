@@ -6,6 +6,7 @@ import pytest
 from tests.core.handler_world import HELD, START_NS, World, of, only, plain_documents
 from tests.core.worlds import OPEN_NS
 from tests.engines.cases import candidate
+from trading_bot.core import opening
 from trading_bot.core.carried import Carried
 from trading_bot.core.machine import Facts
 from trading_bot.core.player import Player
@@ -102,6 +103,41 @@ def test_entries_that_fill_after_the_rule_was_broken_are_left_at_once():
     assert of(results, CancelOrder) + of(results, PlaceExit)
     assert world.state.flatten is not None
     assert not world.state.flatten.finished
+
+
+def test_a_broken_rule_closes_the_kernels_mask_until_the_day_is_over():
+    world = world_of(DailyLoss(limit_uusd=10 * USD))
+    world.quote(START_NS + NS_PER_S)
+    assert world.state.entry_mask != 0
+    lose(world)
+    world.position(0)
+    world.quote(world.now_ns + NS_PER_S)
+    assert world.state.entry_mask == 0
+
+
+def test_a_start_after_the_flat_by_time_enters_nothing():
+    rule = FlatBy(minute_et=10 * 60 + 30, lead_min=5, entries_end_min=10)
+    world = world_of(rule)
+    later = world_of(rule, carried=world.state.carried(), start_ns=OPEN_NS + 58 * NS_PER_MIN)
+    assert changes(later.records) == [("RULE_FLAT_BY_ENTRIES", True), ("RULE_FLAT_BY", True)]
+    afresh = world_of(rule, start_ns=OPEN_NS + 58 * NS_PER_MIN)
+    assert changes(afresh.records) == [("RULE_FLAT_BY_ENTRIES", True), ("RULE_FLAT_BY", True)]
+
+
+def test_a_cold_restart_keeps_the_time_of_day():
+    """Timers die with a process: under another configuration only facts go on, and the pack's clock is wound again."""
+    world = world_of(FlatBy(minute_et=10 * 60 + 30, lead_min=5, entries_end_min=10))
+    machine = world.machine.restarted(world.documents, Facts(carried=world.state.carried()))
+    began = opening.process_started(
+        world.documents, opening.RunIdentity(), world.now_ns, last_seq=world.seq, torn_bytes=0, cold=True
+    )
+    machine.apply(began, world.seq + 1)
+    assert machine.timers["rules", None] == OPEN_NS + 50 * NS_PER_MIN
+
+
+def test_before_the_account_is_known_nothing_is_entered():
+    world = world_of(DAILY)
+    assert blocking(world.state, None) == ("RULES_UNKNOWN",)
 
 
 def test_a_rule_may_pull_the_kill_switch():

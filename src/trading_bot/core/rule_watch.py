@@ -31,7 +31,7 @@ Results = list[Event | Effect]
 def mark(state: State, ts_ns: int, money: Money) -> Results:
     """Look at the money, wherever the breakers do."""
     pack = state.documents.rules
-    if pack is None or not _is_todays(state):
+    if pack is None:
         return []
     results: Results = []
     if state.rules.pack != pack.identity:
@@ -71,7 +71,7 @@ def blocking(state: State, money: Money | None) -> tuple[str, ...]:
     if pack is None:
         return ()
     names = broken(state)
-    if money is None or not _is_todays(state) or state.rules.pack != pack.identity:
+    if money is None or state.rules.pack != pack.identity:
         return (*names, "RULES_UNKNOWN")
     risk_uusd = round(state.config.sizing.max_risk_usd * UUSD_PER_USD) + state.round_trip_uusd
     short = rule_pack.no_room(state.rules, pack, money.account, money.unrealised_uusd, risk_uusd)
@@ -125,11 +125,6 @@ def _row(one: Standing) -> dict[str, Any]:
 
 def _usd(amount_uusd: int | None) -> float | None:
     return None if amount_uusd is None else round(amount_uusd / UUSD_PER_USD, 2)
-
-
-def _is_todays(state: State) -> bool:
-    """Between two sessions the ledger is still yesterday's, whose loss must not trip a rule of today."""
-    return state.day is None or state.ledger_date == state.day.trade_date
 
 
 def _settle(state: State, ts_ns: int, change: RuleChange) -> Results:

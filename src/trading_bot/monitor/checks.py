@@ -190,12 +190,12 @@ def _latency(_sight: Sight, story: Story) -> Check:
         return Check(name="latency", level=Level.OK, reason="not measured in this mode")
     slow = []
     if sample.decision_us_p99 > limits.decision_p99_ms_max * _US_PER_MS:
-        slow.append(f"decision p99 {sample.decision_us_p99:.0f} us, limit {limits.decision_p99_ms_max} ms")
+        slow.append(f"decision p99 {sample.decision_us_p99 / _US_PER_MS:.1f} ms, limit {limits.decision_p99_ms_max} ms")
     if sample.loop_lag_us_max > limits.loop_lag_ms_max * _US_PER_MS:
-        slow.append(f"loop lag {sample.loop_lag_us_max:.0f} us, limit {limits.loop_lag_ms_max} ms")
+        slow.append(f"loop lag {sample.loop_lag_us_max / _US_PER_MS:.1f} ms, limit {limits.loop_lag_ms_max} ms")
     if slow:
         return Check(name="latency", level=Level.WARN, reason="; ".join(slow))
-    return Check(name="latency", level=Level.OK, reason=f"decision p99 {sample.decision_us_p99:.0f} us")
+    return Check(name="latency", level=Level.OK, reason=f"decision p99 {sample.decision_us_p99 / _US_PER_MS:.3f} ms")
 
 
 def _position(sight: Sight, _story: Story) -> Check:
