@@ -211,6 +211,47 @@ def test_a_check_refuses_alone_and_by_its_number(number, changes):
     assert failed(changes) == (number,)
 
 
+# What each check just lets pass, by its number: the same facts at the limit, not beyond it.
+PASSES = {
+    1: {"killed": False},
+    2: {"recovered": True},
+    3: {"link_up": True, "data_live": True},
+    4: {"account_known": True, "account_problem": ""},
+    5: {"instrument_id": 1, "contract_problem": ""},
+    6: {"position_qty": 0, "working_sell_qty": 1},
+    7: {"qty": 1},
+    8: {"stop_ticks": 12},
+    9: {"open_risk_uusd": 5_000_000},
+    10: {"margin_used_uusd": 7_900_000_000},
+    11: lost(289.99),
+    12: lost(0, week_usd=989.99),
+    13: lost(0, peak_usd=11_752),
+    14: {"breakers": ()},
+    15: {"budgets": ()},
+    16: {"limit_ticks": 24_021},
+    17: {"ask_ticks": 24_002, "limit_ticks": 24_002},
+    18: {"session_state": SessionState.ENTRIES},
+    19: {"days_to_expiry": 5},
+    20: {"last_entry": (Side.BUY, 24_001, NOW_NS - 1_000_000_000)},
+    21: {"latency": Latency(50_000.0, 500_000.0, 10_000_000_000)},
+}
+
+
+@pytest.mark.parametrize("check", safety_gate.SafetyCheck, ids=lambda check: f"{check.value} {check.name}")
+def test_each_number_has_a_case_that_passes_one_that_blocks_a_reason_and_a_counter(check):
+    assert failed(PASSES[check.value]) == ()
+    blocking = [case.values[1] for case in ALONE if case.values[0] == check.value]
+    assert blocking
+    for changes in blocking:
+        one = gate()
+        intent = EntryIntent(**(INTENT | {name: value for name, value in changes.items() if name in INTENT}))
+        facts = SafetyFacts(**(FACTS | {name: value for name, value in changes.items() if name in FACTS}))
+        answer = one.approve(intent, facts)
+        assert answer.failed == (check,)
+        assert answer.detail
+        assert one.blocked_by_check == {check.name: 1}
+
+
 @pytest.mark.parametrize("row", range(len(safety_gate._CHECKS)), ids=lambda row: safety_gate._CHECKS[row][0].name)
 def test_a_removed_check_is_noticed(row, monkeypatch):
     """The cases above hold every row: without it, the orders that it alone refused pass."""
