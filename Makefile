@@ -80,7 +80,7 @@ bench-compare: build/.built
 
 # The base has ib_insync; ib_async cannot be beside it (docs/adr/0016). Same interpreter, same compiled kernels.
 ib-async: build/.built $(IB_ASYNC)/.installed
-	$(IB_ASYNC)/bin/python -m pytest tests/gateway tests/ibkr tests/contract tests/fastpath $(ARGS)
+	$(IB_ASYNC)/bin/python -m pytest tests/gateway tests/ibkr tests/contract tests/fastpath tests/deadman $(ARGS)
 
 # Two incidents at a time and no more: the moments of a bot that waits for a processor are not those of the incident.
 chaos: build/.built $(IB_ASYNC)/.installed
