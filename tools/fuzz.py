@@ -21,6 +21,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,6 +149,8 @@ def _child(name: str, seed: int, first: int, most: int, end_s: float, folder: Pa
             found = _work(name, seed, first, most, end_s, _emptied(folder / f"{name}-{os.getpid()}"), shared)
             os.write(told, json.dumps(found).encode()[:60_000] if found else b"")
             code = 0
+        except BaseException:  # noqa: BLE001 (a fork of this process must not go on as if it were this process)
+            traceback.print_exc()
         finally:
             os._exit(code)
     os.close(told)

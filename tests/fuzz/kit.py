@@ -18,7 +18,7 @@ from trading_bot.domain.errors import BotError
 
 OUTSIDE = frozenset({2, 3, 6})  # usage, unreachable, corrupt: never a bug of ours
 CASE_S = 10.0  # of one input; the slowest sound one takes a tenth of a second
-INPUT_BYTES_MAX = 256 * 1024
+INPUT_BYTES_MAX = 640 * 1024
 NUMBERS = (
     *(b"0", b"-1", b"1", b"00", b"7", b"-0.0", b"1e308", b"-1e308", b"1e-320", b"1e999", b"nan", b"inf", b"-inf"),
     *(

@@ -8,7 +8,10 @@ import msgspec
 
 from tests.core.worlds import BUILD, OPEN_NS, ListFeed, documents, new_run, wavy_tape
 from tests.fuzz.kit import Target, mutated
+from tests.fuzz.wire_targets import kernel_config
 from tests.log import tape
+from tests.property.driver import outputs
+from trading_bot._fast import HotPath
 from trading_bot.core.event_log import EventLog, LogReader, recover, verify
 from trading_bot.core.recovery import recover_run
 from trading_bot.core.replay import replay, session_logs
@@ -182,6 +185,41 @@ def _written(data, rows):
     return bytes(made) + bytes(4096)
 
 
+@cache
+def taken():
+    kernel = HotPath(kernel_config())
+    run_through(kernel, b"".join(wavy_tape(OPEN_NS + 60 * 10**9, 400)))
+    return kernel.snapshot()
+
+
+def run_through(kernel, ticks):
+    at, code = 0, 1
+    while code:
+        at, code = kernel.run(ticks, at, 1 << 62)
+
+
+def other_words(data, dice):
+    """The digests in front stay; one to six of the fields behind are numbers at the edges."""
+    if dice is None:
+        return data
+    made = bytearray(taken())
+    for _ in range(dice.choice((1, 1, 2, 6))):
+        at = 64 + 8 * dice.randrange((len(made) - 64) // 8)
+        struct.pack_into("<q", made, at, dice.choice(WORDS))
+    return bytes(made)
+
+
+def go_on_from(data, _folder):
+    kernel = HotPath(kernel_config())
+    try:
+        kernel.restore(data)
+    except ValueError:
+        return
+    run_through(kernel, b"".join(wavy_tape(OPEN_NS + 200 * 10**9, 200)))
+    outputs(kernel)
+
+
+WORDS = (0, 1, -1, 5, 31, 127, 511, 1_000, 100_000, 1 << 40, (1 << 62) - 1, (1 << 63) - 1, -(1 << 63))
 VALUES = (
     None,
     0,
@@ -215,6 +253,7 @@ TARGETS = (
     Target("log", small, read_log),
     Target("log_forged", small, read_log, shape=forged),
     Target("replay", whole_run, play, codes=frozenset({2, 3, 4, 6})),
+    Target("snapshot", lambda _: [taken()], go_on_from, shape=other_words),
     Target("replay_rewritten", whole_run, play, codes=frozenset({2, 3, 4, 6}), shape=rewritten),
     Target("replay_forged", whole_run, play, codes=frozenset({2, 3, 4, 6}), shape=forged),
 )

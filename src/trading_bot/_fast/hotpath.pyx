@@ -18,6 +18,7 @@ from trading_bot._fast.refusals cimport finite, not_negative, raise_answers_lost
 from trading_bot._fast.state cimport BUCKETS, Bar, Control, Flow, Report
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
 from trading_bot._fast.arrange cimport arrange
+from trading_bot._fast.sane cimport is_sane
 from trading_bot._fast.templates cimport sum_bar_parts
 from trading_bot._fast.views cimport (
     bars_of, beliefs_of, candidates_of, changes_of, flags_of, layout_digest, penalties_of, signal_of, signals_of, terms_of,
@@ -379,8 +380,6 @@ cdef class HotPath:
         """Penalty of each data-score component now, hundredths."""
         return penalties_of(self.st)
 
-    # Snapshots
-
     def snapshot(self):
         """The whole state as bytes, for `restore` on a HotPath of the same configuration and build."""
         head = _LAYOUT + self.plan.digest
@@ -388,11 +387,13 @@ cdef class HotPath:
 
     def restore(self, bytes data):
         """Continue from a snapshot bit for bit; ValueError for one of another layout or configuration."""
-        cdef bytes head = _LAYOUT + self.plan.digest
-        if data[:32] != _LAYOUT or len(data) != len(head) + STATE_BYTES:
+        cdef const char* at = PyBytes_AS_STRING(data) + 64    # behind the digests of layout and configuration
+        if data[:32] != _LAYOUT or len(data) != 64 + STATE_BYTES:
             raise ValueError("the snapshot was made by another build of the kernel: start cold, or use the build it came from")
         if data[32:64] != self.plan.digest:
             raise ValueError("the snapshot belongs to another kernel configuration: build the HotPath from the one it was made with")
-        memcpy(self.st, PyBytes_AS_STRING(data) + len(head), STATE_BYTES)
+        if not is_sane(<const State*>at, self.kernel.config):
+            raise ValueError("the snapshot points outside its own tables: no kernel made it, or memory or disk changed it")
+        memcpy(self.st, at, STATE_BYTES)
         self.st.report.candidates = 0
         arrange(&self.groups, self.kernel.config, self.st)
