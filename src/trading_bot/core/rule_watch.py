@@ -160,14 +160,11 @@ def _settle(state: State, ts_ns: int, change: RuleChange) -> Results:
 def _respond(state: State, ts_ns: int, response: RuleResponse, reason: str) -> Results:
     if response is RuleResponse.KILL:
         return pull_kill_switch(state, ts_ns, reason, "rules")
-    withdrawn = cancel_entries(state, ts_ns, reason)
-    if response is RuleResponse.PAUSE:
-        return withdrawn
-    return [*withdrawn, *flatten(state, ts_ns, FlattenKind.STOP, reason)]
+    return cancel_entries(state, ts_ns, reason)
 
 
 def _keep_flat(state: State, ts_ns: int, pack: RulePack) -> Results:
-    """A fill that came after a rule was broken does not stay; where a way to flat is under way this is nothing."""
+    """What is held is left, also what fills after a rule was broken; where a way to flat is under way this is nothing."""
     if state.position_qty == 0:
         return []
     for trip in state.rules.trips:
