@@ -22,7 +22,7 @@ from trading_bot.domain.effects import LatchKillSwitch, PlaceExit
 from trading_bot.domain.units import NS_PER_S
 
 TAPE = wavy_tape(OPEN_NS + 60 * NS_PER_S, 4_000)
-BUSY_S = 0.8
+BUSY_S = 1.2
 
 
 @pytest.fixture
