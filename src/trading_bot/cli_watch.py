@@ -1,5 +1,6 @@
 """`trading-bot watch`: the run on a terminal, from a process of its own. Reads the bot's files and changes nothing."""
 
+import signal
 import sys
 import time
 from typing import Annotated, Final
@@ -50,6 +51,8 @@ def watch(
         return
     from rich.live import Live
 
+    # The terminal gets its own screen back whichever way this ends.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Live(console=screen, screen=True, auto_refresh=False) as live:
         try:
             while True:

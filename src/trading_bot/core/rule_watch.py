@@ -164,7 +164,7 @@ def _respond(state: State, ts_ns: int, response: RuleResponse, reason: str) -> R
 
 
 def _keep_flat(state: State, ts_ns: int, pack: RulePack) -> Results:
-    """What is held is left, also what fills after a rule was broken; where a way to flat is under way this is nothing."""
+    """What is held is left, also what fills later; where a way to flat is under way already this is nothing."""
     if state.position_qty == 0:
         return []
     for trip in state.rules.trips:
