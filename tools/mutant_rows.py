@@ -16,8 +16,15 @@ ROWS: Final = Path(__file__).with_name("mutants.toml")
 GATE: Final = "src/trading_bot/engines/safety_gate.py"
 DECISION: Final = "src/trading_bot/engines/decision_v2.py"
 BREAKERS: Final = "src/trading_bot/engines/breakers.py"
+AFTER_FILL: Final = "src/trading_bot/core/after_fill.py"
 BUDGETS: Final = "src/trading_bot/engines/budgets.py"
-LADDER: Final = ("DAILY_", "INTRADAY_", "WEEKLY_", "MONTHLY_", "DRAWDOWN_")  # breakers that are measured in money by one rule
+LADDER: Final = (
+    "DAILY_",
+    "INTRADAY_",
+    "WEEKLY_",
+    "MONTHLY_",
+    "DRAWDOWN_",
+)  # breakers that are measured in money by one rule
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +72,7 @@ def all_mutants() -> list[Mutant]:
     """Every row, in the order of the table that `make mutants` prints."""
     document: dict[str, Any] = tomllib.loads(ROWS.read_text(encoding="utf-8"))
     written = [msgspec.convert(row, Mutant) for row in document["mutant"]]
-    return [*written, *_checks(), *_glances(), *_gates(), *_session_gates(), *_breakers(), *_budgets()]
+    return [*written, *_checks(), *_glances(), *_gates(), *_session_gates(), *_breakers(), *_budgets(), *_after_fill()]
 
 
 def _source(file: str) -> tuple[str, ast.Module]:
@@ -196,4 +203,19 @@ def _budgets() -> Iterator[Mutant]:
             old=f"blocked.append(Budget.{name})",
             new="pass",
             tests=("tests/engines_day/test_budgets.py",),
+        )
+
+
+def _after_fill() -> Iterator[Mutant]:
+    """What must hold after every fill (SF12): a row that finds nothing."""
+    text, tree = _source(AFTER_FILL)
+    for row in _table(tree, "CHECKS"):
+        assert isinstance(row.elts[0], ast.Constant)
+        yield Mutant(
+            kind="fill",
+            name=str(row.elts[0].value),
+            file=AFTER_FILL,
+            at=_span(text, row.elts[1]),
+            new="lambda *_: ''",
+            tests=("tests/core/test_after_fill.py::test_what_is_broken_is_told_by_name_and_kills",),
         )

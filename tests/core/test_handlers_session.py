@@ -7,7 +7,7 @@ from tests.core.worlds import OPEN_NS
 from tests.engines.cases import candidate
 from trading_bot.core import flattening
 from trading_bot.domain import events
-from trading_bot.domain.effects import ArmTimer, CancelOrder, PlaceExit
+from trading_bot.domain.effects import Alert, ArmTimer, CancelOrder, LatchKillSwitch, PlaceExit
 from trading_bot.domain.orders import Side
 from trading_bot.domain.reasons import GateReason
 from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
@@ -129,6 +129,20 @@ class TestFlatten:
         assert world.state.flatten.kind == "SESSION"
         assert not world.state.flatten.finished
         assert of(records, events.CoreFailed) == []
+
+    def test_what_cannot_be_left_is_told_before_the_close_and_killed(self):
+        """Specification 10: the broker answers no exit: T-3:00 alert and dead man, T-1:00 kill."""
+        flatten_ns = CLOSE_NS - 5 * NS_PER_MIN
+        world = World(start_ns=flatten_ns - 30 * NS_PER_S)
+        world.hold(1)
+        world.quotes(flatten_ns - 29 * NS_PER_S, CLOSE_NS)
+        told = [(one.ts_ns, one.code) for one in of(world.records, Alert) if one.code.startswith("FLATTEN_")]
+        alarm_ns = CLOSE_NS - 3 * NS_PER_MIN
+        assert [row for row in told if row[0] <= alarm_ns] == [
+            (alarm_ns, "FLATTEN_ALERT"),
+            (alarm_ns, "FLATTEN_DEAD_MAN"),
+        ]
+        assert only(world.records, LatchKillSwitch).ts_ns == CLOSE_NS - NS_PER_MIN
 
     def test_it_happens_once(self, world):
         world.advance(CLOSE_NS + 10 * NS_PER_MIN)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trading_bot.core import invariants
+from trading_bot.core import after_fill, invariants
 from trading_bot.domain.reasons import GateReason, SafetyCheck
 from trading_bot.engines.breaker_table import Breaker
 from trading_bot.engines.budgets import Budget
@@ -40,10 +40,22 @@ def test_each_invariant_is_broken_by_a_mutant():
 def test_each_check_gate_breaker_and_budget_is_broken_by_a_mutant():
     assert names("check") == {check.name for check in SafetyCheck}
     assert names("breaker") == {breaker.name for breaker in Breaker}
+    assert names("fill") == {name for name, _ in after_fill.CHECKS}
     assert names("budget") == {budget.name for budget in Budget}
     states = {f"SESSION {state.name}" for state in SessionState if state is not SessionState.ENTRIES}
     of_the_session = {reason.name for reason in GateReason if reason.name.startswith("SESSION_")}
     assert names("gate") == ({reason.name for reason in GateReason} - of_the_session | states) | {"SESSION_TOO_SHORT"}
+
+
+def test_each_kind_of_rule_and_each_way_into_the_kill_switch_is_broken_by_a_mutant():
+    tags = {"RULE_TRAILING_INTRADAY", "RULE_TRAILING_END_OF_DAY", "RULE_DAILY_LOSS", "RULE_CONSISTENCY", "RULE_FLAT_BY"}
+    assert names("rule") >= tags
+    callers = sum(
+        path.read_text(encoding="utf-8").count("pull_kill_switch(state")
+        for path in (ROOT / "src/trading_bot/core").glob("*.py")
+    )
+    rows = [row for row in ROWS if row.kind == "kill" and "pull_kill_switch(state" in row.old]
+    assert len(rows) == callers - 1, "all but its definition"
 
 
 def test_every_name_is_one_row():
