@@ -130,14 +130,14 @@ def test_a_short_campaign_loses_nothing(tmp_path):
     """PR05: killed and started again and again; the line is the one that the issue asks for."""
     out, details = tmp_path / "out.json", tmp_path / "details.json"
     done = subprocess.run(
-        [sys.executable, "tools/crash.py", "--kills", "10", "--per-round", "5", "--seed", "1", "--json", str(out),
+        [sys.executable, "tools/crash.py", "--kills", "8", "--per-round", "4", "--seed", "1", "--json", str(out),
          "--details", str(details), "--folder", str(tmp_path / "crash")],
         cwd=worlds.ROOT, capture_output=True, text=True, timeout=CAMPAIGN_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    expected = '{"kills":10,"lost_fills":0,"dup_orders":0,"state_mismatch":0}\n'
+    expected = '{"kills":8,"lost_fills":0,"dup_orders":0,"state_mismatch":0}\n'
     assert done.stdout == expected
     assert out.read_text() == expected
     reports = json.loads(details.read_bytes())
-    assert sum(sum(one["moments"].values()) for one in reports) == 10
+    assert sum(sum(one["moments"].values()) for one in reports) == 8
     assert set(reports[0]["moments"]) == set(KINDS)

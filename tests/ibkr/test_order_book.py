@@ -515,9 +515,10 @@ def test_order_ids_never_go_back():
 
 def test_after_a_start_a_stop_that_fills_before_its_entry_is_told_waits_for_the_first_answer():
     """Found by `make crash`: killed as the order arrived, entry filled meanwhile, stop filled as the next one came."""
-    desk = Desk()
-    asked = desk.book.list_begins()
+    desk = Desk(place=False)
     desk.hear(*CHILDREN_WORK, STOP_FILL)
+    desk.pass_s(10.0)  # a start takes its time until it asks
+    asked = desk.book.list_begins()
     desk.pass_s(10.0)
     assert not desk.of(FILLED)
     assert desk.book.holds_back(ID)
@@ -529,8 +530,17 @@ def test_after_a_start_a_stop_that_fills_before_its_entry_is_told_waits_for_the_
 
 
 def test_an_entry_older_than_what_the_broker_tells_of_holds_its_stop_back_no_longer_than_the_answer():
-    desk = Desk()
+    desk = Desk(place=False)
     asked = desk.book.list_begins()
     desk.hear(*CHILDREN_WORK, STOP_FILL)
     desk.told += desk.book.list_ended(asked, [], [], desk.now_s)
+    assert [fill.leg for fill in desk.of(FILLED)] == [STOP]
+
+
+def test_an_answer_that_does_not_come_holds_a_stop_back_no_longer():
+    desk = Desk(place=False)
+    desk.hear(*CHILDREN_WORK, STOP_FILL)
+    desk.book.list_begins()
+    desk.book.list_failed()
+    desk.pass_s(1.0)
     assert [fill.leg for fill in desk.of(FILLED)] == [STOP]

@@ -161,9 +161,13 @@ class OrderBook:
             if late:
                 order.code, order.text = 0, f"no answer within {self._ack_s:g} s"
             results += self._apply(state, order, Signal.LATE if late else Signal.PATIENCE, now_s)
-        if self._listing:  # what they wait for is in the answer to come
-            self._early = [(max(due_s, now_s + PATIENCE_S), state, row) for due_s, state, row in self._early]
+        # What they wait for is in the answer to come, also when a start has not asked yet.
+        self._early = [(self._until(due_s, state, now_s), state, row) for due_s, state, row in self._early]
         return results + self._released(lambda early: early[0] <= now_s, now_s)
+
+    def _until(self, due_s: float, state: LegState, now_s: float) -> float:
+        unasked = not self._listed and self.index.leg(state.order_id, Leg.ENTRY) is None
+        return max(due_s, now_s + PATIENCE_S) if self._listing or unasked else due_s
 
     def _released(self, which: Callable[[_Early], bool], now_s: float) -> list[Input]:
         """Executions of children that have waited for their entry's."""
@@ -172,7 +176,7 @@ class OrderBook:
         return [told for _due_s, state, row in found for told in self._executed(state, row, now_s)]
 
     def holds_back(self, order_id: ClientOrderId) -> bool:
-        """Whether an execution that closes its position is known here and not told yet."""
+        """Whether an execution that closes its position is known and not told yet."""
         return any(state.order_id == order_id for _due_s, state, _row in self._early)
 
     def too_large(self, now_s: float) -> list[Excess]:
@@ -204,13 +208,12 @@ class OrderBook:
                     row = by_perm.get(order.perm_id) or by_reference.get(str(state.reference))
                     results += self._absent(state, order, row, now_s)
         self._listing, self._listed = False, True
-        # Its entry was in the list, or is older than what the broker tells of.
         self._early = [(min(due_s, now_s), state, row) for due_s, state, row in self._early]
         return self._released(lambda early: early[0] <= now_s, now_s) + results
 
     def list_failed(self) -> None:
         """It did not come, or not completely: nothing is concluded."""
-        self._listing = False
+        self._listing, self._listed = False, True
 
     def _absent(self, state: LegState, order: Incarnation, row: Completed | None, now_s: float) -> list[Input]:
         signal = Signal.ABSENT
