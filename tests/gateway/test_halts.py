@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.gateway.bench import TICKS, WAY_MS, Bench, order
+from tests.gateway.bench import TICKS, WAY_MS, Bench, order, statuses
 
 ROUND_TRIP_MS = 2 * WAY_MS + 1
 MINUTE_MS = 60_000
@@ -28,7 +28,9 @@ def test_an_order_that_comes_in_a_halt_waits_and_trades_once_after_it(bench, ib,
     asked = order("BUY", 1, "MKT") if limit is None else order("BUY", 1, "LMT", limit=limit)
     trade = ib.placeOrder(bench.contract(), asked)
     bench.wait(MINUTE_MS)
-    assert (trade.orderStatus.status, trade.fills) == ("PreSubmitted", [])
+    # Told with warning 399, of which one library makes a status of its own.
+    assert statuses(trade)[:2] == ["PendingSubmit", "PreSubmitted"]
+    assert not trade.fills
     halt(bench, on=False)
     bench.quote()
     bench.wait(ROUND_TRIP_MS)
