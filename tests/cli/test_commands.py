@@ -139,7 +139,20 @@ def test_a_missing_input_ends_with_3(run_main):
 
 
 @pytest.mark.parametrize(
-    "command_name", ["replay", "log verify", "log show", "log export", "config show", "config explain", "gateway-sim"]
+    "command_name",
+    [
+        "replay",
+        "log verify",
+        "log show",
+        "log export",
+        "config show",
+        "config explain",
+        "gateway-sim",
+        "watch",
+        "monitor",
+        "rules show",
+        "rules odds",
+    ],
 )
 def test_every_command_takes_the_data_directory_and_the_configuration(run_main, command_name):
     code, out, _ = run_main(*command_name.split(), "--help")
@@ -151,7 +164,7 @@ def test_every_command_takes_the_data_directory_and_the_configuration(run_main, 
 def test_later_commands_are_not_there_yet(run_main):
     """A name that does nothing would promise something: the table of specification 13 is filled issue by issue."""
     _, out, _ = run_main("--help")
-    for name in ("backtest", "monitor", "explain LOG"):
+    for name in ("backtest", "journal", "eod"):
         assert f" {name} " not in out
 
 
