@@ -110,7 +110,7 @@ def check(world, facts, records):
         assert facts["stopping"] is None
         assert facts["log_space_ok"]
         assert facts["reconciled"]
-        assert (facts["link_up"], facts["data_type"]) == (True, 1)
+        assert (facts["link"][0], facts["data_type"]) == (True, 1)
         known, position = facts["position"]
         assert (known, position["qty"]) == (True, 0)
         assert facts["entries"] == []

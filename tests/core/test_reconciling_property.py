@@ -161,7 +161,7 @@ def test_ten_restarts_change_nothing(begin, steps, restarts):
 def essence(world):
     """Facts without times, scores that heal, and what counts messages."""
     facts = world.state.facts()
-    kept = ("stopping", "exit_code", "kill_reason", "entries", "position", "stray", "executions", "contract", "link_up")
+    kept = ("stopping", "exit_code", "kill_reason", "entries", "position", "stray", "executions", "contract", "link")
     trade = facts["trade"]
     if trade is not None:
         trade = {
