@@ -2,12 +2,15 @@
 
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.fastpath.frames import Line
 from trading_bot.adapters.context_lines import LINE_BYTES_MAX, LineSplitter
 from trading_bot.adapters.files import byte_streams
+from trading_bot.adapters.ibkr.broker_rows import lots
+from trading_bot.adapters.ibkr.questions import _margin_uusd
 from trading_bot.adapters.text_documents import BYTES_MAX, NAME_PARTS_MAX, read_json_object, read_toml_tables
 from trading_bot.cli_output import MESSAGE_CHARS_MAX, printable, write_error
 from trading_bot.core.log_reader import MessageFrame
@@ -106,6 +109,26 @@ class TestShown:
     )
     def test_digits_are_those_that_int_reads(self, text, whole):
         assert is_whole(text) is whole
+
+
+class TestWhatTheBrokerSays:
+    @pytest.mark.parametrize("found", [float("nan"), float("inf"), -float("inf"), 1.7976931348623157e308, 2e9])
+    def test_a_number_of_contracts_that_is_none_is_not_guessed(self, found):
+        with pytest.raises(DataCorrupt, match="the position is"):
+            lots(found, "the position")
+
+    def test_whole_contracts_are_taken(self):
+        assert [lots(found, "x") for found in (0.0, -3.0, 2.9, 1e9)] == [0, -3, 2, 1_000_000_000]
+
+    @pytest.mark.parametrize("text", ["", "nonsense", "nan", "inf", "1.7976931348623157E308", "-5"])
+    def test_a_margin_that_is_none_is_not_known(self, text):
+        assert _margin_uusd(SimpleNamespace(initMarginChange=text, initMarginAfter=text)) == 0
+
+    def test_a_margin_is_micro_dollars(self):
+        assert (
+            _margin_uusd(SimpleNamespace(initMarginChange="1.7976931348623157E308", initMarginAfter="2436.5"))
+            == 2_436_500_000
+        )
 
 
 class TestRecordsThatCannotBeApplied:

@@ -4,12 +4,14 @@ from typing import Any, Final
 
 import msgspec
 
+from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.instruments import POINTS_E9, Instrument
 from trading_bot.domain.orders import Side
 from trading_bot.domain.units import is_whole
 
 _SIDES: Final = {"BUY": Side.BUY, "SELL": Side.SELL, "BOT": Side.BUY, "SLD": Side.SELL}
 _PRICE_MAX: Final = 1e9  # the library's marks for "unset" are 1.8e308 and 2^31 - 1
+_LOTS_MAX: Final = 1e9  # same
 _STOPS: Final = frozenset({"STP", "STP LMT", "TRAIL"})
 
 
@@ -83,6 +85,17 @@ def ticks(points: float, instrument: Instrument) -> int:
     return round(points * POINTS_E9 / instrument.tick_size_e9)
 
 
+def lots(found: float, what: str) -> int:
+    """A number of contracts, cut to whole ones.
+
+    Raises:
+        DataCorrupt: no number, or one that no account has: what is held is unknown then, and is not guessed.
+    """
+    if not abs(found) <= _LOTS_MAX:
+        raise DataCorrupt(f"the broker says {what} is {found:g}: no number of contracts; look at the account in TWS")
+    return int(found)
+
+
 def open_order(order_id: int, contract: Any, order: Any, state: Any, instrument: Instrument) -> OpenOrder:
     """From the library's arguments of `openOrder`."""
     points = order.auxPrice if order.orderType in _STOPS else order.lmtPrice if "LMT" in order.orderType else 0.0
@@ -92,7 +105,7 @@ def open_order(order_id: int, contract: Any, order: Any, state: Any, instrument:
         perm_id=order.permId,
         order_ref=order.orderRef,
         side=_SIDES[order.action],
-        total=int(order.totalQuantity),
+        total=lots(order.totalQuantity, "the size of an order"),
         price_ticks=ticks(float(points), instrument),
         status=state.status,
         parent_id=order.parentId,
@@ -122,8 +135,8 @@ def status_row(
         client_id=client_id,
         perm_id=perm_id,
         status=status,
-        filled=int(filled),
-        remaining=int(remaining),
+        filled=lots(filled, "what an order has filled"),
+        remaining=lots(remaining, "what an order has left"),
         why_held=why_held,
     )
 
@@ -144,8 +157,8 @@ def execution(request_id: int, row: Any, instrument: Instrument) -> Execution:
         perm_id=row.permId,
         order_ref=row.orderRef,
         side=_SIDES[row.side],
-        qty=int(row.shares),
+        qty=lots(row.shares, "the size of an execution"),
         price_ticks=ticks(float(row.price), instrument),
-        cum_qty=int(row.cumQty),
+        cum_qty=lots(row.cumQty, "what an order has executed"),
         live=request_id == -1,
     )

@@ -18,7 +18,7 @@ from trading_bot.adapters.ibkr.session import IbkrSession
 from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.units import UUSD_PER_USD
 
-_UNSET: Final = 1e300  # the library's mark is 1.8e308
+_MARGIN_USD_MAX: Final = 1e9  # of one contract; the library's mark for "unset" is 1.8e308
 _ENDS: Final = ("openOrderEnd", "execDetailsEnd", "positionEnd")
 
 
@@ -116,7 +116,7 @@ class Questions:
 
     def _on_position(self, account: str, contract: Any, qty: float, _average: float) -> None:
         if self._open is not None and account == self._session.account and contract.conId == self._bound.con_id:
-            self._open.position_qty = int(qty)
+            self._open.position_qty = broker_rows.lots(qty, "the position")
 
     def _on_completed(self, contract: Any, order: Any, state: Any) -> None:
         if self._open is not None and contract.conId == self._bound.con_id:
@@ -127,8 +127,15 @@ class Questions:
             self._margin.set_result(Unknown(f"{code} {text}", code=code))
 
 
+def _amount(text: Any) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
 def _margin_uusd(state: Any) -> int:
     """What initial margin changes by, or grows to; 0 where the broker does not say."""
-    amounts = [float(text) for text in (state.initMarginChange, state.initMarginAfter) if text]
-    usable = [amount for amount in amounts if 0 < amount < _UNSET]
+    amounts = [_amount(text) for text in (state.initMarginChange, state.initMarginAfter) if text]
+    usable = [amount for amount in amounts if 0 < amount < _MARGIN_USD_MAX]
     return round(usable[0] * UUSD_PER_USD) if usable else 0
