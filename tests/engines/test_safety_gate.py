@@ -500,6 +500,11 @@ def test_losses_below_their_limits_pass(money):
     assert failed(money) == ()
 
 
+def test_the_risk_of_a_trade_has_a_limit_of_its_own():
+    """Two contracts risk 20.00: more than the 15.00 of one trade, whatever all of them together may risk."""
+    assert failed({"qty": 2}, position_qty_max=2, open_risk_usd_max=100.0) == (8,)
+
+
 def test_without_an_account_its_losses_are_unknown():
     assert failed({"money": None}) == (11, 12, 13)
 
