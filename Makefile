@@ -27,6 +27,9 @@ PY := $(VENV)/bin/python
 export PYTHONUTF8 = 1
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 ARGS ?=
+# Files of tests on two cores at a time, and no more: what a test waits for must not wait for a processor. TEST_JOBS=0: one process.
+TEST_JOBS ?= 2
+TOGETHER := -n $(TEST_JOBS) --dist loadfile
 CHAOS_JOBS ?= 2
 KILLS ?= 200
 CRASH_SEED := $(or $(SEED),0)
@@ -65,7 +68,7 @@ demo: build/.built
 	$(PY) tools/e2e_demo_scenario.py $(ARGS)
 
 test: build/.built
-	$(PY) -m pytest $(RECORD) $(ARGS)
+	$(PY) -m pytest $(TOGETHER) --benchmark-disable $(RECORD) $(ARGS)
 
 bench: build/.built
 	$(PY) tools/bench.py $(if $(NO_PEERS),,--peers) $(ARGS)
@@ -80,7 +83,7 @@ bench-compare: build/.built
 
 # The base has ib_insync; ib_async cannot be beside it (docs/adr/0016). Same interpreter, same compiled kernels.
 ib-async: build/.built $(IB_ASYNC)/.installed
-	$(IB_ASYNC)/bin/python -m pytest tests/gateway tests/ibkr tests/contract tests/fastpath tests/deadman $(ARGS)
+	$(IB_ASYNC)/bin/python -m pytest $(TOGETHER) tests/gateway tests/ibkr tests/contract tests/fastpath tests/deadman $(ARGS)
 
 # Two incidents at a time and no more: the moments of a bot that waits for a processor are not those of the incident.
 chaos: build/.built $(IB_ASYNC)/.installed

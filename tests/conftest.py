@@ -75,5 +75,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("--outcomes")
-    if path is not None:
+    if path is not None and not hasattr(config, "workerinput"):  # processes that run a part of the tests tell the first
         config.pluginmanager.register(OutcomeRecorder(path), "outcome-recorder")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 LEFT_OUT = {"ib-insync"}
-TOOLS = {"pytest", "hypothesis"}  # of the dev extra
+TOOLS = {"pytest", "pytest-xdist", "hypothesis"}  # of the dev extra
 
 
 def name(requirement: str) -> str:
