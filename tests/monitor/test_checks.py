@@ -44,8 +44,8 @@ def test_everything_is_fine():
     [
         ("bot", {"running": False}, "fail", "no bot runs"),
         ("bot", {"running": None}, "warn", "lock cannot be read"),
-        ("kill_switch", {"latch": Latch(reason="news", source="cli", when="now")}, "fail", "news"),
-        ("kill_switch", {"status": {"kill_reason": "by hand"}}, "fail", "by hand"),
+        ("kill_switch", {"latch": Latch(reason="news", source="cli", when="now")}, "fail", "by cli"),
+        ("kill_switch", {"status": {"kill_reason": "by hand"}}, "fail", "was killed"),
         ("heartbeat", {"heartbeat_age_s": 5.1}, "fail", "stands still"),
         ("heartbeat", {"heartbeat_age_s": 5.0}, "ok", "the loop runs"),
         ("heartbeat", {"loop_age_s": 5.1}, "fail", "stands still"),
@@ -106,7 +106,8 @@ def test_no_money_is_told_to_whoever_asks():
     """`/health` is open: neither the result nor the words of a loss are in it."""
     stop = Stop("DAILY_HALT", "HALT", STATUS.ts_market_ns, 0, "loss 300.00 of 10000.00 USD")
     status = msgspec.structs.replace(STATUS, breakers=("DAILY_HALT",))
-    sight = msgspec.structs.replace(SIGHT, status=status, stops=(stop,))
+    latch = Latch(reason="breaker DAILY_OUTER: loss 500.00 of 10000.00 USD", source="breaker", when="now")
+    sight = msgspec.structs.replace(SIGHT, status=status, stops=(stop,), latch=latch)
     text = msgspec.json.encode(health(sight, Story())).decode()
     assert "USD" not in text
     assert "4321" not in text
