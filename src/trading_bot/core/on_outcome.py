@@ -36,6 +36,7 @@ from trading_bot.domain.orders import ApprovedOrder, EntryIntent, OrderStatus, S
 from trading_bot.domain.reasons import Action, GateReason
 from trading_bot.domain.units import NS_PER_HOUR, NS_PER_MIN, NS_PER_S
 from trading_bot.engines import breakers, budgets, lockouts, scheduled_events
+from trading_bot.engines.breaker_table import Breaker
 from trading_bot.engines.decision_v2 import Decision, DecisionInputs
 from trading_bot.engines.lockouts import Lockout
 from trading_bot.engines.orders import OrderSignal, next_status
@@ -175,7 +176,7 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
         equity_uusd=state.equity_uusd,
         bid_ticks=book[0] if book else None,
         ask_ticks=book[2] if book else None,
-        breakers=(*(breaker.value for breaker in broken.blocking), *_rules(state)),
+        breakers=_stops(state, broken.blocking),
         halved=broken.reduced,
         euc_factor_e6=reduced.euc_factor_e6,
         entries_per_hour_max=reduced.entries_per_hour_max,
@@ -197,9 +198,11 @@ def decision_inputs(state: State, ts_ns: int, dvs_c: int) -> DecisionInputs:
     )
 
 
-def _rules(state: State) -> tuple[str, ...]:
-    """Rules of the account that stop entries."""
-    return () if state.documents.rules is None else rule_watch.blocking(state, breaking.money(state))
+def _stops(state: State, blocking: tuple[Breaker, ...]) -> tuple[str, ...]:
+    """Breakers that stop entries, and rules of the account that do."""
+    if state.documents.rules is None:
+        return tuple([breaker.value for breaker in blocking]) if blocking else ()
+    return (*(breaker.value for breaker in blocking), *rule_watch.blocking(state, breaking.money(state)))
 
 
 def _session_now(state: State, ts_ns: int) -> SessionState:
