@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fastpath.frames import ACCOUNT, MES, NOTICE, NOW_NS, QUOTES, SAMPLE, STATUS, TRADES, Line, frame, quote, trade
+from tests.fastpath.frames import (
+    ACCOUNT,
+    MES,
+    NOTICE,
+    NOW_NS,
+    QUOTES,
+    SAMPLE,
+    STATUS,
+    TRADES,
+    Line,
+    frame,
+    quote,
+    trade,
+)
 from trading_bot._fast.door import Door
 from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.records import TICK_RECORD, FrameKind
@@ -102,7 +115,9 @@ def test_what_is_nearly_what_came_before_is_read_as_what_it_is(dice):
     frames = [
         dice.choice(
             [
-                quote(dice.choice(ALIKE), dice.choice(ALIKE), at=second(dice), request_id=dice.choice([QUOTES, 1, 111])),
+                quote(
+                    dice.choice(ALIKE), dice.choice(ALIKE), at=second(dice), request_id=dice.choice([QUOTES, 1, 111])
+                ),
                 trade(dice.choice(ALIKE), at=second(dice), kind=dice.choice([1, 1, 2, 3])),
                 quote(dice.choice(ALIKE), at=second(dice), request_id=dice.choice([QUOTES, TRADES])),
             ]
