@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import zlib
 from pathlib import Path
 
 from tests.config.test_event_files import GOOD as EVENTS
@@ -13,6 +14,7 @@ from tests.config.test_latency_models import MODEL
 from tests.config.test_maps import MAP
 from tests.conftest import ROOT
 from tests.fuzz.kit import Target
+from tests.fuzz.log_targets import one_segment, rewritten, whole_run
 from trading_bot.adapters.calendar_files import load_calendar
 from trading_bot.adapters.gateway.scenario import read_steps
 from trading_bot.cli import main
@@ -201,6 +203,33 @@ def arguments(data, folder):
     assert not shown, f"control characters on the terminal: {shown[:5]!r} in {out[:500]!r}"
 
 
+READERS = (
+    "log show {log}",
+    "log show {log} --json",
+    "log verify {log} --json",
+    "replay {log} --json",
+    "explain {log} 9 --json",
+    "explain {log} 9-0",
+    "latency show {log} --json",
+    "parity {log} --json",
+    "log export {log} --parquet {out} --json",
+)
+
+
+def read_with_a_command(data, folder):
+    """A log whose messages say something else, and one of the commands that read logs: which one, its bytes say."""
+    run = folder / "runs" / "20261125T142000Z-0000"
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "run.json").write_bytes(b"{}")
+    one_segment(data, run / "20261125")
+    words = READERS[zlib.crc32(data) % len(READERS)].replace("{log}", str(run)).replace("{out}", str(folder / "out"))
+    out, code = quietly(["--data-dir", str(folder), *words.split()])
+    assert code in {0, 2, 4, 6}, (words, code, out[-2_000:])
+    assert "Traceback" not in out, out[-2_000:]
+    shown = [letter for letter in out if not letter.isprintable() and letter not in "\n\t"]
+    assert not shown, f"control characters on the terminal: {shown[:5]!r} in {out[:500]!r}"
+
+
 COMMAND_NAMES = frozenset(
     {"log", "config", "replay", "explain", "kill", "unkill", "flatten", "status", "parity", "reconcile", "latency"}
 )
@@ -244,5 +273,6 @@ TARGETS = (
     Target("calendar", some_hours, hours),
     Target("calendar_overrides", shipped("data/calendars/us_index_overrides.toml"), overridden_hours, _WORDS),
     Target("scenario", texts(SCENARIO), in_file("chaos.toml", read_steps), _WORDS),
+    Target("log_commands", whole_run, read_with_a_command, shape=rewritten),
     Target("arguments", texts(*COMMANDS), arguments, OPTIONS),
 )

@@ -16,6 +16,7 @@ from trading_bot.domain import (
     trade_events,
     witness_events,
 )
+from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.learning import LearningUpdate
 from trading_bot.domain.records import FrameClass
 
@@ -106,6 +107,10 @@ ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
 DECODER: Final = msgspec.msgpack.Decoder(LogRecord)
 
 
+class UnreadableRecord(DataCorrupt, msgspec.ValidationError):
+    """A payload that is no record. Who knows its number or its log says so; exit code 6 all the same."""
+
+
 def encode(record: events.Event | effects.Effect) -> bytes:
     """Canonical msgpack of a record: equal records give equal bytes."""
     return ENCODER.encode(record)
@@ -115,12 +120,12 @@ def decode(payload: bytes | memoryview) -> events.Event | effects.Effect:
     """The record a payload holds.
 
     Raises:
-        msgspec.DecodeError: a kind this version does not know, fields of the wrong type, or bytes that are no record.
+        UnreadableRecord: a kind this version does not know, fields of the wrong type, or bytes that are no record.
     """
     try:
         record: events.Event | effects.Effect = DECODER.decode(payload)
-    except (UnicodeDecodeError, RecursionError) as error:  # bytes of a text, or nesting, that the decoder gives up on
-        raise msgspec.DecodeError(str(error)) from error
+    except (ValueError, RecursionError) as error:  # a DecodeError is a ValueError, and so is text that is not UTF-8
+        raise UnreadableRecord(f"no record of this version: {error}") from error
     return record
 
 
