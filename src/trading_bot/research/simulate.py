@@ -49,7 +49,6 @@ _BUILD: Final = "simulation"
 _SEGMENT_BYTES: Final = 4 * 1024 * 1024
 _SMALL_SEGMENT_BYTES: Final = 512 * 1024  # a disk that fills up within the run
 _SYNC_S: Final = 5.0
-_NEVER_S: Final = 86_400.0  # a thread that asks for room by the wall's clock would make another run each time
 _CALENDAR: Final = "us_index.csv"
 
 
@@ -178,9 +177,7 @@ def _check_end(watch: Watch, runner: BotRunner, folder: Path) -> None:
     report = replay(folder, build=_BUILD)
     found = (report.effects_digest, report.state_digest)
     wanted = _digests(runner)
-    if (
-        runner.exit_reason == "LOG_FULL"
-    ):  # cut where there was no room: the kernel's grid went on to the tick that waits
+    if runner.exit_reason == "LOG_FULL":  # the log is cut; the kernel's grid went on to the tick that waits
         wanted = wanted[0], report.state_digest
     if not report.ok or found != wanted:
         watch.note("replay_is_equal", now_ns, f"{report.first_difference_seq}: {report.reason} {found}")
@@ -266,7 +263,7 @@ def _logs(folder: Path, world: World | None = None) -> FolderLogs:
             folder,
             run_id="simulation",
             segment_bytes=_SMALL_SEGMENT_BYTES,
-            sync_s=_NEVER_S,
+            sync_s=_SYNC_S,
             full_from=world.troubles.full_from,
             full_for=world.troubles.full_for,
         )

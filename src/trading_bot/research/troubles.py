@@ -246,6 +246,10 @@ class FullDiskLogs(FolderLogs):
         self._full_from, self._full_for = full_from, full_for
         self.asked_in_vain = 0
 
+    def adopt(self, log: EventLog) -> None:
+        """Without a thread: one that asks for room by the wall's clock would make another run each time."""
+        self.log_name = log.path.name
+
     def create(self, trade_date: int) -> SessionLog:
         """The log of a trade date, on that disk."""
         log = super().create(trade_date)
