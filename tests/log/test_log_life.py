@@ -152,6 +152,20 @@ def drain(process: subprocess.Popen, told: bytearray) -> None:
         told += block
 
 
+def test_a_message_meets_a_disk_that_refuses_as_it_meets_a_full_one(tmp_path, monkeypatch):
+    log = EventLog.create(tmp_path / "log", b"life", 64 * 1024, ahead=False)
+
+    def refused(*_where, **_how):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(event_log.SegmentFile, "allocate", refused)
+    with pytest.raises(LogFull, match="Read-only file system"):
+        for n in range(1_000):
+            log.append_message(3, n, 0, log.writer.seq, b"exit" * 64)
+    assert verify(tmp_path / "log").records == log.writer.seq
+    log.abandon()
+
+
 def test_the_appending_thread_prepares_a_segment_only_when_nobody_else_has_for_half_a_segment(tmp_path):
     """Sealing and preparing stop the market for as long as they take: there is a thread for it."""
     log = EventLog.create(tmp_path / "log", b"life", 64 * 1024, ahead=False)

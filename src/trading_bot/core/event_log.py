@@ -144,11 +144,18 @@ class EventLog:
         return not self.writer.has_prepared and self.writer.used_bytes > self.segment_bytes // 2
 
     def append_message(self, cls: int, ts_ns: int, instrument: int, cause_seq: int, payload: bytes) -> int:
-        """`writer.append_message`, preparing a segment first when none is there. Shell only: it may touch the disk."""
+        """`writer.append_message`, preparing a segment first when none is there. Shell only: it may touch the disk.
+
+        Raises:
+            LogFull: there is no room, and the disk gives none, for whatever reason.
+        """
         try:
             return self.writer.append_message(cls, ts_ns, instrument, cause_seq, payload)
-        except LogFull:
-            self.maintain()
+        except LogFull as full:
+            try:
+                self.maintain()
+            except OSError as error:  # a disk that refuses gives as little room as a full one
+                raise LogFull(f"{full}; {error}") from error
             return self.writer.append_message(cls, ts_ns, instrument, cause_seq, payload)
 
     def prepare_next(self) -> bool:
