@@ -82,7 +82,9 @@ def order_table_is_followed(moment: Moment) -> Iterator[str]:
     alive = {entry.order.order_id for entry in facts.alive_entries()}
     if alive != set(state.entries):
         yield f"entries {sorted(state.entries)} here, by their records {sorted(alive)} may still fill"
-    if len(alive) > 1 or (alive and facts.position and facts.open_id not in alive):
+    # News of an execution may come late, after the next entry has left: that flip is told, and left at once.
+    beside = alive and facts.position and facts.open_id not in alive and facts.flip_since_ns is None
+    if len(alive) > 1 or beside:
         yield f"entries {sorted(alive)} work with position {facts.position}: one at a time"
     for entry in facts.alive_entries():
         late_ns = moment.event.ts_ns - entry.order.expires_ns

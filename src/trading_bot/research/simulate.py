@@ -167,10 +167,8 @@ def _check_end(watch: Watch, runner: BotRunner, folder: Path) -> None:
     machine, facts = runner.machine, watch.facts
     assert machine is not None
     now_ns = machine.state.ts_ns
-    if facts.position or watch.exchange.position:
-        watch.note("the_end_is_flat", now_ns, f"position {facts.position}, exchange {watch.exchange.position}")
-    if watch.exchange.live_orders:
-        watch.note("the_end_is_flat", now_ns, f"{watch.exchange.live_orders} orders live at the exchange")
+    if runner.exit_reason != "LOG_FULL":  # over a simulated market that one just ends, and goes on once there is room
+        _check_flat(watch, now_ns)
     expected = 5 if facts.latched or runner.exit_reason == "LOG_FULL" else 0
     if runner.exit_code != expected:
         watch.note("the_exit_code_tells", now_ns, f"exit code {runner.exit_code}, latched: {facts.latched}")
@@ -181,6 +179,14 @@ def _check_end(watch: Watch, runner: BotRunner, folder: Path) -> None:
         wanted = wanted[0], report.state_digest
     if not report.ok or found != wanted:
         watch.note("replay_is_equal", now_ns, f"{report.first_difference_seq}: {report.reason} {found}")
+
+
+def _check_flat(watch: Watch, now_ns: int) -> None:
+    held, exchange = watch.facts.position, watch.exchange
+    if held or exchange.position:
+        watch.note("the_end_is_flat", now_ns, f"position {held}, exchange {exchange.position}")
+    if exchange.live_orders:
+        watch.note("the_end_is_flat", now_ns, f"{exchange.live_orders} orders live at the exchange")
 
 
 def _restart(watch: Watch, whole: BotRunner, folder: Path, documents: RunDocuments, table: SessionTable) -> str:
