@@ -104,8 +104,6 @@ class BotRunner:
         """Market records taken, those of earlier processes included."""
         return self.tape.taken
 
-    # --- driving ---------------------------------------------------------------------------------------------------
-
     def submit(self, event: Input) -> None:
         """Queue an input that is not market data; it is applied before anything else."""
         self._pending.append(event)
@@ -153,8 +151,6 @@ class BotRunner:
         except Exception as error:  # wherever in the loop: the feed, the broker's side, a timer
             self._failed(error, self.book.machine.state.seq if self.book.machine else 0, "in the loop")
             raise
-
-    # --- life of a session -----------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         if self._recovered is not None:
@@ -339,7 +335,10 @@ class BotRunner:
         if self.broker.next_due_ns == due_ns:
             self._answer(due_ns)
         elif machine.next_timer_ns == due_ns:
-            self._input(machine.due_timer(self.book.now_ns))
+            while code := machine.state.kernel.on_time(max(due_ns, self.book.now_ns) - 1):
+                self._outcome(code)
+            if machine.next_timer_ns == due_ns:  # a grid point before it may have armed it anew
+                self._input(machine.due_timer(self.book.now_ns))
         elif self._inlet.next_due_ns == due_ns:
             if (message := self._inlet.poll(max(due_ns, self.book.now_ns))) is not None:
                 self._input(message)

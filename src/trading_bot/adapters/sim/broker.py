@@ -46,6 +46,7 @@ class SimBroker:
         self._sides: dict[int, Side] = {}
         self._flip_exits: dict[ClientOrderId, int] = {}
         self._withdrawn: dict[int, frozenset[ExchangeLeg]] = {}  # children that were told to be cancelled
+        self._open: dict[int, int] = {}  # lots of a bracket that entered and have not left, as told
 
     @property
     def next_due_ns(self) -> int:
@@ -125,14 +126,18 @@ class SimBroker:
     def _exit(self, effect: effects.PlaceExit) -> None:
         """Into the bracket's group; without one where there is no bracket, or where a flip is left on its own side.
 
-        A group whose children were all withdrawn protects nothing any more: the exit goes alone, as at the broker.
+        A group whose children were all withdrawn, and not ended by an exit, protects nothing any more: the exit goes
+        alone, as at the broker, and in the place of one that works so.
         """
         handle = self._handle(effect.order_id)
         kind, limit_ticks = OrderKind.MARKET if effect.limit_ticks is None else OrderKind.LIMIT, effect.limit_ticks or 0
         grouped = self._sides.get(handle) is not effect.side and effect.order_id[1] != STRAY_NUMBER
-        if grouped and self._withdrawn.get(handle) != _CHILDREN:
+        bare = self._withdrawn.get(handle) == _CHILDREN and self._open.get(handle, 0) > 0
+        if grouped and not bare:
             self._exchange.exit(handle, effect.ts_ns, kind, limit_ticks, effect.qty)
             return
+        if bare and (before := self._flip_exits.get(effect.order_id)) is not None:
+            self._exchange.cancel(before, effect.ts_ns, ExchangeLeg.ENTRY)
         alone = self._flip_exits[effect.order_id] = self._number(effect.order_id)
         self._exchange.place(alone, effect.ts_ns, _sign(effect.side), kind, effect.qty, limit_ticks=limit_ticks)
 
@@ -187,6 +192,8 @@ class SimBroker:
             return
         if answer.kind in _EXECUTED:
             self._position_qty += answer.side * answer.qty
+            lots = answer.qty if answer.leg is ExchangeLeg.ENTRY else -answer.qty
+            self._open[answer.handle] = self._open.get(answer.handle, 0) + lots
         leg = (answer.handle, answer.leg)
         if answer.kind is AnswerKind.CANCELLED and answer.leg in _CHILDREN:
             self._withdrawn[answer.handle] = self._withdrawn.get(answer.handle, frozenset()) | {answer.leg}
