@@ -49,6 +49,7 @@ class NoLog:
     """A log that keeps nothing."""
 
     space_ok = True
+    is_short = False
 
     def __init__(self) -> None:
         """Empty, and it stays so."""
@@ -88,7 +89,7 @@ def unlogged_run(feed: TickFeed) -> None:
     """A finished OBSERVE run over the stream, filled by the simulator, nothing kept."""
     logs = NoLogs()
     runner = new_runner(feed, logs)
-    runner.book = NoBook(runner.documents, logs, runner.book._exchange)  # noqa: SLF001
+    runner.book = runner._care._book = NoBook(runner.documents, logs, runner.book._exchange)  # noqa: SLF001
     runner.run()
     if runner.exit_code != 0:
         raise RuntimeError(f"the run to measure ended with {runner.exit_reason}: {runner.message}")

@@ -95,7 +95,7 @@ def test_a_file_that_is_not_there_is_exit_3(tmp_path):
         (("--seed", "-4"), "--seed -4: expected 0 to"),
         (("--equity", "nan"), "expected dollars above 0"),
         (("--clock-from", "boot"), "expected connect or launch"),
-        (("--scenario", "nowhere.toml"), "nowhere.toml: No such file"),
+        (("--scenario", "nowhere.toml"), "--scenario nowhere.toml: cannot be read: No such file"),
         (("--equity", "-1"), "expected dollars above 0"),
         (("--port", "70000"), "70000"),
     ],

@@ -11,6 +11,7 @@ from tests.ibkr.rig import connected
 from tests.ibkr.test_reconnect import silent_server
 from trading_bot.adapters.gateway.background import running_gateway
 from trading_bot.adapters.ibkr.answers import Known, Unknown
+from trading_bot.adapters.ibkr.library import library
 from trading_bot.adapters.ibkr.pacing import Lane
 from trading_bot.adapters.ibkr.session import IbkrSession, IbkrSettings
 from trading_bot.domain.broker_events import BrokerNotice
@@ -218,10 +219,14 @@ def test_a_message_that_cannot_be_decoded_is_told(gateway):
 
 
 def test_the_librarys_loggers_are_left_as_they_were(gateway):
-    with connected(gateway) as session:
-        logger = logging.getLogger(session.lib.__name__)
-        assert logger.level == logging.CRITICAL
-    assert logger.level == logging.NOTSET
+    logger = logging.getLogger(library().__name__)
+    before, logger.level = logger.level, logging.INFO
+    try:
+        with connected(gateway):
+            assert logger.level == logging.CRITICAL
+        assert logger.level == logging.INFO
+    finally:
+        logger.level = before
     assert logging.getLogger(f"{logger.name}.Decoder").handlers == []
 
 

@@ -95,10 +95,10 @@ class LogCare:
         if self._book.log is not None:
             self._book.release()
 
-    def _failing(self) -> BaseException | None:
-        """What the disk refused for good; room that is missing is not that."""
+    def _failing(self, *, full: bool = False) -> BaseException | None:
+        """What the disk refused for good; room that is missing is not that. `full`: it is wanted now."""
         self._failure = self._failure or self._logs.failure()
-        if self._failure is None and self._book.writing.is_short:
+        if self._failure is None and (full or self._book.writing.is_short):
             try:
                 self._book.writing.maintain()
             except OSError as error:
