@@ -263,7 +263,7 @@ INCIDENTS: Final = (
         config=SOON,
         tolerates={
             "position_as_broker": "the account holds lots of other contracts, and they are left alone",
-            "exits_only_close": "the account's lots are counted together: beside +1 of another contract -1 of ours is none",
+            "exits_only_close": "the account's lots count together: beside +1 of another contract -1 of ours is none",
         },
         body=_foreign_position,
     ),
