@@ -3,12 +3,13 @@
 import ast
 import tomllib
 
+import msgspec
 import pytest
 
 from tests.core.handler_world import HELD, World
 from tests.core.worlds import BUILD, OPEN_NS, ROOT, ListFeed, documents, messages, new_run, wavy_tape
 from trading_bot.core import apply as apply_module
-from trading_bot.core import on_outcome
+from trading_bot.core import emergency, on_outcome
 from trading_bot.core.carrier import emergency_stop
 from trading_bot.core.operator_desk import NoDesk
 from trading_bot.core.replay import replay
@@ -16,7 +17,7 @@ from trading_bot.core.shadow_broker import ShadowBroker
 from trading_bot.domain import events
 from trading_bot.domain.effects import CancelOrder, PlaceExit
 from trading_bot.domain.errors import CoreBug, DataCorrupt
-from trading_bot.domain.orders import Leg, Side
+from trading_bot.domain.orders import BrokerOrder, Leg, Side
 from trading_bot.domain.units import NS_PER_S
 
 TAPE = wavy_tape(OPEN_NS + 60 * NS_PER_S, 400)
@@ -177,3 +178,34 @@ def _only_passes(handler):
         or (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
         for line in handler.body
     )
+
+
+class TestTheBrokersWordAlone:
+    """What leaves while the broker has not confirmed zero (specification 8.3: a flip is flattened at once)."""
+
+    STOP = BrokerOrder(
+        order_id=(7, 0), leg=Leg.STOP, side=Side.SELL, remaining=1, price_ticks=1, perm_ids=(3,), order_ref="x"
+    )
+
+    def sent(self, qty, *orders, exits=0):
+        answer = events.Reconciled(ts_ns=9, ok=True, position_qty=qty, working_orders=len(orders), orders=orders)
+        return emergency._anew(World().state, 9, answer, exits)
+
+    def test_an_exit_joins_the_group_of_what_protects(self):
+        (placed,) = self.sent(1, self.STOP)
+        assert (placed.order_id, placed.side, placed.qty, placed.limit_ticks) == ((7, 0), Side.SELL, 1, None)
+
+    def test_a_flip_is_left_under_another_name_each_time(self):
+        """An exit that has filled must not be taken for this one: it would never leave."""
+        (first,), (second,) = self.sent(1), self.sent(-1, exits=1)
+        assert (first.side, second.side) == (Side.SELL, Side.BUY)
+        assert first.order_id != second.order_id
+
+    def test_nothing_opens_beside_an_exit_that_works(self):
+        exit_ = msgspec.structs.replace(self.STOP, leg=Leg.EXIT)
+        assert self.sent(1, self.STOP, exit_) == []
+
+    def test_what_protected_is_withdrawn_when_nothing_is_left(self):
+        (gone,) = self.sent(0, self.STOP)
+        assert isinstance(gone, CancelOrder)
+        assert (gone.order_id, gone.leg) == ((7, 0), Leg.STOP)

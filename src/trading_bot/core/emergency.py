@@ -72,7 +72,7 @@ def _confirm(run: _Run) -> str:
         return ""
     begin_ns = time.monotonic_ns()
     sent_ns = begin_ns if state.position.qty else 0  # an exit of what the state knew has left already
-    asked_ns, found, trouble = 0, "nothing", ""
+    asked_ns, exits, found, trouble = 0, 0, "nothing", ""
     while (now_ns := time.monotonic_ns()) < begin_ns + CONFIRM_NS:
         try:
             if now_ns >= asked_ns + _ASK_NS:
@@ -87,8 +87,9 @@ def _confirm(run: _Run) -> str:
                 return "; the broker has confirmed that nothing is open"
             if now_ns >= sent_ns + _AGAIN_NS:
                 sent_ns = now_ns
-                for effect in _anew(state, run.book.now_ns, answer):
+                for effect in _anew(state, run.book.now_ns, answer, exits):
                     run.broker.dispatch(effect)
+                exits += 1
         except Exception as error:  # noqa: BLE001 (what failed is told again at each turn: the rest of it works)
             trouble = f" ({error!r})"
     return (
@@ -96,7 +97,7 @@ def _confirm(run: _Run) -> str:
     )
 
 
-def _anew(state: State, ts_ns: int, answer: events.Reconciled) -> list[BrokerEffect]:
+def _anew(state: State, ts_ns: int, answer: events.Reconciled, exits: int) -> list[BrokerEffect]:
     """What would end it, by the broker's word alone: an exit where none works, else the orders that are left."""
     legs = [(order.order_id, order.leg) for order in _ours(answer)]
     gone: list[BrokerEffect] = [
@@ -105,7 +106,7 @@ def _anew(state: State, ts_ns: int, answer: events.Reconciled) -> list[BrokerEff
         if order_id is not None and leg is not None and (leg is Leg.ENTRY or not answer.position_qty)
     ]
     if answer.position_qty and all(leg is not Leg.EXIT for _, leg in legs):
-        gone.append(_exit_of(state, ts_ns, answer.position_qty))
+        gone.append(_exit_of(state, ts_ns, answer, exits))
     return gone
 
 
@@ -122,10 +123,13 @@ def _answer(broker: Broker) -> events.Reconciled | None:
     return newest
 
 
-def _exit_of(state: State, ts_ns: int, qty: int) -> PlaceExit:
-    """At the market, in the group of the open bracket where there is one."""
-    trade = state.trade
-    ours = trade is not None and trade.sign * qty > 0
-    order_id = trade.order_id if trade is not None and ours else (state.seq, STRAY_NUMBER)
-    cause = ExitCause.KILL.name
-    return PlaceExit(ts_ns=ts_ns, order_id=order_id, side=exit_side(qty), qty=abs(qty), limit_ticks=None, cause=cause)
+def _exit_of(state: State, ts_ns: int, answer: events.Reconciled, exits: int) -> PlaceExit:
+    """At the market, in the group of what protects where that still works: then only one of them can fill.
+
+    Else under a name of its own each time, `exits` having left before: one that has filled is no reason to keep a flip.
+    """
+    assert answer.position_qty is not None
+    side, qty = exit_side(answer.position_qty), abs(answer.position_qty)
+    protecting = (order.order_id for order in _ours(answer) if order.side is side and order.leg is not Leg.ENTRY)
+    order_id = next(protecting, None) or (state.seq, STRAY_NUMBER + exits)
+    return PlaceExit(ts_ns=ts_ns, order_id=order_id, side=side, qty=qty, limit_ticks=None, cause=ExitCause.KILL.name)
