@@ -163,8 +163,8 @@ def test_a_kill_without_a_gateway_is_told_and_carried_out_when_it_comes_back(sta
     assert "tries again until the broker has confirmed zero" in out
     assert answer(run_main, "kill", "--wait", "0")["halted"] is False
     gateway.call(lambda real: real.scenario.do("refuse_connections", on=False))
-    for _ in range(3):  # and the link flaps
-        until(lambda: scene(gateway).clients, "connected again", bot)
+    for _ in range(3):  # and the link flaps, for as long as the bot has not confirmed zero and ended
+        until(lambda: scene(gateway).clients or bot.poll() is not None, "connected again")
         gateway.call(lambda real: real.scenario.do("drop_clients"))
     code, summary, _ = ended(bot)
     assert (code, summary["exit_reason"], position_at(gateway)) == (5, "KILL_SWITCH", 0)
