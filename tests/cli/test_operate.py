@@ -33,20 +33,21 @@ status = {
     "trades": 7, "last_exit": "STOP", "log_path": "data/runs/run-1",
 }
 if sys.argv[3] != "silent":
-    desk.publish(status)
+    desk.publish(lambda: status)
 print("ready", flush=True)
 while True:
     time.sleep(0.005)
     event = None if deaf else desk.poll(status["ts_market_ns"])
     if isinstance(event, KillRequested):
         desk.latch(event.reason, event.source)
-        desk.publish({**status, "kill_reason": event.reason, "stopping": "KILL_SWITCH"}, final=True)
+        desk.publish(lambda: {**status, "kill_reason": event.reason, "stopping": "KILL_SWITCH"}, final=True)
         time.sleep(flatten_s)
-        desk.publish({**status, "position_qty": 0, "position_avg_ticks": None, "kill_reason": event.reason,
+        desk.publish(lambda: {**status, "position_qty": 0, "position_avg_ticks": None, "kill_reason": event.reason,
                       "stopping": "KILL_SWITCH", "working_entries": 0}, final=True)
         sys.exit(5)
     if isinstance(event, FlattenRequested):
-        desk.publish({**status, "position_qty": 0, "position_avg_ticks": None, "last_exit": event.reason}, final=True)
+        flat = {**status, "position_qty": 0, "position_avg_ticks": None, "last_exit": event.reason}
+        desk.publish(lambda: flat, final=True)
 """
 
 

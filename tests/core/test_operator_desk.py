@@ -340,7 +340,7 @@ def test_a_clearing_that_the_disk_refuses_leaves_the_latch(tmp_path):
 @pytest.mark.usefixtures("full_disk")
 def test_a_status_that_the_disk_refuses_does_not_stop_the_bot(tmp_path):
     desk = OperatorDesk(tmp_path)
-    desk.publish(STATUS)
+    desk.publish(lambda: STATUS)
     assert "status.json: cannot be written: No space left on device" in desk.failure
 
 
@@ -358,25 +358,26 @@ def test_learning_is_saved_or_the_reason_told(tmp_path):
 
 
 def test_the_status_is_published_once_a_second_and_at_the_end(tmp_path, monkeypatch):
-    clock_ns = [10**9]
+    clock_ns, asked = [10**9], []
     monkeypatch.setattr(operator_desk.time, "monotonic_ns", lambda: clock_ns[0])
     desk = OperatorDesk(tmp_path)
 
     def trades_shown(trades, *, final=False):
-        desk.publish({**STATUS, "trades": trades}, final=final)
+        desk.publish(lambda: asked.append(trades) or {**STATUS, "trades": trades}, final=final)
         return operator_files.read_status(tmp_path)[0].trades
 
     assert trades_shown(1) == 1
     clock_ns[0] += 999_999_999
     assert trades_shown(2) == 1
     assert trades_shown(3, final=True) == 3
+    assert asked == [1, 3]  # what nobody is shown is not put together
     clock_ns[0] += 10**9
     assert trades_shown(4) == 4
 
 
 def test_the_status_comes_back_as_it_was_given_with_process_and_wall_time(tmp_path):
     before_ns = time.time_ns()
-    OperatorDesk(tmp_path).publish(STATUS)
+    OperatorDesk(tmp_path).publish(lambda: STATUS)
     found, problem = operator_files.read_status(tmp_path)
     assert problem == ""
     assert found.pid == os.getpid()
@@ -400,7 +401,7 @@ print("ready", flush=True)
 while True:
     n += 1
     desk.latch(f"reason {n} " + "y" * 300, "core")
-    desk.publish({**status, "n": n}, final=True)
+    desk.publish(lambda: {**status, "n": n}, final=True)
     desk.clear("mended " + "z" * 300, "cli")
 """
 
@@ -473,5 +474,5 @@ def test_no_desk_keeps_the_latch_in_memory_and_touches_no_disk(tmp_path, monkeyp
     assert desk.latched() is None
     assert desk.cleared().reason == "mended"
     assert desk.save_learning({}, log="", seq=0) is None
-    desk.publish(STATUS, final=True)
+    desk.publish(lambda: STATUS, final=True)
     assert not list(tmp_path.iterdir())

@@ -167,7 +167,7 @@ def test_flatten_is_the_same_request_as_by_file(desk, data):
 
 @pytest.mark.usefixtures("control")
 def test_status_says_how_long_the_loop_has_been_busy(desk, data):
-    desk.publish({"trades": 7}, final=True)
+    desk.publish(lambda: {"trades": 7}, final=True)
     desk.poll(1)
     time.sleep(0.05)
     answer = control_client.ask(data, "status")

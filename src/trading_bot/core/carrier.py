@@ -1,5 +1,6 @@
 """Carries effects out: orders to the broker, the latch and the learning state to disk."""
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol, cast, get_args
 
 from trading_bot._fast import LogFull
@@ -37,8 +38,8 @@ class Desk(Protocol):
     def save_learning(self, state: dict[str, Any], *, log: str, seq: int) -> str | None:
         """Write the learning state; what went wrong, or None."""
 
-    def publish(self, status: dict[str, Any], *, final: bool = False) -> None:
-        """Show the bot's status to other processes, at most once a second unless `final`."""
+    def publish(self, status: Callable[[], dict[str, Any]], *, final: bool = False) -> None:
+        """Show the bot's status to other processes, at most once a second unless `final`; asked for only then."""
 
 
 def carry_out(results: Results, state: State, broker: Broker, desk: Desk, *, log: str, seq: int) -> list[Input]:

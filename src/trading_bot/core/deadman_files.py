@@ -10,8 +10,6 @@
 Shell code.
 """
 
-import fcntl
-import os
 from pathlib import Path
 from typing import Final, Literal
 
@@ -50,17 +48,7 @@ def deadman_runs(data_dir: Path) -> bool:
     Raises:
         OSError: the lock cannot be looked at.
     """
-    try:
-        lock = os.open(data_dir / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return files.is_locked(data_dir / LOCK_FILE)
 
 
 def read_state(data_dir: Path) -> DeadmanState | None:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -222,14 +223,17 @@ class OperatorDesk:
             return f"{path}: {error.strerror or error}"
         return None
 
-    def publish(self, status: dict[str, Any], *, final: bool = False) -> None:
-        """Show `status` (the fields of `BotStatus`) in `status.json`, at most once a second unless `final`."""
+    def publish(self, status: Callable[[], dict[str, Any]], *, final: bool = False) -> None:
+        """Show what `status` answers (fields of `BotStatus`) in `status.json`, at most once a second unless `final`.
+
+        It is asked only then: putting it together takes longer than most of what happens between two batches.
+        """
         clock_ns = time.monotonic_ns()
         if clock_ns < self._next_status_ns and not final:
             return
         self._next_status_ns = clock_ns + STATUS_NS
         told = {"pid": os.getpid(), "ts_wall_ns": time.time_ns(), "kill_timeline_ms": dict(self.timeline.ms)}
-        self.shown = document = {**status, **told}
+        self.shown = document = {**status(), **told}
         try:
             files.replace(self.data_dir / files.STATUS_FILE, orjson.dumps(document, default=str), sync=False)
         except OSError as error:
@@ -282,5 +286,5 @@ class NoDesk:
         """There is nowhere to save to, which is no failure."""
         return None
 
-    def publish(self, status: dict[str, Any], *, final: bool = False) -> None:
+    def publish(self, status: Callable[[], dict[str, Any]], *, final: bool = False) -> None:
         """Nobody looks."""

@@ -218,8 +218,17 @@ def bot_runs(data_dir: Path) -> bool:
     Raises:
         OSError: the lock cannot be looked at.
     """
+    return is_locked(data_dir / LOCK_FILE)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds this lock; a file that is not there is held by nobody.
+
+    Raises:
+        OSError: the lock cannot be looked at.
+    """
     try:
-        lock = os.open(data_dir / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

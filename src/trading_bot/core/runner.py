@@ -247,7 +247,7 @@ class BotRunner:
 
     def _finish(self, reason: str, exit_code: int) -> None:
         self.exit_reason, self.exit_code = reason, exit_code
-        self.desk.publish(bot_status(self.book, self.identity), final=True)
+        self.desk.publish(partial(bot_status, self.book, self.identity), final=True)
         failed = "" if self.tape.error is None else str(self.tape.error)
         self.message = self._care.end(reason, exit_code) or failed or self.message
         self.ended = True
@@ -354,7 +354,7 @@ class BotRunner:
         """Segments between batches; room on the disk, the lack of it, or worse is an input."""
         for event in self._care.look():
             self._input(event)
-        self.desk.publish(bot_status(self.book, self.identity))
+        self.desk.publish(partial(bot_status, self.book, self.identity))
 
     # --- the core --------------------------------------------------------------------------------------------------
 
