@@ -11,8 +11,8 @@ import msgspec
 
 from trading_bot.domain.errors import BotError
 from trading_bot.domain.units import UUSD_PER_USD
-from trading_bot.research.rule_odds import days_traded
 from trading_bot.research.ruin import ruin_report
+from trading_bot.research.rule_odds import days_traded
 
 
 def main() -> int:
