@@ -53,12 +53,15 @@ def test_debug_checks_the_kernels_and_restores_them():
 
 
 def test_ci_runs_the_readme_test_command_and_the_checks():
-    stages = re.findall(r"^\s*(?:if )?stage (\w+) (make (?:--keep-going )?[\w-]+)", CI, flags=re.MULTILINE)
+    stages = re.findall(r"^\s*(?:if )?stage ([\w-]+) (make (?:--keep-going )?[\w-]+)", CI, flags=re.MULTILINE)
     assert dict(stages) == {
         "build": "make build",
         "lint": "make --keep-going lint",
         "test": "make test",
+        "ib-async": "make ib-async",
         "features": "make features",
+        "sim": "make sim",
+        "crash": "make crash",
         "gate": "make bench-gate",
     }
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
