@@ -27,6 +27,7 @@ from trading_bot import (
     cli_gateway,
     cli_latency,
     cli_latency_model,
+    cli_learning,
     cli_log,
     cli_monitor,
     cli_operate,
@@ -64,6 +65,7 @@ app.add_typer(cli_gateway.app)
 app.add_typer(cli_record.app)
 cli_latency.app.add_typer(cli_latency_model.app)
 app.add_typer(cli_latency.app, name="latency")
+app.add_typer(cli_learning.learning_app, name="learning")
 app.add_typer(cli_chaos.app, name="chaos")
 app.add_typer(cli_doctor.app)
 app.add_typer(cli_deadman.app)
