@@ -204,6 +204,78 @@ class TestColdStart:
         assert of(told, LatchKillSwitch)
 
 
+class TestEntryOfADeadProcess:
+    """It was on its way when the process died, and another configuration or build goes on: it is ours all the same."""
+
+    ORDER = (7, 0)
+
+    @pytest.fixture
+    def dead(self):
+        """What the log of the dead process says of its entry."""
+        world = BrokerWorld()
+        world.enter(fill=0)
+        player = Player(build="other")
+        for record in world.records:
+            player._note(record)
+        return world, player
+
+    @pytest.fixture
+    def cold(self, dead):
+        before, player = dead
+        (lots,) = player.facts.entries.values()
+        world = BrokerWorld(connect=False)
+        world.state.take_over(before.state.carried())
+        world.state.left_entries = {self.ORDER: lots}
+        return world
+
+    def codes(self, records):
+        return [alert.code for alert in of(records, Alert)]
+
+    def test_filled_and_closed_by_its_bracket_while_nobody_lived_nothing_halts(self, cold):
+        """24001 bought, 23993 sold: eight ticks of 1.25 and twice .62 are lost."""
+        opened = execution(cold, "one", order_id=self.ORDER)
+        closed = execution(cold, "two", order_id=self.ORDER, leg=Leg.STOP, side=Side.SELL, price=23_993)
+        assert (self.codes(opened), self.codes(closed)) == (["LEFT_ENTRY_FILLED"], ["LEFT_BY_ITS_BRACKET"])
+        cold.connect()
+        cold.settle(rounds=3)
+        assert (cold.state.position_qty, cold.state.kill_reason) == (0, None)
+        assert not of(cold.records, PlaceExit)
+        assert cold.state.account.gross_uusd == -8 * 1_250_000
+        assert cold.state.account.fees_uusd == 2 * 620_000
+
+    def test_what_it_has_opened_is_an_orphan_that_is_left(self, cold):
+        execution(cold, "one", order_id=self.ORDER)
+        cold.broker.position = 1
+        cold.connect()
+        cold.settle(rounds=4)
+        assert "position 1 here, 1 at the broker" in only(cold.records, LatchKillSwitch).reason
+        assert [(one.side, one.qty) for one in of(cold.records, PlaceExit)] == [(Side.SELL, 1)]
+
+    @pytest.mark.parametrize(("side", "qty"), [(Side.SELL, 1), (Side.BUY, 2)])
+    def test_another_side_or_more_than_was_sent_ends_trading(self, cold, side, qty):
+        assert of(execution(cold, "one", order_id=self.ORDER, side=side, qty=qty), LatchKillSwitch)
+
+    def test_one_told_after_all_of_it_ends_trading(self, cold):
+        execution(cold, "one", order_id=self.ORDER)
+        assert of(execution(cold, "more", order_id=self.ORDER), LatchKillSwitch)
+
+    @pytest.mark.parametrize("last", ["filled", "withdrawn", "refused"])
+    def test_one_that_ended_in_the_log_is_waited_for_no_more(self, dead, last):
+        world, player = dead
+        (order_id,) = world.state.entries
+        if last == "filled":
+            execution(world, "one")
+        elif last == "withdrawn":
+            world.apply(events.OrderCancelled(ts_ns=world.now_ns, order_id=order_id))
+        else:
+            world.apply(events.OrderRejected(ts_ns=world.now_ns, order_id=order_id, code=201, text="margin"))
+        assert player.facts.entries == {order_id: 1}
+        for record in world.records[-20:]:
+            if isinstance(record, OrderFilled | events.OrderCancelled | events.OrderRejected):
+                player._note(record)
+        assert not player.facts.entries
+
+
 class TestNotices:
     def test_errors_count_for_the_breaker_and_others_do_not(self, world):
         """Five of class ERROR in a minute pause entries (specification 8.2)."""

@@ -21,7 +21,8 @@ from trading_bot.domain.effects import ArmTimer, DisarmTimer, Effect, EndRun
 from trading_bot.domain.events import Event, OutcomeReached, ProcessStarted, TimerFired
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.learning import LearningState, TradeOutcome
-from trading_bot.domain.orders import ClientOrderId
+from trading_bot.domain.orders import ApprovedOrder, ClientOrderId, Leg, Side
+from trading_bot.domain.trade_events import OrderFilled
 from trading_bot.domain.units import TS_NEVER_NS
 
 # Plain numbers: `&` of an IntFlag makes an object each time.
@@ -34,10 +35,30 @@ _OF_THE_MACHINE: Final = frozenset({ArmTimer, DisarmTimer, EndRun})
 
 
 class Facts(msgspec.Struct, kw_only=True):
-    """What survives when the state cannot be rebuilt: carried facts, and the trades closed since they were written."""
+    """What survives when the state cannot be rebuilt: carried facts, and the trades closed since they were written.
+
+    `entries` were sent and have no end in the log: what may still be executed of each, in lots, negative for sales.
+    """
 
     carried: Carried = Carried()
     outcomes: list[TradeOutcome] = []
+    entries: dict[ClientOrderId, int] = {}
+
+    def entry_sent(self, order: ApprovedOrder) -> None:
+        """It may fill from here on, whoever lives to hear of it."""
+        self.entries[order.order_id] = order.qty * (1 if order.side is Side.BUY else -1)
+
+    def entry_ended(self, order_id: ClientOrderId, leg: Leg) -> None:
+        """Withdrawn or refused."""
+        if leg is Leg.ENTRY:
+            self.entries.pop(order_id, None)
+
+    def entry_filled(self, fill: OrderFilled) -> None:
+        """One execution more, maybe the last."""
+        if fill.leg is Leg.ENTRY and fill.order_id in self.entries:
+            self.entries[fill.order_id] -= fill.qty * (1 if fill.side is Side.BUY else -1)
+            if fill.final:
+                del self.entries[fill.order_id]
 
 
 TimerKey = tuple[str, ClientOrderId | None]
@@ -74,6 +95,7 @@ class Machine:
         sessions = fresh.state.sessions
         fresh.state.day = sessions.trading_day(fresh.state.ts_ns) if sessions else None
         fresh.state.take_over(facts.carried)
+        fresh.state.left_entries = dict(facts.entries)
         put_in_force(fresh.state)
         for outcome in facts.outcomes:
             fresh.state.learning.record(outcome)

@@ -26,7 +26,7 @@ from trading_bot.core.stopping import cancel_entry, end_if_idle, is_leaving
 from trading_bot.core.trade import STOP, TRAILING, Entry, Trade, entry_slippage_ticks, outcome_of
 from trading_bot.domain.effects import Alert, AskBroker, DisarmTimer, Effect
 from trading_bot.domain.events import Event
-from trading_bot.domain.orders import Leg
+from trading_bot.domain.orders import Leg, Side
 from trading_bot.domain.trade_events import OrderFilled, StopResident, TradeClosed, TradeOpened
 from trading_bot.engines import budgets
 from trading_bot.engines.exits import ExitCause
@@ -263,17 +263,31 @@ def _second_entry_filled(state: State, entry: Entry, event: OrderFilled) -> Resu
 
 def _left_by_its_bracket(state: State, event: OrderFilled) -> bool:
     """Whether an exit of nobody here makes a position smaller that nobody here entered."""
-    if state.trade is not None or state.position.lots or event.leg is Leg.ENTRY or state.stray_exit == event.order_id:
+    owned = state.trade is not None or (state.position.lots and event.order_id not in state.left_entries)
+    if owned or event.leg is Leg.ENTRY or state.stray_exit == event.order_id:
         return False
     return fill_kind(state.position.qty, event.side, event.qty) in (FillKind.REDUCE, FillKind.CLOSE)
+
+
+def _left_entry_filled(state: State, event: OrderFilled) -> bool:
+    """Whether this is what was on its way when an earlier process died; beside another position it is one too many."""
+    left = state.left_entries.get(event.order_id, 0) if event.leg is Leg.ENTRY else 0
+    lots = event.qty if event.side is Side.BUY else -event.qty
+    alone = state.trade is None and abs(state.position.qty) == sum(lot.qty for lot in state.position.lots)
+    if not alone or left * lots <= 0 or abs(lots) > abs(left) or state.position.qty * lots < 0:
+        return False
+    state.left_entries[event.order_id] = left - lots
+    return True
 
 
 def _unknown_fill(state: State, event: OrderFilled) -> Results:
     """An execution that belongs to nothing we know: the position counts, and trading ends.
 
     Where a process that begins cold has a position without its trade, its bracket at the broker does what it is for.
+    The entry that was on its way when the process before it died may fill; what it makes is an orphan like any other.
     """
-    expected = _left_by_its_bracket(state, event)
+    left_entry = _left_entry_filled(state, event)
+    expected = left_entry or _left_by_its_bracket(state, event)
     _book(state, event)
     if event.leg is Leg.EXIT and event.final and state.stray_exit == event.order_id:
         state.stray_exit = None
@@ -285,8 +299,9 @@ def _unknown_fill(state: State, event: OrderFilled) -> Results:
     if state.trade is not None and state.position.qty * state.trade.sign <= 0:
         results += drop_trade(state, event.ts_ns, "UNKNOWN_FILL")
     if expected:
+        code = "LEFT_ENTRY_FILLED" if left_entry else "LEFT_BY_ITS_BRACKET"
         text = f"{event.leg.value} of an earlier process filled {event.qty}: position {state.position.qty}"
-        results.append(Alert(ts_ns=event.ts_ns, level="warning", code="LEFT_BY_ITS_BRACKET", text=text))
+        results.append(Alert(ts_ns=event.ts_ns, level="warning", code=code, text=text))
     else:
         results += pull_kill_switch(state, event.ts_ns, reason, "fill")
     # The switch may have been pulled long before, and its flattening be done.

@@ -348,12 +348,16 @@ class Player:
             self._context_changed(record)
         elif isinstance(record, events.QualityStateChanged):
             self._carry(data_down=record.data_down)
+        elif isinstance(record, events.OrderCancelled):
+            self.facts.entry_ended(record.order_id, record.leg)
         elif isinstance(record, events.OrderRejected):
+            self.facts.entry_ended(record.order_id, record.leg)
             self._carry(deficits=(*self.facts.carried.deficits, EqsDeficit("reject", record.ts_ns)))
         elif isinstance(record, events.ExecutionPenalised):
             self._carry(deficits=with_penalty(self.facts.carried.deficits, record))
         elif isinstance(record, PlaceOrder):
             ledger = self.facts.carried.ledger
+            self.facts.entry_sent(record.order)
             self._carry(ledger=msgspec.structs.replace(ledger, budgets=budgets.with_attempt(ledger.budgets)))
         elif isinstance(record, events.AccountSnapshot):
             trade_date = self.run_started.trade_date if self.run_started else 0
@@ -372,6 +376,7 @@ class Player:
             self._executed(record.exec_id, record.commission_uusd if record.commission_estimated else None)
             if known is not Seen.NEW:
                 return
+        self.facts.entry_filled(record)
         sign = 1 if record.side is Side.BUY else -1
         self._carry(position_qty=(self.facts.carried.position_qty or 0) + sign * record.qty)
 

@@ -199,6 +199,7 @@ class State:
         self.executions: dict[str, int | None] = {}
         self.stray_exit: ClientOrderId | None = None  # names the exit that works for a position that no trade owns
         self.stray_bracket: ClientOrderId | None = None  # names the bracket whose stop protects such a position
+        self.left_entries: dict[ClientOrderId, int] = {}  # what an earlier process' entries may still fill, signed
 
     def _in_wall_time(self, rules: ExitRules) -> ExitRules:
         """What an order is given to fill is the broker's time."""
@@ -349,6 +350,7 @@ class State:
             "answered_ns": self.answered_ns,
             "trade": self._trade_facts(),
             "stray": [self._canonical(self.stray_exit), self._canonical(self.stray_bracket)],
+            **({"left": list(self.left_entries.items())} if self.left_entries else {}),
             "asking": [self.position_traced, self.asked_ns, self.unknown_since_ns, self.moved_ns, self.settling],
             "told": list(self.told),
             "latency": msgspec.to_builtins(self.latency),
