@@ -7,6 +7,7 @@ from trading_bot.adapters.gateway.record import Record
 from trading_bot.chaos.incidents.shapes import FAST, LONG_S, Body, connected, incident, link_said
 from trading_bot.chaos.lab import Lab
 from trading_bot.chaos.moments import filled, flat, holding, traded
+from trading_bot.domain.events import SafetyVerdict
 from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.records import FrameKind
 from trading_bot.domain.trade_events import StopResident
@@ -133,14 +134,26 @@ def _clock_ahead(lab: Lab) -> None:
     lab.end(bot)
 
 
+def _clock_refused(record: object) -> bool:
+    return isinstance(record, SafetyVerdict) and "clock is" in record.detail
+
+
+def _entries_placed(lab: Lab) -> int:
+    return lab.call(lambda _: sum(one.order_ref.endswith("E") for one in lab.witness.placed))
+
+
 def _stamps(ms: int) -> Body:
-    """Ticks and the told time are off; the market is not."""
+    """Ticks and the told time are off; the market is not. No entry leaves while they are, from when it was noticed."""
 
     def body(lab: Lab) -> None:
         bot = lab.start()
         scene = lab.wait(holding, what=_A_POSITION)
         lab.fault("skew_clock", ms=ms)
+        lab.logged(_clock_refused, LONG_S, what="an entry refused for the clock", fresh=True)
+        entries = _entries_placed(lab)
+        lab.wait(flat, LONG_S, what="the position's own end")
         lab.pause(3.0)
+        lab.check(entries > 0 and _entries_placed(lab) == entries, "an entry left while the clock was known to be off")
         lab.fault("skew_clock", on=False)
         lab.wait(traded(scene.round_trips + 2), LONG_S, what="trades once the stamps are right again")
         lab.end(bot)
@@ -332,6 +345,7 @@ INCIDENTS: Final = (
         says="Ticks and the told time are 90 s behind for a while",
         source=("own",),
         style="quick",
+        config={"latency.clock_offset_ms_max": 5_000},  # as shipped
         body=_stamps(-90_000),
     ),
     incident(
@@ -339,6 +353,7 @@ INCIDENTS: Final = (
         says="Ticks and the told time are 90 s ahead for a while",
         source=("own",),
         style="quick",
+        config={"latency.clock_offset_ms_max": 5_000},  # as shipped
         body=_stamps(90_000),
     ),
     incident(
