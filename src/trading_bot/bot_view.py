@@ -8,6 +8,7 @@ import msgspec
 from trading_bot.adapters import control_client
 from trading_bot.cli_options import Common
 from trading_bot.core import operator_files as files
+from trading_bot.core.deadman_files import DeadmanState, deadman_runs, read_state
 from trading_bot.core.operator_files import BotStatus, Cleared, Latch
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.units import NS_PER_S, iso_from_ns
@@ -41,6 +42,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     status_stale: bool | None
     problem: str
     loop_age_ms: float | None = None  # since the bot's loop last looked for requests; None: its socket did not answer
+    dead_man: DeadmanState | None = None  # who watches this bot; None: nobody lives, or it cannot be seen
 
 
 def check_folder(asked: Common) -> None:
@@ -91,7 +93,15 @@ def view(asked: Common) -> View:
         status_stale=None if found is None else bool(problem),
         problem=problem,
         loop_age_ms=round(loop_age_ms, 1) if isinstance(loop_age_ms, int | float) else None,
+        dead_man=_dead_man(asked),
     )
+
+
+def _dead_man(asked: Common) -> DeadmanState | None:
+    try:
+        return read_state(asked.data_dir) if deadman_runs(asked.data_dir) else None
+    except OSError:
+        return None
 
 
 def _stale(bot: Bot, found: BotStatus, age_s: float) -> str:
@@ -123,6 +133,10 @@ def rows(view: View) -> list[tuple[str, object]]:
     if view.flatten_waiting:
         rows.append(("flatten", "requested, not taken yet"))
     found = view.status
+    if view.dead_man is not None:
+        rows.append(("dead man", _watcher(view.dead_man)))
+    elif bot.running and found is not None and found.link:
+        rows.append(("dead man", "NOBODY watches this bot: docs/deadman.md"))
     if found is None:
         return rows
     said = "hypothetical" if found.hypothetical else "real"
@@ -148,6 +162,12 @@ def rows(view: View) -> list[tuple[str, object]]:
         ("stopping", found.stopping or "no"),
         ("log", found.log_path),
     ]
+
+
+def _watcher(man: DeadmanState) -> str:
+    heartbeat = "no heartbeat" if man.bot_age_s is None else f"heartbeat {man.bot_age_s:.1f} s old"
+    link = "" if man.connected else ", NOT CONNECTED to the gateway"
+    return f"{man.doing} (pid {man.pid}), {heartbeat}{link}" + (f": {man.problem}" if man.problem else "")
 
 
 def _left(found: BotStatus) -> list[tuple[str, object]]:

@@ -317,6 +317,19 @@ def test_status_shows_what_the_bot_publishes(run_main, start_bot):
     assert rows["market time"] == "2026-11-25T14:30:00.000000000Z"
 
 
+def test_status_tells_of_the_dead_man_who_lives(run_main, data):
+    """A state without its lock is a dead man's who has died himself."""
+    state = {"pid": 41, "doing": "watching", "connected": False, "bot_age_s": 0.24}
+    (data / "deadman.json").write_text(json.dumps(state))
+    assert answer(run_main, "status")["dead_man"] is None
+    with (data / "deadman.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert answer(run_main, "status")["dead_man"]["pid"] == 41
+        _, out, _ = run_main("status")
+    (row,) = (line for line in out.splitlines() if line.strip().startswith("dead man"))
+    assert row.split("dead man")[1].strip() == "watching (pid 41), heartbeat 0.2 s old, NOT CONNECTED to the gateway"
+
+
 def test_status_says_that_a_status_is_not_current(run_main, start_bot, tmp_path):
     bot = start_bot()
     bot.send_signal(signal.SIGKILL)
