@@ -170,37 +170,54 @@ def export(
     ctx: typer.Context,
     log: options.Log,
     *,
-    parquet: Annotated[Path, typer.Option("--parquet", metavar="DIR", help="Folder for the Parquet files.")],
+    parquet: Annotated[Path | None, typer.Option("--parquet", metavar="DIR", help="Folder for Parquet files.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="DIR", help="Folder for CSV files.")] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option("--jsonl", metavar="DIR", help="Folder for a file of JSON lines.")
+    ] = None,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write ticks, rejected inputs and messages as Parquet columns."""
+    """Write ticks, rejected inputs and messages as columns (Parquet, CSV), or every record as a line of JSON."""
     asked = common(ctx, data_dir, config, as_json=as_json)
     folder = log_folder(asked, log)
     from trading_bot.core.replay import session_logs
     from trading_bot.reports.log_export import export_parquet
+    from trading_bot.reports.log_texts import export_csv, export_jsonl
 
-    logs = session_logs(folder)
-    # One log goes straight into the folder, the sessions of a run into a folder each.
-    try:
-        reports = {path: export_parquet(path, parquet if len(logs) == 1 else parquet / path.name) for path in logs}
-    except OSError as error:
-        raise UsageError(
-            f"--parquet {parquet}: cannot write {error.filename or parquet}: {error.strerror or error}; "
-            "name a folder on a disk with room"
-        ) from error
-    if asked.as_json:
-        write_json(
-            {"ok": True, "logs": [{"log": str(path), **msgspec.structs.asdict(rep)} for path, rep in reports.items()]}
+    wanted = [
+        (name, target, write)
+        for name, target, write in (
+            ("parquet", parquet, export_parquet),
+            ("csv", csv, export_csv),
+            ("jsonl", jsonl, export_jsonl),
         )
+        if target is not None
+    ]
+    if not wanted:
+        raise UsageError("log export: say in what form and where: --parquet DIR, --csv DIR or --jsonl DIR")
+    logs, rows = session_logs(folder), []
+    for name, target, write in wanted:
+        try:
+            # One log goes straight into the folder, the sessions of a run into a folder each.
+            rows += [(name, path, write(path, target if len(logs) == 1 else target / path.name)) for path in logs]
+        except OSError as error:
+            raise UsageError(
+                f"--{name} {target}: cannot write {error.filename or target}: {error.strerror or error}; "
+                "name a folder on a disk with room"
+            ) from error
+    if asked.as_json:
+        done = [{"log": str(path), "format": name, **msgspec.structs.asdict(rep)} for name, path, rep in rows]
+        write_json({"ok": True, "logs": done})
         return
     write_table(
         "Exported",
-        ("log", "ticks", "rejected", "messages", "minutes", "flagged", "last seq", "files"),
+        ("log", "as", "ticks", "rejected", "messages", "minutes", "flagged", "last seq", "files"),
         [
             (
                 path.name,
+                name,
                 f"{rep.ticks:,}",
                 f"{rep.rejected:,}",
                 f"{rep.messages:,}",
@@ -209,6 +226,6 @@ def export(
                 f"{rep.last_seq:,}",
                 ", ".join(rep.files),
             )
-            for path, rep in reports.items()
+            for name, path, rep in rows
         ],
     )

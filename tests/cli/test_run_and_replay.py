@@ -186,6 +186,16 @@ def test_log_export_writes_columns(run_tape, run_main, tmp_path):
     assert code == 0
     assert json.loads(out)["logs"][0]["ticks"] == QUOTES + TRADES
     assert parquet.read_table(tmp_path / "columns" / "ticks.parquet").num_rows == QUOTES + TRADES
+    code, out, _ = run_main(
+        "log", "export", log_path, "--csv", tmp_path / "csv", "--jsonl", tmp_path / "lines", "--json"
+    )
+    assert code == 0
+    assert [row["format"] for row in json.loads(out)["logs"]] == ["csv", "jsonl"]
+    assert (tmp_path / "lines" / "records.jsonl").read_text().count('"kind":"QUOTE"') == QUOTES
+    assert (tmp_path / "csv" / "ticks.csv").read_text().count("\n") == QUOTES + TRADES + 1
+    code, _, err = run_main("log", "export", log_path)
+    assert code == 2
+    assert "--jsonl" in err
 
 
 def test_the_summary_for_people_says_why_not(run_main, tmp_path):

@@ -1,5 +1,8 @@
 """Rows and columns say what was appended."""
 
+import csv
+import hashlib
+import json
 import math
 import struct
 
@@ -10,6 +13,7 @@ from tests.log import tape
 from trading_bot.core.event_log import EventLog
 from trading_bot.domain.errors import LogCorrupt
 from trading_bot.reports.log_export import export_parquet, show
+from trading_bot.reports.log_texts import export_csv, export_jsonl
 
 PLACED = {"kind": "PlaceOrder", "side": "BUY", "qty": 2}
 
@@ -127,3 +131,50 @@ def test_a_damaged_log_is_exported_up_to_the_damage(folder, tmp_path):
     assert [next(rows) for _ in range(3)] == ROWS[:3]
     with pytest.raises(LogCorrupt):
         next(rows)
+
+
+def test_lines_of_json_are_the_rows_of_the_log(folder, tmp_path):
+    report = export_jsonl(folder, tmp_path / "out")
+    lines = (tmp_path / "out" / "records.jsonl").read_text().splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == list(range(1, 9))
+    assert json.loads(lines[2])["payload"] == PLACED
+    assert (report.ticks, report.rejected, report.messages, report.last_seq) == (4, 1, 3, 8)
+    assert_sums_are_right(tmp_path / "out")
+
+
+def test_csv_has_the_values_of_the_parquet_files(folder, tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet", reason="CSV export is made by pyarrow, of the research extra")
+    report = export_csv(folder, tmp_path / "csv")
+    export_parquet(folder, tmp_path / "parquet")
+    assert (report.ticks, report.rejected, report.messages, report.last_seq) == (4, 1, 3, 8)
+    assert sorted(one.name for one in (tmp_path / "csv").iterdir()) == sorted(
+        ["SHA256SUMS", "messages.csv", "minutes.csv", "rejected.csv", "ticks.csv"]
+    )
+    for name in ("ticks", "rejected", "messages"):
+        with (tmp_path / "csv" / f"{name}.csv").open(newline="") as file:
+            found = list(csv.DictReader(file))
+        wanted = pq.read_table(tmp_path / "parquet" / f"{name}.parquet").to_pylist()
+        assert [[_cell(value) for value in row.values()] for row in wanted] == [list(row.values()) for row in found]
+    assert_sums_are_right(tmp_path / "csv")
+
+
+def _cell(value):
+    """A value as the table of RFC 4180 has it; the numbers of the tape are whole, or inf and 5000.25."""
+    return "" if value is None else str(value)
+
+
+def assert_sums_are_right(folder):
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_damaged_log_leaves_no_half_of_a_text_file(folder, tmp_path):
+    path = tape.segment(folder, 1)
+    data = bytearray(path.read_bytes())
+    data[tape.ends(bytes(data))[3] + 40] ^= 1
+    path.write_bytes(data)
+    for write in (export_jsonl, export_csv):
+        with pytest.raises(LogCorrupt, match="expected seq 4"):
+            write(folder, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
