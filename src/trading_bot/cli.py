@@ -22,6 +22,7 @@ from trading_bot import (
     cli_breakers,
     cli_chaos,
     cli_config,
+    cli_config_history,
     cli_deadman,
     cli_doctor,
     cli_gateway,
@@ -57,6 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_log.app, name="log")
+cli_config.app.add_typer(cli_config_history.app)
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_operate.app)
 app.add_typer(cli_breakers.app)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 import msgspec
 import orjson
@@ -13,6 +13,9 @@ from trading_bot import cli_options as options
 from trading_bot.cli_options import Common, common
 from trading_bot.cli_output import write_error, write_json, write_pairs, write_table
 from trading_bot.domain.errors import BotError, LogCorrupt, UsageError
+
+if TYPE_CHECKING:
+    from trading_bot.reports.log_export import ExportReport
 
 ROWS_DEFAULT: Final = 1000  # of `log show` for people; --json and --limit 0 give all
 
@@ -211,6 +214,10 @@ def export(
         done = [{"log": str(path), "format": name, **msgspec.structs.asdict(rep)} for name, path, rep in rows]
         write_json({"ok": True, "logs": done})
         return
+    _show_exported(rows)
+
+
+def _show_exported(rows: "list[tuple[str, Path, ExportReport]]") -> None:
     write_table(
         "Exported",
         ("log", "as", "ticks", "rejected", "messages", "minutes", "flagged", "last seq", "files"),

@@ -17,6 +17,7 @@ from trading_bot.adapters.sim.broker import SimBroker
 from trading_bot.build_digest import build_digest
 from trading_bot.collector import QuietLogs, collector_restored
 from trading_bot.config_files import RunOptions
+from trading_bot.config_trail import record_configuration
 from trading_bot.core import replay as replay_module
 from trading_bot.core.carried import Carried
 from trading_bot.core.documents import RunDocuments
@@ -121,6 +122,8 @@ def _run_on(
         **_at_broker(source),
     )
     start = _begin(options, row, source, documents, desk)
+    with _writable(options.data_dir):
+        record_configuration(start.folder, options.loaded, documents.config_hash)
     progress = options.progress
     inlet = _inlet(options, start)
     logs = QuietLogs(
