@@ -102,7 +102,7 @@ def _quality(state: State, event: OutcomeReached) -> Results:
 
 def _candidates(state: State, event: OutcomeReached, found: tuple[Candidate, ...], seq: int) -> Results:
     """The best expected utility is judged first; once one enters, the others of the moment are skipped."""
-    ranked = sorted(found, key=_rank)
+    ranked = sorted(found, key=rank)
     results: Results = []
     if _session_now(state, event.ts_ns) is SessionState.ENTRIES:  # before the open a wide spread says nothing
         results = locking.after_candidates(state, event.ts_ns, found)
@@ -130,7 +130,8 @@ def _candidates(state: State, event: OutcomeReached, found: tuple[Candidate, ...
     return told + effects
 
 
-def _rank(candidate: Candidate) -> tuple[bool, int, int, int]:
+def rank(candidate: Candidate) -> tuple[bool, int, int, int]:
+    """Sort key of the candidates of a moment: in this order they are judged, and so their orders numbered."""
     return candidate.missing, -candidate.euc_e6, candidate.template, -candidate.side
 
 
