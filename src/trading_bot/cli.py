@@ -25,6 +25,7 @@ from trading_bot import (
     cli_config_history,
     cli_deadman,
     cli_doctor,
+    cli_gates,
     cli_gateway,
     cli_latency,
     cli_latency_model,
@@ -63,6 +64,7 @@ app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_operate.app)
 app.add_typer(cli_breakers.app)
 app.add_typer(cli_reconcile.app)
+app.add_typer(cli_gates.app)
 app.add_typer(cli_gateway.app)
 app.add_typer(cli_record.app)
 cli_latency.app.add_typer(cli_latency_model.app)
