@@ -10,20 +10,22 @@ import msgspec
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.log_reader import LogReader, MessageFrame
 from trading_bot.core.replay import session_logs
-from trading_bot.domain import events, log_records, trade_events
-from trading_bot.domain.effects import Alert, Effect, LatchKillSwitch, PlaceOrder
-from trading_bot.domain.errors import LogCorrupt, UsageError
-from trading_bot.domain.events import Event
+from trading_bot.domain import events, trade_events
+from trading_bot.domain.effects import Alert, LatchKillSwitch
+from trading_bot.domain.errors import UsageError
 from trading_bot.domain.instruments import instrument_by_symbol
-from trading_bot.domain.learning import LearningState, LearningUpdate, TradeOutcome
-from trading_bot.domain.orders import ClientOrderId, Side
+from trading_bot.domain.learning import LearningState, LearningUpdate
+from trading_bot.domain.orders import Leg, Side
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.units import NS_PER_MS
-from trading_bot.reports.day_records import DayLedger, DayTable, Gates, Kill, Point, Restart, TradeRow
+from trading_bot.reports.day_records import DayLedger, DayTable, Gates, Kill, Point, Restart
 from trading_bot.reports.day_series import DataScore, ExecutionScore, PriceSeries
 from trading_bot.reports.day_tables import tables
+from trading_bot.reports.fact_reader import FactReader
+from trading_bot.reports.fact_records import FillFact
+from trading_bot.reports.trade_facts import TradeFact, decode_message, opening_of
 
-__all__ = ["DayLedger", "DayTable", "Gates", "Kill", "Point", "Restart", "TradeRow", "read_day", "tables"]
+__all__ = ["DayLedger", "DayTable", "Gates", "Kill", "Point", "Restart", "TradeFact", "read_day", "tables"]
 
 NEW_LOG: Final = "new log"
 
@@ -38,7 +40,7 @@ def read_day(path: Path | str | Sequence[Path | str], *, trade_date: int | None 
         LogCorrupt: a damaged record, or one that this version does not know.
     """
     paths = [path] if isinstance(path, str | Path) else list(path)
-    logs = [(log, _opening(log)) for folder in paths for log in session_logs(Path(folder))]
+    logs = [(log, opening_of(log)) for folder in paths for log in session_logs(Path(folder))]
     begun = [(log, started) for log, started in logs if started is not None]
     empty = [f"{log} holds no record" for log, started in logs if started is None]
     chosen = [(log, started) for log, started in begun if trade_date in (None, started.trade_date)]
@@ -51,37 +53,13 @@ def read_day(path: Path | str | Sequence[Path | str], *, trade_date: int | None 
     if len(symbols) > 1:
         raise UsageError(f"{paths[0]}: found logs of {symbols}, expected one instrument; give each its own picture")
     reader = _DayReader(chosen[0][1])
-    for log, _ in chosen:
-        reader.read(log)
+    for log, started in chosen:
+        reader.read(log, started)
     return reader.ledger([str(log) for log, _ in chosen], empty)
 
 
-def _opening(log: Path) -> events.RunStarted | None:
-    """The first record of a log; None for one that was cut before it."""
-    with LogReader(log) as reader:
-        first = next(iter(reader.spans(max_ticks=1)), None)
-        if first is None:
-            return None
-        record = _decode(first, log) if isinstance(first, MessageFrame) else None
-        if not isinstance(record, events.RunStarted):
-            raise LogCorrupt(f"{log}: found no RUN_STARTED in front", segment=log.name, offset=0, seq=1)
-        return record
-
-
-def _decode(frame: MessageFrame, log: Path) -> Event | Effect:
-    try:
-        return log_records.decode(frame.payload)
-    except msgspec.DecodeError as error:
-        raise LogCorrupt(
-            f"{log}: record {frame.seq} does not decode: {error}; was the log written by a newer version?",
-            segment=log.name,
-            offset=0,
-            seq=frame.seq,
-        ) from error
-
-
 class _DayReader:
-    """Gathers the day record by record; `_HANDLERS` says which record goes where."""
+    """Gathers the day record by record: trading by a `FactReader`, the rest as `_HANDLERS` says."""
 
     def __init__(self, started: events.RunStarted) -> None:
         self.started = started
@@ -91,13 +69,8 @@ class _DayReader:
         self.hypothetical = False
         self.records = self.torn_bytes = self.last_ns = self.begun_ns = 0
         self.logs_read = 0
-        self.trades: list[TradeRow] = []
-        self.history_bars = self.fills = self.cash_uusd = 0
-        self.tick_value_uusd = instrument_by_symbol(started.instrument).tick_value_uusd
-        self.decisions = self.entries = self.ts_flatten_ns = self.naked_ns_max = 0
-        self.skips: Counter[str] = Counter()
-        self.live_would_block: Counter[str] = Counter()
-        self.skips_by_template: dict[str, Counter[str]] = {}
+        self.facts = FactReader()
+        self.history_bars = self.ts_flatten_ns = self.naked_ns_max = 0
         self.alerts: list[Alert] = []
         self.data_state: list[events.QualityStateChanged] = []
         self.kills: list[Kill] = []
@@ -106,35 +79,44 @@ class _DayReader:
         self.learning_before: dict[str, LearningState] = {}
         self.breakers: list[trade_events.BreakerChanged] = []
         self.sessions: list[events.SessionChanged] = []
-        self.open_qty: Counter[ClientOrderId] = Counter()  # of brackets whose end was not told
-        self.notes: list[str] = []
         documents = started.documents
         market_id = RunDocuments.unpack(documents, where=started.run_id).market_instrument.id if documents else 0
         self.price, self.data_score, self.execution_score = PriceSeries(market_id), DataScore(), ExecutionScore()
 
-    def read(self, log: Path) -> None:
+    def read(self, log: Path, started: events.RunStarted) -> None:
         """One log from its first to its last good record."""
+        self.facts.begin(str(log), log.name, started)
+        ticks_before = self.price.ticks
         with LogReader(log) as reader:
             for item in reader.spans():
                 if not isinstance(item, MessageFrame):
                     self.price.add(item.buffer, item.count)
                     continue
-                record = _decode(item, log)
+                record = decode_message(item, log)
                 self.last_ns = max(self.last_ns, item.ts_ns)
                 self.execution_score.observe(record)
+                self.facts.take(item.seq, item.cause_seq, item.cls, record)
                 handler = _HANDLERS.get(type(record))
                 if handler is not None:
                     handler(self, record)
             self.records += reader.last_seq
             self.torn_bytes += reader.torn_bytes
-        self.price.flush()
-        self._untold(log)
+            self.price.flush()
+            ticks = self.price.ticks - ticks_before
+            self.facts.end(records=reader.last_seq, ticks=ticks, torn_bytes=reader.torn_bytes)
         self.logs_read += 1
 
     def ledger(self, logs: Sequence[str], notes: Sequence[str]) -> DayLedger:
         """What was gathered."""
         first_ns = min(at for at in (self.begun_ns, self.price.ts_first_ns or self.begun_ns))
         last_ns = max(self.last_ns, self.price.ts_last_ns)
+        facts = self.facts.facts()
+        fills = [row for row in facts.fills if row.counted]
+        skips = [row for row in facts.decisions if row.action == Action.SKIP]
+        by_template: dict[str, Counter[str]] = {}
+        for row in skips:
+            by_template.setdefault(row.template or "-", Counter())[row.reason] += 1
+        blocked = Counter(row.live for row in facts.decisions if row.live and row.action != Action.SKIP)
         return DayLedger(
             trade_date=self.started.trade_date,
             instrument=self.started.instrument,
@@ -142,7 +124,7 @@ class _DayReader:
             run_ids=tuple(dict.fromkeys(self.run_ids)),
             modes=tuple(dict.fromkeys(self.modes)),
             logs=tuple(logs),
-            hypothetical=self.hypothetical,
+            hypothetical=self.hypothetical or any(row.hypothetical for row in fills),
             ts_first_ns=first_ns,
             ts_last_ns=last_ns,
             records=self.records,
@@ -150,14 +132,17 @@ class _DayReader:
             torn_bytes=self.torn_bytes,
             history_bars=self.history_bars,
             gates=self.gates,
-            trades=tuple(self.trades),
-            fills=self.fills,
-            cash_uusd=self.cash_uusd,
-            decisions=self.decisions,
-            entries=self.entries,
-            skips=dict(self.skips.most_common()),
-            skips_by_template={name: dict(row.most_common()) for name, row in sorted(self.skips_by_template.items())},
-            live_would_block=dict(self.live_would_block.most_common()),
+            trades=facts.entered(),
+            later_fees_uusd=sum(
+                row.delta_uusd for row in facts.corrections if row.after_close and not row.trade_closed_seq
+            ),
+            fills=len(fills),
+            cash_uusd=sum(_cash_uusd(row) for row in fills),
+            decisions=len(facts.decisions),
+            entries=sum(row.leg == Leg.ENTRY.value for row in facts.orders),
+            skips=dict(Counter(row.reason for row in skips).most_common()),
+            skips_by_template={name: dict(row.most_common()) for name, row in sorted(by_template.items())},
+            live_would_block=dict(blocked.most_common()),
             alerts=tuple(self.alerts),
             data_state=tuple(self.data_state),
             data_score=self.data_score.points(),
@@ -171,20 +156,8 @@ class _DayReader:
             ts_flatten_ns=self.ts_flatten_ns,
             naked_ms_max=self.naked_ns_max / NS_PER_MS,
             price=self.price.points(),
-            notes=(*notes, *self.notes),
+            notes=(*notes, *facts.notes),
         )
-
-    def _untold(self, log: Path) -> None:
-        """A process that dies right behind a fill leaves the end of its trade untold; only a replay knows it."""
-        for order_id, qty in self.open_qty.items():
-            if qty == 0:
-                self.notes.append(
-                    f"{log}: the fills of order {order_id} end flat, but the process died before TRADE_CLOSED was "
-                    "written: this trade is not in the ledger; `replay` recomputes it"
-                )
-            else:
-                self.notes.append(f"{log}: ends with the position of order {order_id} open, {qty:+d}")
-        self.open_qty.clear()
 
     # --- one method per kind of record -----------------------------------------------------------------------------
 
@@ -248,33 +221,11 @@ class _DayReader:
         self.data_score.add(record.ts_ns, record.dvs_c)
         self.data_state.append(record)
 
-    def decision_made(self, record: events.DecisionMade) -> None:
-        self.decisions += 1
-        if record.action == Action.SKIP:
-            self.skips[record.reason] += 1
-            self.skips_by_template.setdefault(record.template or "-", Counter())[record.reason] += 1
-        elif record.live:
-            self.live_would_block[record.live] += 1
-
-    def order_placed(self, _record: PlaceOrder) -> None:
-        self.entries += 1
-
-    def order_filled(self, record: trade_events.OrderFilled) -> None:
-        self.hypothetical |= record.hypothetical
-        bought_qty = record.qty if record.side is Side.BUY else -record.qty
-        self.open_qty[record.order_id] += bought_qty
-        self.fills += 1
-        self.cash_uusd -= bought_qty * record.price_ticks * self.tick_value_uusd + record.commission_uusd
-
     def history_loaded(self, record: events.HistoryLoaded) -> None:
         self.history_bars += record.count
 
     def stop_resident(self, record: trade_events.StopResident) -> None:
         self.naked_ns_max = max(self.naked_ns_max, record.naked_ns)
-
-    def trade_closed(self, record: trade_events.TradeClosed) -> None:
-        self.open_qty.pop(record.order_id, None)
-        self.trades.append(_row(record.outcome))
 
     def flatten_begun(self, record: events.SessionExitFlatten) -> None:
         self.ts_flatten_ns = self.ts_flatten_ns or record.ts_ns
@@ -298,26 +249,10 @@ def _carried(state: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", decoded)
 
 
-def _row(outcome: TradeOutcome) -> TradeRow:
-    assert outcome.side is not None, f"trade {outcome.trade_id} was closed by the core, which knows its side"
-    return TradeRow(
-        trade_id=outcome.trade_id,
-        template=outcome.template,
-        side=outcome.side,
-        qty=outcome.qty,
-        entry_ts_ns=outcome.entry_ts_ns,
-        exit_ts_ns=outcome.exit_ts_ns,
-        entry_ticks=outcome.entry_ticks,
-        exit_ticks=outcome.exit_ticks,
-        exit_reason=outcome.exit_reason,
-        gross_uusd=outcome.pnl_uusd,
-        commission_uusd=outcome.commission_uusd,
-        mae_ticks=outcome.mae_ticks,
-        mfe_ticks=outcome.mfe_ticks,
-        slippage_ticks=outcome.slippage_ticks,
-        slippage_expected_ticks=outcome.slippage_expected_ticks,
-        hypothetical=outcome.hypothetical,
-    )
+def _cash_uusd(fill: FillFact) -> int:
+    """What an execution brought, less its price and its commission."""
+    bought_qty = fill.qty if fill.side is Side.BUY else -fill.qty
+    return -bought_qty * fill.price_ticks * fill.tick_value_uusd - fill.commission_uusd
 
 
 _HANDLERS: Final[dict[type, Callable[[_DayReader, Any], None]]] = {
@@ -329,16 +264,12 @@ _HANDLERS: Final[dict[type, Callable[[_DayReader, Any], None]]] = {
     events.KillCleared: _DayReader.kill_cleared,
     events.OutcomeReached: _DayReader.outcome_reached,
     events.QualityStateChanged: _DayReader.quality_changed,
-    events.DecisionMade: _DayReader.decision_made,
     events.HistoryLoaded: _DayReader.history_loaded,
     events.SessionExitFlatten: _DayReader.flatten_begun,
     events.SessionChanged: _DayReader.session_changed,
-    trade_events.OrderFilled: _DayReader.order_filled,
     trade_events.StopResident: _DayReader.stop_resident,
-    trade_events.TradeClosed: _DayReader.trade_closed,
     trade_events.BreakerChanged: _DayReader.breaker_changed,
     LearningUpdate: _DayReader.learning_updated,
-    PlaceOrder: _DayReader.order_placed,
     LatchKillSwitch: _DayReader.latched,
     Alert: _DayReader.alerted,
 }

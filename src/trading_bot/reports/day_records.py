@@ -8,9 +8,9 @@ import msgspec
 from trading_bot.domain.effects import Alert
 from trading_bot.domain.events import QualityStateChanged, SessionChanged
 from trading_bot.domain.learning import LearningState, LearningUpdate
-from trading_bot.domain.orders import Side
 from trading_bot.domain.trade_events import BreakerChanged
 from trading_bot.domain.units import usd_from_uusd
+from trading_bot.reports.fact_records import TradeFact
 
 
 class Point(NamedTuple):
@@ -29,40 +29,6 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
     eqs_entry_c: int
     eqs_hold_c: int
     eqs_kill_c: int
-
-
-class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One closed trade. Prices in ticks, money in micro-dollars, times in ns; MAE and MFE are None where unknown.
-
-    `gross_uusd` is after slippage and before commission; `commission_uusd` is of the whole quantity, both sides.
-    """
-
-    trade_id: str
-    template: str
-    side: Side
-    qty: int
-    entry_ts_ns: int
-    exit_ts_ns: int
-    entry_ticks: int
-    exit_ticks: int
-    exit_reason: str
-    gross_uusd: int
-    commission_uusd: int
-    mae_ticks: float | None
-    mfe_ticks: float | None
-    slippage_ticks: float
-    slippage_expected_ticks: float
-    hypothetical: bool
-
-    @property
-    def net_uusd(self) -> int:
-        """Net of commission, in micro-dollars."""
-        return self.gross_uusd - self.commission_uusd
-
-    @property
-    def net_usd(self) -> float:
-        """Net of commission, in dollars, for people."""
-        return usd_from_uusd(self.net_uusd)
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +73,7 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
     torn_bytes: int
     history_bars: int
     gates: Gates | None
-    trades: tuple[TradeRow, ...]
+    trades: tuple[TradeFact, ...]
     fills: int
     cash_uusd: int
     decisions: int
@@ -129,6 +95,7 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
     price: tuple[Point, ...]
     notes: tuple[str, ...]
     live_would_block: dict[str, int] = {}  # entries that LIVE would have refused, by its reason
+    later_fees_uusd: int = 0  # commissions that the broker reported on this day for trades of another
 
     @property
     def exits_by_reason(self) -> dict[str, int]:
@@ -142,8 +109,8 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def commission_uusd(self) -> int:
-        """Commission of all trades, in micro-dollars."""
-        return sum(trade.commission_uusd for trade in self.trades)
+        """Commission of all trades, in micro-dollars, and what was reported later for trades of other days."""
+        return sum(trade.commission_uusd for trade in self.trades) + self.later_fees_uusd
 
     @property
     def net_uusd(self) -> int:

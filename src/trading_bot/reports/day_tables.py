@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from trading_bot.domain.orders import Side
 from trading_bot.domain.units import NS_PER_S, usd_from_uusd
-from trading_bot.reports.day_records import DayLedger, DayTable, TradeRow
+from trading_bot.reports.day_records import DayLedger, DayTable
+from trading_bot.reports.fact_records import TradeFact
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 MINUS: Final = "\N{MINUS SIGN}"
@@ -124,7 +125,7 @@ def _trades(ledger: DayLedger) -> DayTable:
     return DayTable(title, _TRADE_COLUMNS, _aligned(rows, numbers=(0, 3, 6, 7, 8, 10, 11, 12, 13, 14, 15)))
 
 
-def _trade(number: int, trade: TradeRow, ledger: DayLedger, *, mark: bool) -> tuple[str, ...]:
+def _trade(number: int, trade: TradeFact, ledger: DayLedger, *, mark: bool) -> tuple[str, ...]:
     held_s = (trade.exit_ts_ns - trade.entry_ts_ns) / NS_PER_S
     return (
         str(number) + ("~" if mark and trade.hypothetical else ""),

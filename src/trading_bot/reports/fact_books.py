@@ -56,7 +56,7 @@ class Books:
         self.forget()
 
     def forget(self) -> None:
-        """A process that begins cold knows of no trade that was open."""
+        """A process that begins cold knows of no trade that was open, and nor does the next log."""
         self._open: dict[str, list[int]] = {}  # order -> places of its fills that no trade has yet
         self._shadows: dict[str, _Shadow] = {}
         self._reported: dict[str, tuple[int, CommissionReported]] = {}  # not yet acted on
@@ -64,8 +64,14 @@ class Books:
     def end_log(self) -> None:
         """What stays open is said."""
         for order_id, places in self._open.items():
-            if qty := self._bought(places):
-                self.notes.append(f"{self._source.log}: ends with the position of order {order_id} open, {qty:+d}")
+            qty, log = self._bought(places), self._source.log
+            if qty:
+                self.notes.append(f"{log}: ends with the position of order {order_id} open, {qty:+d}")
+            else:
+                self.notes.append(
+                    f"{log}: the fills of order {order_id} end flat and no TRADE_CLOSED was written for them: they are "
+                    "part of no trade here; `replay` says what the core made of them"
+                )
 
     # --- what a dead process left untold ---------------------------------------------------------------------------
 

@@ -161,6 +161,7 @@ class FactReader:
         if record.recovery == "full":
             self.books.work_out_tail(self._last_input_seq)
             return
+        self.books.end_log()
         self.books.forget()
         self._candidates.numbered_anew()
 
