@@ -12,6 +12,7 @@ from trading_bot.core.deadman_files import DeadmanState, deadman_runs, read_stat
 from trading_bot.core.operator_files import BotStatus, Cleared, Latch
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.units import NS_PER_S, iso_from_ns
+from trading_bot.engines.position_text import held_rows
 
 STALE_S: Final = 5.0  # a bot that runs publishes once a second
 LOOP_BUSY_MS: Final = 1_000.0  # a loop at rest looks for requests every 20 ms
@@ -147,6 +148,7 @@ def rows(view: View) -> list[tuple[str, object]]:
         ("market time", iso_from_ns(found.ts_market_ns) if found.ts_market_ns else "none yet"),
         ("session", found.session_state),
         ("position", _position(found)),
+        *held_rows(found.held),
         ("profit and loss", f"{found.pnl_net_usd:,.2f} USD net, {said}, {found.trades:,} trades"),
         ("last exit", found.last_exit or "none yet"),
         ("working entries", found.working_entries),

@@ -49,6 +49,7 @@ ASSUMED_DEFAULTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "orders.stop_deadline_ms": "eighty answers of a broker; until then the position has no protection",
         "orders.settle_ms": "twice a slow answer: what the broker lists may be that much older than what it told",
         "orders.exit_check_ms": "sixty looks in the shortest hold; target and stop do not wait for it",
+        "orders.position_heartbeat_s": "six a minute tell how a trade went; one a second would be most of a quiet log",
         "safety.decision_p99_ms_max": "a thousand times what a decision takes; beyond it the machine is not well",
         "safety.loop_lag_ms_max": "half of a second's sample: a loop that lags more answers to a market that has gone",
         "safety.latency_age_s_max": "ten samples: a bot that has not measured itself for so long does not run well",

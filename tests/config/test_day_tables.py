@@ -73,6 +73,7 @@ SPECIFIED = {
 OPEN = (
     "orders.stop_deadline_ms",
     "orders.exit_check_ms",
+    "orders.position_heartbeat_s",
     "exits.limit_wait_ms",
     "exits.thesis_belief",
     "exits.quality_action",

@@ -50,6 +50,7 @@ STATUS = {
     "log_seq": 7,
     "limits": [{"limit": "DAILY_HALT", "distance_usd": 12.5}],
     "rules": {"pack": "small-account", "rows": []},
+    "held": {"standing": "12 s old", "ends_by": ["stop 4 ticks away, at the broker"]},
 }
 
 

@@ -58,6 +58,17 @@ def test_a_kill_an_unknown_position_and_live_are_not_overlooked():
         assert words in text
 
 
+def test_an_open_trade_says_how_it_stands_and_what_would_end_it():
+    held = {
+        "standing": "42 s old, +2.50 USD before commission, worst -1, best +4 ticks",
+        "thesis": "K1 long: belief is 0.61, was 0.70 at the decision",
+        "ends_by": ["stop 5 ticks away, at the broker", "target 9 ticks away"],
+    }
+    text = drawn(msgspec.structs.replace(SIGHT, status=msgspec.structs.replace(STATUS, held=held)), 200)
+    for words in ("42 s old", "+2.50 USD", "was 0.70", "stop 5 ticks away"):
+        assert words in text
+
+
 def test_words_of_others_are_no_markup():
     text = "[bold red]x[/] "
     one = Decision(7, 10**18, "SKIP", "EUC_LOW", "[K1]", 1, f"K1 long SKIP EUC_LOW: {text}", "")

@@ -4,10 +4,9 @@ Asked when the kernel finds an exit, when a score's band changes, and by a timer
 """
 
 from itertools import pairwise
-from math import sqrt
 from typing import Final
 
-from trading_bot.core import breaking
+from trading_bot.core import breaking, position_desk
 from trading_bot.core.leaving import place_exit, rules_of, watch_in_kernel
 from trading_bot.core.on_bar import atr_n_e6
 from trading_bot.core.state import State
@@ -44,8 +43,8 @@ def watch(state: State, ts_ns: int) -> Results:
     if trade is None or state.position.qty == 0:
         return []
     if not state.may_exit:  # after a restart or an outage, until the broker has said what there is to leave
-        return next_position_check(state, ts_ns)
-    _mark(state, trade)
+        return [*position_desk.beat(state, trade, ts_ns), *next_position_check(state, ts_ns)]
+    mark_prices(state, trade)
     results = breaking.mark(state, ts_ns)
     rules = rules_of(state, trade)
     _forget_touch(state, trade, ts_ns, rules)
@@ -60,6 +59,7 @@ def watch(state: State, ts_ns: int) -> Results:
     check_ns = ts_ns + state.config.orders.exit_check_ms * NS_PER_MS
     sooner_ns = None if flattening else next_check_ns(inputs, rules)
     due_ns = check_ns if sooner_ns is None else min(check_ns, sooner_ns)
+    results += position_desk.beat(state, trade, ts_ns)
     return [*results, ArmTimer(ts_ns=ts_ns, name=EXIT_CHECK_TIMER, due_ns=due_ns)]
 
 
@@ -99,7 +99,7 @@ def _inputs(state: State, trade: Trade, ts_ns: int, rules: ExitRules) -> ExitInp
     dvs_c, eqs = state.kernel.dvs_c, eqs_c(state.deficits, ts_ns)
     low = quality_low(dvs_c, eqs, rules)
     trade.quality_low_since_ns = held_since(trade.quality_low_since_ns, ts_ns, low=low)
-    thesis = thesis_low(_belief_e6(state, trade), rules)
+    thesis = thesis_low(position_desk.belief_e6(state, trade), rules)
     trade.thesis_low_since_ns = held_since(trade.thesis_low_since_ns, ts_ns, low=thesis)
     bar = state.bar_range
     return ExitInputs(
@@ -126,16 +126,7 @@ def _inputs(state: State, trade: Trade, ts_ns: int, rules: ExitRules) -> ExitInp
     )
 
 
-def _belief_e6(state: State, trade: Trade) -> int | None:
-    """What the entering template believes of its side now."""
-    row = state.kernel.beliefs()[trade.entry.terms.template_index]
-    z, missing = row[3] if trade.sign > 0 else row[4], row[7]
-    if z is None or missing:
-        return None
-    return round((0.5 + 0.5 * z / sqrt(1.0 + z * z)) * _E6)
-
-
-def _mark(state: State, trade: Trade) -> None:
+def mark_prices(state: State, trade: Trade) -> None:
     """Best and worst price since the entry: the price now, and the seconds that closed since."""
     from_ns = max(trade.first_fill_ns, state.kernel.now_ns - NS_PER_MIN)
     prices = [price for price in (breaking.leave_ticks(state),) if price is not None]

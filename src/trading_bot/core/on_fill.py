@@ -166,6 +166,8 @@ def _exit_filled(state: State, trade: Trade, event: OrderFilled) -> Results:
     flipped = fill_kind(state.position.qty, event.side, event.qty) is FillKind.FLIP
     closed_qty = min(event.qty, abs(state.position.qty))
     results: Results = cost_desk.measure_exit(state, trade, event)
+    # Whatever the looks have seen, the price it was left at was reached.
+    trade.excursion = trade.excursion.with_mark(trade.sign, event.price_ticks)
     trade.realised_ticks += _book(state, event)
     trade.fees_uusd += event.commission_uusd
     trade.exit_qty += closed_qty

@@ -73,6 +73,7 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     `kill_timeline_ms` has ms since the kill switch latched, by stage (`core/kill_timeline.py`); empty without one.
     `log_seq` is the number of the newest record of the session's log: a replay up to it shows the same.
     `limits` are the breakers on losses with the dollars left to each, `rules` the account's rule pack (docs/rules.md).
+    `held` is the open position as a POSITION_HEARTBEAT would tell it now, and in words; empty while there is none.
     """
 
     run_id: str
@@ -109,6 +110,7 @@ class BotStatus(msgspec.Struct, frozen=True, kw_only=True):
     log_seq: int = 0
     limits: tuple[dict[str, Any], ...] = ()
     rules: dict[str, Any] = {}
+    held: dict[str, Any] = {}
 
 
 class _Request(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from trading_bot.core import breaking, rule_watch
+from trading_bot.core import breaking, position_desk, rule_watch
 from trading_bot.core.cost_desk import cost_rows
 from trading_bot.core.levels_desk import level_rows
 from trading_bot.core.locking import lockout_lines
@@ -16,6 +16,7 @@ from trading_bot.core.state import State
 from trading_bot.domain.events import Event
 from trading_bot.domain.units import UUSD_PER_USD, usd_from_uusd
 from trading_bot.engines.breaker_table import LADDERS, Money, distance_uusd
+from trading_bot.engines.position_text import ending_texts, standing_text, thesis_text
 
 
 def bot_status(book: SessionBook, identity: RunIdentity) -> dict[str, Any]:
@@ -68,8 +69,18 @@ def machine_status(
         log_seq=log_seq,
         limits=_limits(state, money),
         rules=rule_watch.status_rows(state, money),
+        held=_held(state, now_ns),
     )
     return msgspec.structs.asdict(status)
+
+
+def _held(state: State, now_ns: int) -> dict[str, Any]:
+    """The open position as its heartbeat tells it, in words as well; empty without a trade."""
+    if state.trade is None or state.position.qty == 0:
+        return {}
+    beat = position_desk.position_now(state, state.trade, now_ns)
+    words = {"standing": standing_text(beat), "thesis": thesis_text(beat), "ends_by": list(ending_texts(beat))}
+    return {**_fields(beat), **words}
 
 
 def _fields(record: Event | None) -> dict[str, Any]:

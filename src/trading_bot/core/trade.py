@@ -91,6 +91,7 @@ class Trade(msgspec.Struct, kw_only=True):
     market_sent: bool = False
     last_cause: str = ""
     stop_slippage_ticks: int = 0
+    beat_ns: int = 0  # of the newest heartbeat
 
     @property
     def order_id(self) -> ClientOrderId:
@@ -106,6 +107,16 @@ class Trade(msgspec.Struct, kw_only=True):
     def risk_ticks(self) -> int:
         """R: from the entry to the stop it came with."""
         return abs(self.entry.order.limit_ticks - self.entry.order.stop_price_ticks)
+
+    @property
+    def mae_ticks(self) -> int:
+        """How far the price has been against the position, from the first fill."""
+        return max((self.entry_ticks - self.excursion.worst_ticks) * self.sign, 0)
+
+    @property
+    def mfe_ticks(self) -> int:
+        """How far it has been with it."""
+        return max((self.excursion.best_ticks - self.entry_ticks) * self.sign, 0)
 
     def forget_exit(self) -> None:
         """The exit that was sent is gone without having filled everything."""
@@ -141,8 +152,8 @@ def outcome_of(
         entry_ts_ns=trade.first_fill_ns,
         exit_ts_ns=ts_ns,
         exit_reason=trade.last_cause,
-        mae_ticks=float(max((trade.entry_ticks - trade.excursion.worst_ticks) * sign, 0)),
-        mfe_ticks=float(max((trade.excursion.best_ticks - trade.entry_ticks) * sign, 0)),
+        mae_ticks=float(trade.mae_ticks),
+        mfe_ticks=float(trade.mfe_ticks),
         slippage_ticks=float((average_ticks - terms.touch_ticks) * sign + trade.stop_slippage_ticks),
         slippage_expected_ticks=(terms.slippage_e6 + (terms.stop_slippage_e6 if by_stop else 0)) / _E6,
         spread_ticks=float(terms.spread_ticks),

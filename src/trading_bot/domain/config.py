@@ -270,6 +270,9 @@ class OrdersConfig(Section, frozen=True):
     exit_check_ms: Annotated[
         int, within(100, 60_000), unit("ms", "time between looks at an open position: thesis, trail, volatility")
     ] = 1_000
+    position_heartbeat_s: Annotated[
+        int, within(1, 3600), unit("s", "an open position is written to the log this often, at one of those looks")
+    ] = 10
 
 
 class LogConfig(Section, frozen=True):

@@ -80,6 +80,7 @@ LogRecord = (
     | trade_events.CommissionCorrected
     | reconciling.ReconciliationDone
     | trade_events.StopResident
+    | trade_events.PositionHeartbeat
     | trade_events.ExitDecided
     | trade_events.TradeClosed
     | trade_events.BreakerChanged

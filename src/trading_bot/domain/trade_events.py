@@ -141,6 +141,46 @@ class StopResident(Derived, frozen=True, gc=False, kw_only=True, tag="STOP_RESID
     naked_ns: int
 
 
+class PositionHeartbeat(Derived, frozen=True, gc=False, kw_only=True, tag="POSITION_HEARTBEAT"):
+    """How an open position stands, every `orders.position_heartbeat_s` (feature MO05). None: not known now.
+
+    `qty` is signed; `known` false: the broker has not said yet what there is. `price_ticks` is what leaving would get
+    (the bid for a long) and `unrealised_uusd` what that would come to, before commission. `mae_ticks` and `mfe_ticks`
+    are the worst and best so far, from the first fill. Distances are from the price, positive while it is not reached;
+    `stop_ticks` is where the stop should stand, `stop_resident` whether one is at the broker. Beliefs are the entering
+    template's of its side, in millionths: at the decision, now, and below which, for `thesis_wait_ns`, the trade ends;
+    the `_low_ns` are for how long that, or a score below its hold gate, has lasted. `time_left_ns` is to the time stop,
+    `session_left_ns` to the flatten before the close. `leaving` is the cause of an exit that was sent, else empty.
+    """
+
+    order_id: ClientOrderId
+    template: str
+    side: Side
+    qty: int
+    known: bool
+    age_ns: int
+    price_ticks: int | None
+    unrealised_uusd: int | None
+    mae_ticks: int
+    mfe_ticks: int
+    stop_ticks: int
+    stop_distance_ticks: int | None
+    stop_resident: bool
+    target_distance_ticks: int | None
+    belief_entry_e6: int
+    belief_e6: int | None
+    belief_exit_e6: int
+    thesis_low_ns: int
+    thesis_wait_ns: int
+    dvs_c: int
+    eqs_c: int
+    quality_low_ns: int
+    time_left_ns: int
+    session_left_ns: int | None
+    leaving: str
+    hypothetical: bool
+
+
 class ExitDecided(Derived, frozen=True, gc=False, kw_only=True, tag="EXIT_DECIDED"):
     """The one authority over exits decided; `mask` has a bit per active cause (`engines.exits.ExitCause`)."""
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from trading_bot.core.operator_files import BotStatus
 from trading_bot.domain.units import NS_PER_S
+from trading_bot.engines.position_text import held_rows
 from trading_bot.monitor.checks import Check, Health, Level
 from trading_bot.monitor.sight import Sight
 
@@ -101,6 +102,7 @@ def _position_rows(status: BotStatus) -> list[tuple[str, Text]]:
     pnl.append(f" net, {said}", style="dim")
     rows = [
         ("position", _held(status)),
+        *((name, Text(said)) for name, said in held_rows(status.held)),
         ("result", pnl),
         ("trades", Text(f"{status.trades}, last exit {status.last_exit or 'none yet'}")),
         ("working", Text(f"{status.working_entries} entries")),
