@@ -4,12 +4,31 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from trading_bot.core.recovery import unfinished
 from trading_bot.domain.errors import DataCorrupt
 
 ATTRIBUTE_FILE: Final = "run.json"
+
+
+class RunsBefore(msgspec.Struct, frozen=True, kw_only=True):
+    """What a start of such a run finds: a cut run to go on with, and runs of its kind, newest first."""
+
+    attributes: dict[str, Any]
+    unfinished: Path | None
+    runs: list[Path]
+
+
+def runs_before(data_dir: Path, attributes: dict[str, Any]) -> RunsBefore:
+    """The runs in a data directory, as a start sees them.
+
+    Raises:
+        DataCorrupt: what a run says of itself is no JSON.
+    """
+    unfinished = find_unfinished(data_dir, attributes)
+    return RunsBefore(attributes=attributes, unfinished=unfinished, runs=earlier_runs(data_dir, attributes))
 
 
 def find_unfinished(data_dir: Path, attributes: dict[str, Any]) -> Path | None:

@@ -56,17 +56,29 @@ def read_strategies(
         if not _NAME.fullmatch(name):
             raise ConfigError(f"{where}: a template's name is a capital letter and up to 15 letters, digits or _")
         templates[name] = _template(where, table)
-        _refuse_thesis_above_entry(where, templates[name], config)
         _refuse_plugin(where, templates[name])
+    refuse_unreachable(str(path), templates, instrument=instrument, config=config)
+    return templates
+
+
+def refuse_unreachable(
+    where: str, templates: Mapping[str, TemplateConfig], *, instrument: Instrument, config: BotConfig
+) -> None:
+    """Templates that contradict the exits, or that are on and could never trade; `where` names their source.
+
+    Raises:
+        ConfigError: naming template and key.
+    """
+    for name, entry in templates.items():
+        _refuse_thesis_above_entry(f"{where}: template.{name}", entry, config)
     reasons = [_why_unreachable(name, entry, instrument, config) for name, entry in templates.items() if entry.on]
     if any(reasons):
         raise ConfigError(
-            f"{path}: "
+            f"{where}: "
             + "; ".join(filter(None, reasons))
             + f". Turn them off with `on = false`, or write a strategy file "
             f"for {instrument.symbol} and pass it with --strategies"
         )
-    return templates
 
 
 def read_vetoes(

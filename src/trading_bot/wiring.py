@@ -37,13 +37,15 @@ from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.ports import Broker
 from trading_bot.domain.summary import ReplayReport, RunSummary
 from trading_bot.engines.exchange_config import exchange_config
+from trading_bot.learned_start import with_adopted
 from trading_bot.machine_setup import MachinePlan, pinned, plan_machine
 from trading_bot.market_sources import Source, open_source
 from trading_bot.modes import ModeRow, mode_row
 from trading_bot.operator_access import operator_access
 from trading_bot.orderly_end import orderly_signals
-from trading_bot.run_folders import ATTRIBUTE_FILE, earlier_runs, find_unfinished, write_atomic
-from trading_bot.strategy_plugins import offer_installed, plugins_of
+from trading_bot.run_documents import run_documents
+from trading_bot.run_folders import ATTRIBUTE_FILE, RunsBefore, runs_before, write_atomic
+from trading_bot.strategy_plugins import offer_installed
 from trading_bot.told import Told
 
 _MIB: Final = 1024 * 1024
@@ -105,23 +107,11 @@ def _run_at_source(
 def _run_on(
     options: RunOptions, row: ModeRow, instrument: Instrument, desk: OperatorDesk, source: Source, plan: MachinePlan
 ) -> RunSummary:
+    before = runs_before(options.data_dir, _attributes(options, source))
+    options, learned = with_adopted(options, source, before, hypothetical=row.hypothetical)
     config = options.loaded.config
-    documents = RunDocuments(
-        config=config,
-        templates=options.loaded.templates,
-        vetoes=options.loaded.vetoes,
-        events=options.loaded.events,
-        instrument=instrument,
-        calendar=source.calendar,
-        resolution_ns=source.feed.resolution_ns,
-        feed=source.feed.description,
-        maps=options.loaded.maps,
-        latency=options.loaded.latency,
-        rules=options.loaded.rules,
-        plugins=plugins_of(options.loaded.templates),
-        **_at_broker(source),
-    )
-    start = _begin(options, row, source, documents, desk)
+    documents = run_documents(options, source, instrument, learned)
+    start = _begin(options, row, source, documents, desk, before)
     with _writable(options.data_dir):
         record_configuration(start.folder, options.loaded, documents.config_hash)
     progress = options.progress
@@ -163,20 +153,6 @@ def _run_on(
     return summary
 
 
-def _at_broker(source: Source) -> dict[str, Any]:
-    """What the run depends on of a market at a broker."""
-    broker = source.broker
-    if broker is None:
-        return {}
-    return {
-        "con_id": broker.bound.con_id,
-        "expiry": broker.bound.expiry,
-        "wall_speed_e3": round(broker.speed * 1_000),
-        "gates_real": True,
-        "signal_instrument": broker.market if broker.market is not broker.instrument else None,
-    }
-
-
 def _market_duration_s(options: RunOptions, source: Source) -> float | None:
     """`--duration` is wall time at a broker, whose market may be a simulator's that runs fast."""
     if options.duration_s is None or source.broker is None:
@@ -215,9 +191,10 @@ def _inlet(options: RunOptions, start: _Start) -> ContextInlet:
     return ContextInlet(config, options.data_dir, recorded=start.identity.clock_stands, known=taken.newest)
 
 
-def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocuments, desk: OperatorDesk) -> _Start:
-    attributes, build = _attributes(options, source), build_digest()
-    found = find_unfinished(options.data_dir, attributes)
+def _begin(
+    options: RunOptions, row: ModeRow, source: Source, documents: RunDocuments, desk: OperatorDesk, before: RunsBefore
+) -> _Start:
+    found, build = before.unfinished, build_digest()
     recovered: Recovered | None = None
     carried, first_inputs = Carried(), list[Input]()
     history: Sequence[events.HistoryLoaded] = ()
@@ -225,12 +202,12 @@ def _begin(options: RunOptions, row: ModeRow, source: Source, documents: RunDocu
         history = source.history()
         broker, exchange = _simulated(row, options, documents.instrument)
         folder = options.data_dir / "runs" / options.run_id
-        left = left_behind(options.data_dir, earlier_runs(options.data_dir, attributes), source.first_ts_ns or 0)
+        left = left_behind(options.data_dir, before.runs, source.first_ts_ns or 0)
         carried = left.carried
         first_inputs += [left.refused] if left.refused else []
         with _writable(options.data_dir):
             folder.mkdir(parents=True)
-            write_atomic(folder / ATTRIBUTE_FILE, attributes)
+            write_atomic(folder / ATTRIBUTE_FILE, before.attributes)
     else:
         folder = found
         log_setup.bind_ids(run_id=folder.name)

@@ -59,6 +59,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     set-ups end with their session, in which everything was left.
     `executions` are those of a broker by its ids, with the commission that was estimated and not yet reported: told
     again after a restart, they are not booked again. A simulator numbers its own anew.
+    `params` are the learned parameters of strategies that were in force, in millionths.
     `position_qty` None is unknown. `learning` is what `LearningLoop.export_to_dict` gave, None before the first trade.
     """
 
@@ -77,3 +78,4 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs = Costs()
     executions: tuple[tuple[str, int | None], ...] = ()
     rules: RuleState = RuleState()
+    params: tuple[tuple[str, int], ...] = ()

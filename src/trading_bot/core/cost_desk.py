@@ -72,7 +72,9 @@ def with_corrected(found: Costs, correction: CommissionCorrected) -> Costs:
 
 
 def with_adopted(found: Costs, adoption: ParamsAdopted, trade_date: int) -> Costs:
-    """The values in force after an adoption that a log tells of."""
+    """The values in force after an adoption that a log tells of; a strategy's parameters are no costs."""
+    if adoption.set_number:
+        return found
     hypothetical = adoption.hypothetical
     book = costs.with_adoption(found.book(hypothetical=hypothetical), adoption.parameter, adoption.new, trade_date)
     return found.with_book(book, hypothetical=hypothetical)

@@ -12,6 +12,7 @@ from trading_bot.domain.errors import LogCorrupt
 from trading_bot.domain.inflated import inflated
 from trading_bot.domain.instruments import Instrument, instrument_by_symbol
 from trading_bot.domain.latency_model import LatencyModel
+from trading_bot.domain.learned import LearnedSet
 from trading_bot.domain.rule_pack import RulePack
 from trading_bot.domain.scheduled import EventCalendar
 from trading_bot.domain.strategy import find_strategy
@@ -30,6 +31,7 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     time count in wall time. `gates_real`: link, account, position and latency come from an adapter, not modelled.
     `signal_instrument` is the one whose market is seen where it is not the traded one: both have the same prices.
     `latency` is what the exchange simulator drew its latencies from, `rules` the rule pack of the account.
+    `learned` are the adopted parameters, which `templates` have already.
     """
 
     config: BotConfig
@@ -49,6 +51,7 @@ class RunDocuments(msgspec.Struct, frozen=True, kw_only=True):
     signal_instrument: Instrument | None = None
     latency: LatencyModel | None = None
     rules: RulePack | None = None
+    learned: LearnedSet | None = None
 
     @classmethod
     def default(cls) -> "RunDocuments":

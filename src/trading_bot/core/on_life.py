@@ -11,6 +11,7 @@ from trading_bot.core import (
     entry_facts,
     execution_quality,
     locking,
+    params_desk,
     rule_watch,
 )
 from trading_bot.core.carried import Carried
@@ -44,7 +45,8 @@ def run_started(state: State, event: events.RunStarted, _seq: int) -> Results:
 
 def state_carried(state: State, event: events.StateCarried, _seq: int) -> Results:
     """Take over what earlier sessions left, and the kernel when it is carried warm."""
-    state.take_over(msgspec.msgpack.decode(event.state, type=Carried))
+    carried = msgspec.msgpack.decode(event.state, type=Carried)
+    state.take_over(carried)
     if event.kernel:
         state.kernel.restore(inflated(event.kernel))
     state.kernel.clear_position()
@@ -52,6 +54,7 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
     refresh_throttles(state)
     return [
         *cost_desk.adopt(state),
+        *params_desk.adopted(state.documents, carried.params, event.ts_ns),
         *resume_quality(state, event.ts_ns),
         *breaking.resume(state, event.ts_ns),
         *context_desk.resume(state, event.ts_ns),

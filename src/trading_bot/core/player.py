@@ -19,6 +19,7 @@ from trading_bot.core.execution_quality import with_penalty
 from trading_bot.core.executions import Seen, remember, seen
 from trading_bot.core.log_reader import MessageFrame, TickSpan
 from trading_bot.core.machine import Facts, Machine
+from trading_bot.core.params_desk import with_param
 from trading_bot.core.unplayable import Unplayable, telling_of_ticks
 from trading_bot.domain import events, log_records, rule_events, trade_events
 from trading_bot.domain.config import config_tag
@@ -341,7 +342,9 @@ class Player:
             self._carry(costs=with_measured(self.facts.carried.costs, record))
         elif isinstance(record, trade_events.ParamsAdopted):
             trade_date = self.run_started.trade_date if self.run_started else 0
-            self._carry(costs=with_adopted(self.facts.carried.costs, record, trade_date))
+            self._carry(
+                costs=with_adopted(carried.costs, record, trade_date), params=with_param(carried.params, record)
+            )
         elif isinstance(record, ContextReceived):
             self._message_received = record
         elif isinstance(record, ContextChanged):

@@ -10,6 +10,7 @@ from trading_bot.core.carried import Carried, Ledger
 from trading_bot.core.digest import canonical_order_id
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.learning_loop import LearningLoop
+from trading_bot.core.params_desk import params_in_force
 from trading_bot.core.trade import Entry, Shadow, Trade
 from trading_bot.domain.config import canonical
 from trading_bot.domain.effects import Effect
@@ -295,6 +296,7 @@ class State:
             ranges=self.ranges.pack(),
             costs=self.costs,
             rules=self.rules,
+            params=params_in_force(self.documents),
             executions=tuple(self.executions.items()) if self.documents.gates_real else (),
         )
 

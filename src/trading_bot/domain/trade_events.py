@@ -122,6 +122,10 @@ class ParamsAdopted(Derived, frozen=True, gc=False, kw_only=True, tag="PARAMS_AD
 
     `old` and `new` in the unit the parameter's name ends with; `fills` are those behind it, `actual` and `expected`
     their sums (millionths of a tick, micro-dollars for a commission).
+
+    With a `set_number` a person adopted it, or went back: `parameter` is a strategy's (docs/attribution.md), `old` and
+    `new` are millionths, `fills` the attributable trades behind it, `actual` and `expected` their net results in
+    micro-dollars. `proposal` is the SHA-256 of what was adopted, `evidence` its reason in words.
     """
 
     parameter: str
@@ -131,6 +135,10 @@ class ParamsAdopted(Derived, frozen=True, gc=False, kw_only=True, tag="PARAMS_AD
     actual: int
     expected: int
     hypothetical: bool
+    set_number: int = 0
+    shadow_trades: int = 0
+    proposal: str = ""
+    evidence: str = ""
 
 
 class StopResident(Derived, frozen=True, gc=False, kw_only=True, tag="STOP_RESIDENT"):
