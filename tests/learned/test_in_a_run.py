@@ -1,5 +1,6 @@
 """Adopted parameters in a run: told with their evidence where a session begins, and never changed inside one (LE06)."""
 
+import itertools
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import pytest
 
 from tests.core.worlds import messages
 from tests.learned.sets import MONDAY_NS, PROPOSAL, books, one_set, value
-from trading_bot import cli
+from trading_bot import cli, log_setup
 from trading_bot.core.documents import RunDocuments
 from trading_bot.domain.events import ProcessStarted, RunStarted
 from trading_bot.domain.learned import SetKind
@@ -69,7 +70,10 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path, capsysbinary):
+def world(tmp_path, capsysbinary, monkeypatch):
+    """Runs are named in the order they are made: several within a second would not be."""
+    numbers = itertools.count()
+    monkeypatch.setattr(log_setup, "new_run_id", lambda: f"20261121T000000Z-{next(numbers):04x}")
     return World(tmp_path, capsysbinary)
 
 
