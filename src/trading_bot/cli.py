@@ -27,6 +27,7 @@ from trading_bot import (
     cli_doctor,
     cli_gates,
     cli_gateway,
+    cli_journal,
     cli_latency,
     cli_latency_model,
     cli_learning,
@@ -76,6 +77,7 @@ app.add_typer(cli_deadman.app)
 app.add_typer(cli_monitor.app)
 app.add_typer(cli_watch.app)
 app.add_typer(cli_rules.app, name="rules")
+app.add_typer(cli_journal.app, name="journal")
 
 
 @app.callback(invoke_without_command=True)
