@@ -1,5 +1,6 @@
 """`trading-bot journal rebuild|show|backup|restore`: the logs as a database (docs/journal.md)."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -123,7 +124,9 @@ def backup(
     from trading_bot.journal.backup import FOLDER, back_up
 
     where = folder or _existing(asked.data_dir) / FOLDER
-    found = back_up(_database(asked, db), asked.data_dir, where, keep_days=keep_days, daily=daily)
+    found = back_up(
+        _database(asked, db), asked.data_dir, where, now_ns=time.time_ns(), keep_days=keep_days, daily=daily
+    )
     if asked.as_json:
         write_json(found)
         return

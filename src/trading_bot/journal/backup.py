@@ -19,6 +19,7 @@ import msgspec
 import sqlalchemy as sa
 
 from trading_bot.domain.errors import DataCorrupt, UsageError
+from trading_bot.domain.units import NS_PER_S
 from trading_bot.journal.database import Database
 from trading_bot.journal.dump import counts, lines_of_run, run_ids, shape_of
 from trading_bot.journal.migrate import revision_of
@@ -66,16 +67,17 @@ class BackedUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def back_up(
-    database: Database, data_dir: Path, folder: Path, *, keep_days: int = KEEP_DAYS, daily: bool = False
+    database: Database, data_dir: Path, folder: Path, *, now_ns: int, keep_days: int = KEEP_DAYS, daily: bool = False
 ) -> BackedUp:
     """Write a backup into `folder`, whole or not at all, then delete those older than `keep_days`.
 
-    `daily` writes none where one of today (UTC) is there. The newest backup is never deleted.
+    `now_ns` is the wall's time, which goes into the name. `daily` writes none where one of today (UTC) is
+    there. The newest backup is never deleted.
 
     Raises:
         UsageError: there is no journal, or the folder cannot be written.
     """
-    now = datetime.now(UTC)
+    now = datetime.fromtimestamp(now_ns // NS_PER_S, tz=UTC)
     today = [path for path in _backups(folder) if _made_at(path).date() == now.date()]
     if daily and today:
         path = today[-1]

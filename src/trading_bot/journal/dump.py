@@ -93,8 +93,7 @@ def of_runs(table: sa.Table, run_ids_asked: Sequence[str]) -> sa.ColumnElement[b
 def _lines(connection: sa.Connection, shape: Shape, table: sa.Table, where: sa.ColumnElement[bool]) -> Iterator[bytes]:
     # Within one log the key is a number; runs and sessions come one at a time.
     key = [column for column in table.primary_key.columns if isinstance(column.type, sa.BigInteger)]
-    found = connection.execution_options(stream_results=True).execute(
-        sa.select(*shape[table.name]).where(where).order_by(*key)
-    )
+    query = sa.select(*shape[table.name]).where(where).order_by(*key)
+    found = connection.execute(query, execution_options={"stream_results": True})
     for rows in found.partitions(_ROWS_AT_ONCE):
         yield b"".join(orjson.dumps([table.name, *row], option=orjson.OPT_APPEND_NEWLINE) for row in rows)

@@ -276,7 +276,13 @@ PARAMETERS: Final = sa.Table(
     _whole("old"),
     _whole("new"),
     _whole("fills"),
+    _whole("actual"),
+    _whole("expected"),
     _flag("hypothetical"),
+    _whole("set_number"),
+    _whole("shadow_trades"),
+    _text("proposal"),
+    _text("evidence"),
 )
 
 # Where rows come from: no part of the projection, and of no digest.

@@ -41,7 +41,13 @@ def upgrade() -> None:
         sa.Column("old", sa.BigInteger, nullable=False),
         sa.Column("new", sa.BigInteger, nullable=False),
         sa.Column("fills", sa.BigInteger, nullable=False),
+        sa.Column("actual", sa.BigInteger, nullable=False),
+        sa.Column("expected", sa.BigInteger, nullable=False),
         sa.Column("hypothetical", sa.Boolean, nullable=False),
+        sa.Column("set_number", sa.BigInteger, nullable=False),
+        sa.Column("shadow_trades", sa.BigInteger, nullable=False),
+        sa.Column("proposal", sa.Text, nullable=False),
+        sa.Column("evidence", sa.Text, nullable=False),
     )
 
 
