@@ -23,7 +23,8 @@ _TAG_BYTES: Final = 48  # a record's kind stands at its beginning
 class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order that worked, as far as the log tells; record `seq` is the newest about it.
 
-    `price_ticks` is its limit, of a stop the trigger, 0 of a market order. `explain` takes the `order_id`.
+    `price_ticks` is its limit, of a stop the trigger, 0 of a market order. `explain` takes `order_id`. `fading`: its
+    position is closed, so that the broker should have withdrawn it with its group; that it has was not told.
     """
 
     order_id: str
@@ -31,6 +32,7 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     remaining: int
     price_ticks: int
     seq: int
+    fading: bool = False
 
 
 class LastComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +240,9 @@ class _Fold:
             self._gone(key)
         elif key in self.orders:
             self.orders[key] = msgspec.structs.replace(self.orders[key], remaining=record.remaining, seq=seq)
+        if self.position_qty == 0:
+            for key in [key for key in self.orders if key[0] == record.order_id]:
+                self.orders[key] = msgspec.structs.replace(self.orders[key], fading=True)
 
     def answered(self, _seq: int, _cause_seq: int, record: events.Reconciled) -> None:
         self.answer = record
@@ -256,9 +261,9 @@ class _Fold:
             foreign_orders=foreign,
             found=tuple(one.row.value for one in record.findings),
         )
+        self.position_qty, self.position_seq = record.position_qty, seq
         if not record.ok:
             return
-        self.position_qty, self.position_seq = record.position_qty, seq
         answer, self.answer = self.answer, None
         if answer is not None and answer.listed:
             self.orders.clear()  # the broker's list is all that works
