@@ -36,6 +36,7 @@ from trading_bot import (
     cli_operate,
     cli_reconcile,
     cli_record,
+    cli_report,
     cli_rules,
     cli_watch,
 )
@@ -68,6 +69,7 @@ app.add_typer(cli_reconcile.app)
 app.add_typer(cli_gates.app)
 app.add_typer(cli_gateway.app)
 app.add_typer(cli_record.app)
+app.add_typer(cli_report.app)
 cli_latency.app.add_typer(cli_latency_model.app)
 app.add_typer(cli_latency.app, name="latency")
 app.add_typer(cli_learning.learning_app, name="learning")

@@ -1,0 +1,96 @@
+"""The report of a day as one JSON document: its sums, its trades with their records, what was found about them."""
+
+from typing import Any
+
+import msgspec
+
+from trading_bot.domain.units import usd_from_uusd
+from trading_bot.pages.day_inputs import DayInputs
+from trading_bot.reports.fact_records import TradeFact
+
+SCHEMA = 1
+
+
+class Money(msgspec.Struct, frozen=True, kw_only=True):
+    """What one kind of trades came to; micro-dollars are exact, dollars for people."""
+
+    trades: int
+    won: int
+    gross_uusd: int
+    fees_uusd: int
+    net_uusd: int
+    gross_usd: float
+    fees_usd: float
+    net_usd: float
+
+
+class DayDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The report. `real` and `hypothetical` are never to be summed up; `left_out` says what could not be had."""
+
+    schema: int
+    trade_date: int
+    instrument: str
+    run_ids: tuple[str, ...]
+    modes: tuple[str, ...]
+    logs: tuple[str, ...]
+    ts_first_ns: int
+    ts_last_ns: int
+    records: int
+    ticks: int
+    decisions: int
+    entries: int
+    real: Money
+    hypothetical: Money
+    skips: dict[str, int]
+    naked_ms_max: float
+    throttled: dict[str, str]
+    trades: tuple[dict[str, Any], ...]
+    left_out: tuple[str, ...]
+    analysis: Any = None
+    gates: Any = None
+    microscope: Any = None
+
+
+def day_document(inputs: DayInputs) -> DayDocument:
+    """Everything in it comes from the same values as the page."""
+    ledger = inputs.ledger
+    return DayDocument(
+        schema=SCHEMA,
+        trade_date=ledger.trade_date,
+        instrument=ledger.instrument,
+        run_ids=ledger.run_ids,
+        modes=ledger.modes,
+        logs=ledger.logs,
+        ts_first_ns=ledger.ts_first_ns,
+        ts_last_ns=ledger.ts_last_ns,
+        records=ledger.records,
+        ticks=ledger.ticks,
+        decisions=ledger.decisions,
+        entries=ledger.entries,
+        real=_money([row for row in inputs.trades if not row.hypothetical]),
+        hypothetical=_money([row for row in inputs.trades if row.hypothetical]),
+        skips=ledger.skips,
+        naked_ms_max=ledger.naked_ms_max,
+        throttled=ledger.throttled,
+        trades=tuple(_trade(row) for row in inputs.trades),
+        left_out=inputs.left_out,
+    )
+
+
+def _money(rows: list[TradeFact]) -> Money:
+    gross_uusd, fees_uusd = sum(row.gross_uusd for row in rows), sum(row.commission_uusd for row in rows)
+    return Money(
+        trades=len(rows),
+        won=sum(row.win for row in rows),
+        gross_uusd=gross_uusd,
+        fees_uusd=fees_uusd,
+        net_uusd=gross_uusd - fees_uusd,
+        gross_usd=usd_from_uusd(gross_uusd),
+        fees_usd=usd_from_uusd(fees_uusd),
+        net_usd=usd_from_uusd(gross_uusd - fees_uusd),
+    )
+
+
+def _trade(row: TradeFact) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(row)
+    return found | {"net_uusd": row.net_uusd, "seqs": row.seqs}

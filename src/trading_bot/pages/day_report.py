@@ -1,0 +1,140 @@
+"""The report of a day: what stands where, and the few numbers that stand first."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from trading_bot.domain.units import NS_PER_MS
+from trading_bot.pages import numbers
+from trading_bot.pages.chart_day import day_chart
+from trading_bot.pages.chart_money import equity_chart
+from trading_bot.pages.chart_spread import spread_charts
+from trading_bot.pages.day_inputs import DayInputs, Sourced
+from trading_bot.pages.numbers import money, percent
+from trading_bot.pages.page import BAD, WARN, Block, Note, Page, Section, Tile, Value
+from trading_bot.pages.section_course import about_section, course_section
+from trading_bot.pages.section_trades import trades_section
+from trading_bot.pages.section_why_not import why_not_section
+from trading_bot.reports.fact_records import TradeFact
+
+HYPOTHETICAL: Final = "HYPOTHETICAL: fills of a simulator, no money was made or lost"
+
+
+def day_page(inputs: DayInputs) -> Page:
+    """The whole report."""
+    ledger, sourced = inputs.ledger, Sourced(inputs.facts)
+    trades = inputs.trades
+    sections = [
+        _day(inputs),
+        *_money(inputs),
+        trades_section(inputs, sourced),
+        why_not_section(inputs, sourced),
+        course_section(inputs, sourced),
+        about_section(inputs, sourced),
+    ]
+    badges = [Value(mode) for mode in ledger.modes]
+    if inputs.hypothetical:
+        badges.append(Value(HYPOTHETICAL, WARN))
+    if any(not kill.cleared_ts_ns for kill in ledger.kills):
+        badges.append(Value("kill switch stands", BAD))
+    if ledger.torn_bytes:
+        badges.append(Value(f"{ledger.torn_bytes:,} torn bytes at the end of a log", WARN))
+    headline, tiles = _headline(inputs, sourced, trades), _tiles(inputs, sourced, trades)
+    return Page(
+        kicker="Trading day",
+        title=f"{ledger.instrument}, {numbers.day(ledger.trade_date)}",
+        lead=_lead(inputs),
+        headline=headline,
+        badges=tuple(badges),
+        tiles=tuple(tiles),
+        sections=tuple(sections),
+        sources=sourced.trace.sources(),
+        footer=f"Made from the event log of {', '.join(ledger.run_ids)} alone: {ledger.records:,} records, "
+        f"{ledger.ticks:,} of the market. Times are New York's. "
+        "Past results, above all simulated ones, promise nothing.",
+    )
+
+
+def _lead(inputs: DayInputs) -> str:
+    ledger, trades = inputs.ledger, inputs.trades
+    hours = f"{numbers.clock(ledger.ts_first_ns)} to {numbers.clock(ledger.ts_last_ns)} in New York"
+    if not trades:
+        return f"No trades. {ledger.decisions:,} decisions, {ledger.entries:,} entries sent. {hours}."
+    won = sum(row.win for row in trades)
+    exits: dict[str, int] = {}
+    for row in trades:
+        name = row.exit_reason.lower().replace("_", " ")
+        exits[name] = exits.get(name, 0) + 1
+    ends = ", ".join(f"{count} {name}" for name, count in sorted(exits.items(), key=lambda item: -item[1]))
+    return f"{len(trades)} trades, {won} earned more than their commission. Ended by: {ends}. {hours}."
+
+
+def _headline(inputs: DayInputs, sourced: Sourced, trades: Sequence[TradeFact]) -> Tile:
+    real = [row for row in trades if not row.hypothetical] if inputs.mixed else trades
+    label = "Net, HYPOTHETICAL" if inputs.hypothetical and not inputs.mixed else "Net"
+    fees_uusd = sum(row.commission_uusd for row in real)
+    note = f"USD after {numbers.usd(fees_uusd)} of commission"
+    return Tile(label, sourced.money("net", sum(row.net_uusd for row in real), real), note)
+
+
+def _tiles(inputs: DayInputs, sourced: Sourced, trades: Sequence[TradeFact]) -> list[Tile]:
+    ledger, rows = inputs.ledger, list(trades)
+    if inputs.mixed:
+        rows = [row for row in rows if not row.hypothetical]
+    ref = sourced.of_trades("net", rows)
+    won = [row for row in rows if row.win]
+    gains_uusd, losses_uusd = sum(row.net_uusd for row in won), -sum(row.net_uusd for row in rows if not row.win)
+    tiles = [
+        Tile("Trades", Value(str(len(rows)), "", ref), f"{len(won)} won, {len(rows) - len(won)} did not"),
+        Tile("Gross", money(sum(row.gross_uusd for row in rows), ref), "after slippage"),
+        Tile("Win rate", Value(percent(len(won) / len(rows) if rows else None), "", ref), "after commission"),
+        Tile(
+            "Profit factor",
+            Value(numbers.number(gains_uusd / losses_uusd if losses_uusd else None), "", ref),
+            f"{numbers.usd(gains_uusd)} against {numbers.usd(losses_uusd)}",
+        ),
+        Tile(
+            "Longest without a stop",
+            Value(f"{ledger.naked_ms_max:,.0f} ms", "", _naked(inputs, sourced)),
+            "at the broker",
+        ),
+    ]
+    if inputs.mixed:
+        shown = [row for row in trades if row.hypothetical]
+        tiles.append(
+            Tile(
+                "Net, HYPOTHETICAL",
+                sourced.money("net, HYPOTHETICAL", sum(row.net_uusd for row in shown), shown),
+                f"{len(shown)} trades of the simulator",
+            )
+        )
+    return tiles
+
+
+def _naked(inputs: DayInputs, sourced: Sourced) -> str:
+    """The record that says the longest."""
+    longest = round(inputs.ledger.naked_ms_max * NS_PER_MS)
+    rows = [row for row in inputs.facts.told("STOP_RESIDENT") if getattr(row.record, "naked_ns", 0) >= longest > 0]
+    return sourced.ref("longest without a stop", ((row.log, (row.seq,)) for row in rows[:1]))
+
+
+def _day(inputs: DayInputs) -> Section:
+    blocks: list[Block] = [day_chart(inputs.ledger, inputs.trades, inputs.regimes)]
+    if not inputs.ledger.price:
+        blocks.insert(0, Note("The log holds no quote of the instrument.", WARN))
+    return Section(anchor="day", title="The day", short="The day", blocks=tuple(blocks))
+
+
+def _money(inputs: DayInputs) -> list[Section]:
+    if not inputs.trades:
+        return []
+    blocks: list[Block] = []
+    for hypothetical in (False, True):
+        rows = [row for row in inputs.trades if row.hypothetical is hypothetical]
+        if rows:
+            anchor = "equity-hypothetical" if hypothetical else "equity"
+            blocks.append(equity_chart(rows, inputs.tick, anchor=anchor, hypothetical=hypothetical))
+    spread = spread_charts(inputs.trades, inputs.tick)
+    return [
+        Section(anchor="money", title="Money", short="Money", blocks=tuple(blocks)),
+        Section(anchor="spread", title="How trades were spread", short="Spread", blocks=spread),
+    ]

@@ -1,0 +1,133 @@
+"""The trades of a day, row by row, each with its terms, its records and the command that takes it apart."""
+
+from trading_bot.domain.orders import Side
+from trading_bot.pages import numbers
+from trading_bot.pages.day_inputs import DayInputs, Sourced
+from trading_bot.pages.numbers import money, number, points, ticks
+from trading_bot.pages.page import Cell, Column, Row, Section, Table, Value
+from trading_bot.reports.fact_records import TradeFact
+
+_COLUMNS = (
+    Column("trade", hint="the entry order's name; unfold it for its terms and records"),
+    Column("template"),
+    Column("side"),
+    Column("lots", number=True),
+    Column("in", hint="New York, the first fill"),
+    Column("held", number=True),
+    Column("entry", number=True, hint="average, index points"),
+    Column("exit", number=True, hint="average, index points"),
+    Column("why out"),
+    Column("gross", number=True, hint="USD, after slippage and before commission"),
+    Column("fees", number=True, hint="USD, both sides, as the broker reported them"),
+    Column("net", number=True, hint="USD"),
+    Column("MAE", number=True, hint="largest move against it, ticks"),
+    Column("MFE", number=True, hint="largest move for it, ticks"),
+    Column("slip", number=True, hint="ticks: entry against the touch, stop against its trigger; positive is worse"),
+)  # fmt: skip
+
+
+def trades_section(inputs: DayInputs, sourced: Sourced) -> Section:
+    """Every trade of the day."""
+    trades = inputs.trades
+    groups = [
+        (False, [row for row in trades if not row.hypothetical]),
+        (True, [row for row in trades if row.hypothetical]),
+    ]
+    tables = []
+    for hypothetical, rows in groups:
+        if rows or not (trades or hypothetical):
+            tables.append(_table(rows, inputs, sourced, hypothetical=hypothetical))
+    return Section(
+        anchor="trades",
+        title="Trades",
+        short="Trades",
+        lead="Unfold a trade for its terms, its records and the command that takes it apart." if trades else "",
+        blocks=tuple(tables),
+    )
+
+
+def _table(rows: list[TradeFact], inputs: DayInputs, sourced: Sourced, *, hypothetical: bool) -> Table:
+    title = f"{len(rows)} trade{'' if len(rows) == 1 else 's'}"
+    if hypothetical:
+        title += ", HYPOTHETICAL: filled by the simulator"
+    total = None
+    if rows:
+        ref = sourced.of_trades("net of all trades", rows)
+        gross_uusd, fees_uusd = sum(row.gross_uusd for row in rows), sum(row.commission_uusd for row in rows)
+        cells: list[Cell] = ["total", "", "", numbers.count(sum(row.qty for row in rows)), *[""] * 5]
+        cells += [money(amount, ref) for amount in (gross_uusd, -fees_uusd, gross_uusd - fees_uusd)]
+        total = Row((*cells, "", "", ""))
+    return Table(
+        title=title,
+        columns=_COLUMNS,
+        rows=tuple(_row(row, inputs, sourced) for row in rows),
+        total=total,
+        empty="No trade was closed.",
+    )
+
+
+def _row(row: TradeFact, inputs: DayInputs, sourced: Sourced) -> Row:
+    ref = sourced.ref(f"trade {row.trade_id}", [(row.log, row.seqs)])
+    cells: tuple[Cell, ...] = (
+        row.trade_id,
+        row.template,
+        "long" if row.side is Side.BUY else "short",
+        str(row.qty),
+        numbers.clock(row.entry_ts_ns),
+        numbers.held(row.hold_ns),
+        points(row.entry_ticks, inputs.tick),
+        points(row.exit_ticks, inputs.tick),
+        row.exit_reason.lower().replace("_", " "),
+        money(row.gross_uusd),
+        numbers.usd(-row.commission_uusd),
+        money(row.net_uusd, ref),
+        ticks(row.mae_ticks, sign=False),
+        ticks(row.mfe_ticks, sign=False),
+        ticks(row.slippage_ticks),
+    )
+    log = sourced.log(row.log)
+    return Row(
+        cells,
+        anchor=f"trade-{row.run_id}-{row.trade_id}",
+        details=tuple(_details(row, inputs, ref)),
+        command=f"trading-bot explain {log} {row.trade_id}",
+    )
+
+
+def _details(row: TradeFact, inputs: DayInputs, ref: str) -> list[tuple[str, Cell]]:
+    found: list[tuple[str, Cell]] = [
+        ("records", Value(", ".join(map(str, row.seqs)), "", ref)),
+        (
+            "decided",
+            f"{numbers.clock(row.decision_ts_ns)}, filled {numbers.held(row.entry_ts_ns - row.decision_ts_ns)} later",
+        ),
+        ("out", numbers.clock(row.exit_ts_ns)),
+        ("regime, part of the day", f"{row.regime or numbers.NONE}, {row.bucket or numbers.NONE}"),
+    ]
+    if row.bid_ticks is not None and row.ask_ticks is not None:
+        touch = f"{points(row.bid_ticks, inputs.tick)} / {points(row.ask_ticks, inputs.tick)}"
+        found.append(("bid / ask at the decision", touch))
+    found += [
+        ("spread", f"{ticks(row.spread_ticks, sign=False)} ticks"),
+        ("target, stop", f"{number(row.target_ticks, 0)} and {number(row.stop_ticks, 0)} ticks"),
+        ("belief", number(_e6(row.belief_e6), 3)),
+        ("probability of the target", number(_e6(row.p_e6), 3)),
+        ("edge expected", f"{number(_e6(row.edge_e6))} ticks"),
+        ("its uncertainty", f"{number(_e6(row.uncertainty_e6))} ticks"),
+        ("cost expected", f"{number(_e6(row.cost_e6))} ticks"),
+        ("utility after costs", f"{number(_e6(row.euc_e6))} of {number(_e6(row.required_e6))} ticks required"),
+        ("slippage expected", f"{ticks(row.slippage_expected_ticks)} ticks"),
+        ("entry, exit slippage", f"{ticks(row.entry_slippage_ticks)}, {ticks(row.exit_slippage_ticks)} ticks"),
+        ("data, execution score", f"{number(_c(row.dvs_c))}, {number(_c(row.eqs_c))}"),
+    ]
+    if not row.told:
+        found.append(("note", Value("worked out from its fills: the process died before it was told", "warn")))
+    return found
+
+
+def _e6(value: int | None) -> float | None:
+    return None if value is None else value / 1_000_000
+
+
+def _c(value: int | None) -> float | None:
+    return None if value is None else value / 100
