@@ -51,7 +51,8 @@ def why_not_section(inputs: DayInputs, sourced: Sourced, more: Sequence[Block] =
         title="Why not",
         short="Why not",
         lead=f"{len(facts.decisions):,} decisions, one per episode and reason: {len(skips):,} skips, "
-        f"{len(entries):,} entries sent, {len(filled):,} of them filled, {len(facts.refusals):,} refused by the safety gate.",
+        f"{len(entries):,} entries sent, {len(filled):,} of them filled, "
+        f"{len(facts.refusals):,} refused by the safety gate.",
         blocks=(*blocks, *more),
     )
 
