@@ -11,9 +11,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from trading_bot.core.documents import RunDocuments
 from trading_bot.core.log_reader import LogReader, MessageFrame, TickSpan
 from trading_bot.domain import events, log_records
+from trading_bot.domain.errors import LogCorrupt
+from trading_bot.domain.inflated import inflated
 from trading_bot.domain.records import FRAME_ALIGN, FrameKind
 
 _BATCH_TICKS: Final = 1 << 16
@@ -93,7 +94,24 @@ def _market_id(frame: MessageFrame) -> int:
     record = log_records.decode(frame.payload)
     if not isinstance(record, events.RunStarted) or not record.documents:
         return 0
-    return RunDocuments.unpack(record.documents, where="record 1").market_instrument.id
+    try:
+        found = msgspec.msgpack.decode(inflated(record.documents), type=_Markets)
+    except (ValueError, RecursionError) as error:
+        raise LogCorrupt(
+            f"the embedded run documents do not decode ({error}); expected those of a run", segment="", offset=0, seq=1
+        ) from error
+    return (found.signal_instrument or found.instrument).id
+
+
+class _Market(msgspec.Struct):
+    id: int
+
+
+class _Markets(msgspec.Struct):
+    """Nothing else of a run's documents is decoded, so that logs of an older configuration can be read."""
+
+    instrument: _Market
+    signal_instrument: _Market | None = None
 
 
 class _Walk:

@@ -4,6 +4,7 @@ A log holds the decisions, the terms of their candidates and the market. Nothing
 touched: the candidates are placed into exchange simulators of the ledger's own (docs/adr/0022).
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,10 +14,16 @@ import msgspec
 from trading_bot._fast.spans import count_kind, market_only
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.log_reader import LogReader, MessageFrame, TickSpan
-from trading_bot.core.replay import session_logs
-from trading_bot.domain import events, log_records
+from trading_bot.domain import log_records
 from trading_bot.domain.errors import UsageError
-from trading_bot.domain.events import DecisionMade, OutcomeReached, SafetyVerdict, StrategyProposed
+from trading_bot.domain.events import (
+    DecisionMade,
+    OutcomeReached,
+    ProcessStarted,
+    RunStarted,
+    SafetyVerdict,
+    StrategyProposed,
+)
 from trading_bot.domain.kernel import Candidate
 from trading_bot.domain.reasons import Action, GateReason, SafetyCheck
 from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD, FrameKind
@@ -24,6 +31,8 @@ from trading_bot.domain.units import NS_PER_MIN, NS_PER_S
 from trading_bot.engines.exchange_config import exchange_config
 from trading_bot.engines.session import SessionPolicy, session_window
 from trading_bot.engines.session_table import parse_calendar
+from trading_bot.reports.fact_reader import tag_of
+from trading_bot.reports.trade_facts import decode_message, logs_below
 from trading_bot.research.gate_records import ENTERED, Fate, Followed, GateLedger
 from trading_bot.research.gate_tallies import ledger_of
 from trading_bot.research.shadow_pool import ShadowEnd, ShadowOrder, ShadowPool
@@ -31,15 +40,11 @@ from trading_bot.research.shadow_pool import ShadowEnd, ShadowOrder, ShadowPool
 _KIND_AT: Final = 16  # of a market record
 _TAG_WITHIN: Final = 40  # `kind` is the first key of a payload
 _SAFETY: Final = "SAFETY_GATE_"
-_TAGS: Final = tuple(
-    str(kind.__struct_config__.tag).encode()
-    for kind in (
-        events.RunStarted,
-        events.ProcessStarted,
-        OutcomeReached,
-        DecisionMade,
-        StrategyProposed,
-        SafetyVerdict,
+_OUTCOME: Final = tag_of(OutcomeReached).encode()
+_WANTED: Final = re.compile(
+    b"|".join(
+        tag_of(kind).encode()
+        for kind in (RunStarted, ProcessStarted, OutcomeReached, DecisionMade, StrategyProposed, SafetyVerdict)
     )
 )
 _NONE_LEFT_OUT: Final = memoryview(b"").cast("q")
@@ -47,7 +52,7 @@ _Key = tuple[int, int, int, int]  # which numbering of episodes, template, side,
 
 
 def gate_ledger(paths: Path | Sequence[Path], *, trade_date: int | None = None) -> GateLedger:
-    """The ledger of a run's folder, of one log, or of several of either; `trade_date` (yyyymmdd) takes one day's.
+    """The ledger of a session's log, a run's folder, a data directory, or several; `trade_date` takes one day's logs.
 
     A torn tail is read up to its last good record. Logs of any build are taken: nothing is recomputed.
 
@@ -55,9 +60,8 @@ def gate_ledger(paths: Path | Sequence[Path], *, trade_date: int | None = None) 
         UsageError: no log there, none of `trade_date`, or logs of several instruments.
         LogCorrupt: a damaged record.
     """
-    folders = [paths] if isinstance(paths, Path) else list(paths)
     parts: list[_LogReading] = []
-    for log in [log for folder in folders for log in session_logs(folder)]:
+    for log in logs_below(paths):
         part = _LogReading(str(log), wanted_date=trade_date)
         with LogReader(log) as reader:
             for item in reader.spans():
@@ -67,10 +71,10 @@ def gate_ledger(paths: Path | Sequence[Path], *, trade_date: int | None = None) 
             part.finish()
             parts.append(part)
     if not parts:
-        raise UsageError(f"{folders[0] if folders else 'no path'}: found no log of {trade_date or 'any day'}")
+        raise UsageError(f"{paths}: found no log of {trade_date or 'any day'}; name another date, or none")
     symbols = sorted({part.started.instrument for part in parts if part.started is not None})
     if len(symbols) > 1:
-        raise UsageError(f"{folders[0]}: found logs of {symbols}, expected one instrument; name its runs")
+        raise UsageError(f"{paths}: found logs of {symbols}, expected one instrument; name its runs")
     return ledger_of(
         [part.log for part in parts],
         symbols[0],
@@ -113,7 +117,7 @@ class _LogReading:
 
     def __init__(self, log: str, *, wanted_date: int | None) -> None:
         self.log = log
-        self.started: events.RunStarted | None = None
+        self.started: RunStarted | None = None
         self.decisions = self.ticks = 0
         self._wanted_date = wanted_date
         self._world: _World | None = None
@@ -134,17 +138,18 @@ class _LogReading:
         if isinstance(item, TickSpan):
             self._market(item)
             return True
-        if not any(tag in bytes(item.payload[:_TAG_WITHIN]) for tag in _TAGS):
+        tag = _WANTED.search(bytes(item.payload[:_TAG_WITHIN]))
+        if tag is None:
             return True
-        if _TAGS[2] in bytes(item.payload[:_TAG_WITHIN]):  # most of them lead to nothing: decoded when one does
+        if tag[0] == _OUTCOME:  # most of them lead to nothing: decoded when one does
             self._outcome, self._proposed, self._blocked = (item.seq, item.payload), [], None
             return True
-        record = log_records.decode(item.payload)
-        if isinstance(record, events.RunStarted):
+        record = decode_message(item, Path(self.log))
+        if isinstance(record, RunStarted):
             self.started = record
             self._begin(record.documents, item.seq)
             return self._wanted_date in (None, record.trade_date)
-        if isinstance(record, events.ProcessStarted) and record.documents:
+        if isinstance(record, ProcessStarted) and record.documents:
             self._begin(record.documents, item.seq)
         elif isinstance(record, StrategyProposed):
             self._proposed.append(record.candidate)

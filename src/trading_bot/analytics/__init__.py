@@ -1,0 +1,1 @@
+"""The numbers of trades: what the logs say, counted, compared and taken apart."""
