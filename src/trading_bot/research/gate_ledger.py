@@ -123,7 +123,7 @@ class _LogReading:
         self._world: _World | None = None
         self._pool: ShadowPool | None = None
         self._quote: tuple[int, int] | None = None  # bid, ask
-        self._last_ns = 0
+        self._last_ns = 0  # of the market: behind it nobody knows a price
         self._numbering = 0  # counts how often the kernel began to number episodes
         self._outcome: tuple[int, OutcomeReached | memoryview] | None = None
         self._proposed: list[Candidate] = []
@@ -134,7 +134,6 @@ class _LogReading:
 
     def take(self, item: TickSpan | MessageFrame) -> bool:
         """The next part of the log; False: it is of another day."""
-        self._last_ns = item.ts_ns if isinstance(item, MessageFrame) else self._last_ns
         if isinstance(item, TickSpan):
             self._market(item)
             return True
@@ -270,6 +269,8 @@ class _LogReading:
             return None
         passive = world.templates[candidate.template].entry == "passive"
         limit_ticks = bid_ticks if (candidate.side > 0) is passive else ask_ticks
+        if limit_ticks < 1:
+            return None
         return ShadowOrder(
             ts_ns=ts_ns,
             side=candidate.side,
