@@ -1,1 +1,1 @@
-"""The numbers of trades: what the logs say, counted, compared and taken apart."""
+"""The numbers of trades: metrics, breakdowns, costs and calibration, from `reports.trade_facts` (docs/analytics.md)."""
