@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -11,11 +11,8 @@ from trading_bot.build_digest import build_digest
 from trading_bot.cli_log import log_folder
 from trading_bot.cli_options import Common, common
 from trading_bot.cli_output import write_json
-from trading_bot.domain.errors import UsageError
+from trading_bot.cli_pages import Form, Out, form_of, trade_date_of, write_whole
 from trading_bot.strategy_plugins import offer_installed
-
-FORMATS: Final = ("html", "text", "markdown", "json")
-_BY_SUFFIX: Final = {".html": "html", ".htm": "html", ".txt": "text", ".md": "markdown", ".json": "json"}
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -25,13 +22,8 @@ def report(
     ctx: typer.Context,
     logs: Annotated[list[Path], typer.Argument(metavar="LOG...", help="Runs or sessions' logs of one day.")],
     *,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the report there; .html .md .txt .json.")
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option("--format", metavar="html|text|markdown|json", help="Default: as FILE ends, else text on stdout."),
-    ] = None,
+    out: Out = None,
+    form: Form = None,
     date: Annotated[
         str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The day, where the logs are of several.")
     ] = None,
@@ -44,27 +36,8 @@ def report(
 ) -> None:
     """A trading day to look at: chart, money, trades, costs, gates; every number names its records."""
     asked = common(ctx, data_dir, config, as_json=as_json)
-    chosen = "json" if asked.as_json and form is None and out is None else _format(form, out)
-    _report(asked, logs, out, chosen, trade_date=_trade_date(date), quick=quick)
-
-
-def _format(form: str | None, out: Path | None) -> str:
-    if form is None:
-        return "text" if out is None else _BY_SUFFIX.get(out.suffix.lower(), "html")
-    if form not in FORMATS:
-        raise UsageError(f"--format is {form!r}, expected one of {', '.join(FORMATS)}")
-    if form == "html" and out is None:
-        raise UsageError("--format html is one file of several megabytes; name it with --out FILE.html")
-    return form
-
-
-def _trade_date(date: str | None) -> int | None:
-    if date is None:
-        return None
-    digits = date.replace("-", "")
-    if len(digits) != len("yyyymmdd") or not digits.isascii() or not digits.isdigit():
-        raise UsageError(f"--date is {date!r}, expected a day such as 2026-11-25")
-    return int(digits)
+    chosen = "json" if asked.as_json and form is None and out is None else form_of(form, out)
+    _report(asked, logs, out, chosen, trade_date=trade_date_of(date), quick=quick)
 
 
 def _report(
@@ -89,25 +62,10 @@ def _report(
     else:
         shown = (markdown if chosen == "markdown" else text)(day_page(inputs))
     if out is not None:
-        _write(out, shown)
+        write_whole(out, shown)
     if asked.as_json:
         write_json(day_document(inputs))
     elif out is None:
         typer.echo(shown, nl=False)
     else:
         typer.echo(f"{out}: {chosen}, {len(shown.encode()) / 1e6:.1f} MB, {len(inputs.trades)} trades", err=True)
-
-
-def _write(out: Path, shown: str) -> None:
-    """The whole file or none.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    temporary = out.with_name(f".{out.name}.tmp")
-    try:
-        temporary.write_text(shown, encoding="utf-8")
-        temporary.replace(out)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(f"--out {out}: cannot be written ({error.strerror or error}); name another file") from error
