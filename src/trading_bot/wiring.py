@@ -317,8 +317,9 @@ def _after_recovery(desk: OperatorDesk, recovered: Recovered) -> list[Input]:
             _refuse_halted(desk)
         else:
             inputs.append(events.KillCleared(ts_ns=0, reason=cleared.reason, source=cleared.source))
-    if state is not None and (refused := rebuild_learning(desk.data_dir, state.learning.export_to_dict())) is not None:
-        inputs.append(refused)
+    if state is not None:
+        refused = rebuild_learning(desk.data_dir, state.learning.export_to_dict(), state.costs)
+        inputs += [refused] if refused is not None else []
     return inputs
 
 

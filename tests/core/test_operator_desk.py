@@ -17,6 +17,7 @@ from trading_bot.core.learning_file import load_learning
 from trading_bot.core.operator_desk import BotStatus, NoDesk, OperatorDesk
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.events import FlattenRequested, KillRequested
+from trading_bot.engines.costs import Costs
 
 STATUS = {
     "run_id": "r1",
@@ -347,11 +348,11 @@ def test_a_status_that_the_disk_refuses_does_not_stop_the_bot(tmp_path):
 
 def test_learning_is_saved_or_the_reason_told(tmp_path):
     desk = OperatorDesk(tmp_path)
-    assert desk.save_learning({"a": 1}, log="l", seq=9) is None
+    assert desk.save_learning({"a": 1}, costs=Costs(), log="l", seq=9) is None
     found = load_learning(tmp_path / "learning_state.json")
     assert (found.state, found.log, found.seq) == ({"a": 1}, "l", 9)
     (tmp_path / "file").touch()
-    reason = OperatorDesk(tmp_path / "file").save_learning({}, log="", seq=0)
+    reason = OperatorDesk(tmp_path / "file").save_learning({}, costs=Costs(), log="", seq=0)
     assert "learning_state.json: " in reason
 
 
@@ -474,6 +475,6 @@ def test_no_desk_keeps_the_latch_in_memory_and_touches_no_disk(tmp_path, monkeyp
     assert desk.clear("mended", "cli").latch.reason == "first"
     assert desk.latched() is None
     assert desk.cleared().reason == "mended"
-    assert desk.save_learning({}, log="", seq=0) is None
+    assert desk.save_learning({}, costs=Costs(), log="", seq=0) is None
     desk.publish(lambda: STATUS, final=True)
     assert not list(tmp_path.iterdir())

@@ -167,6 +167,7 @@ class TapeMaker:
                 ("set_template_on", (i, rng.random() < 0.7)),
                 ("set_throttle", (i, rng.choice([0.5, 1.0, 2.0]))),
                 ("set_sigma_p", (i, rng.uniform(0.01, 0.2))),
+                ("set_belief_factor", (i, rng.choice([0.0, 0.25, 0.6, 1.0]))),
                 ("set_costs", (rng.uniform(0.2, 2.0), rng.choice([0.25, 0.5]))),
                 ("set_slippage_factors", (rng.uniform(0.2, 2.0), rng.uniform(0.2, 2.0))),
                 ("set_fed", (rng.choice(FED), rng.choice([None, 0.0, rng.uniform(0.0, 1.0)]))),

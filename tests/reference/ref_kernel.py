@@ -39,6 +39,7 @@ class RefHotPath:
         self.entry_mask = 0
         self.throttle = [1.0] * len(self.templates)
         self.sigma_p = [row.sigma_p for row in config.templates]
+        self.belief_factor = [1.0] * len(self.templates)
         self.min_euc = config.min_euc_ticks
         self.entry_factor = self.stop_factor = 1.0
         self.fed: dict[str, float | None] = {spec.name: None for spec in SIGNALS if spec.cadence == "fed"}
@@ -295,6 +296,7 @@ class RefHotPath:
             min_euc=self.min_euc,
             throttle=self.throttle[i],
             sigma_p=self.sigma_p[i],
+            belief_factor=self.belief_factor[i],
             eqs_c=self.eqs_c,
             dvs_c=self.quality.dvs_c,
             slippage_base=cfg.slippage_base_ticks,
@@ -323,6 +325,9 @@ class RefHotPath:
 
     def set_sigma_p(self, i: int, x: float) -> None:
         self.sigma_p[i] = x
+
+    def set_belief_factor(self, i: int, x: float) -> None:
+        self.belief_factor[i] = x
 
     def set_costs(self, commission_ticks: float, min_euc_ticks: float) -> None:
         self.bar_part.commission, self.min_euc = commission_ticks, min_euc_ticks

@@ -29,6 +29,7 @@ class Terms:
     min_euc: float
     throttle: float
     sigma_p: float
+    belief_factor: float
     eqs_c: int
     dvs_c: int
     slippage_base: float
@@ -210,6 +211,11 @@ class Template:
         half_spread = 0.0 if x.spread is None else float(x.spread) / 2.0
         edge = p_target * t - p_stop * s_ticks + p_time * mark
         f = c + e + (p_stop + p_time) * s + p_time * half_spread
+        if x.belief_factor < 1.0 and edge > f:
+            withheld = min((1.0 - x.belief_factor) * (edge - f) / (float(target + stop) + s), p_target)
+            p_target, p_stop = p_target - withheld, p_stop + withheld
+            edge = p_target * t - p_stop * s_ticks + p_time * mark
+            f = c + e + (p_stop + p_time) * s + p_time * half_spread
         doubt = 1.0 + 0.5 * (1.0 - ratio(x.dvs_c, 100)) + 0.5 * (1.0 - ratio(x.eqs_c, 100))
         u = float(target + stop) * x.sigma_p * doubt
         reported = {

@@ -108,8 +108,13 @@ cdef void fill_terms(CandidateRow* row, const State* st, const Config* config, d
         chances.p_stop = 1.0 - chances.p_target
         chances.p_time = 0.0
         chances.mark_ticks = 0.0
-    cdef double edge = chances.p_target * target - chances.p_stop * stop + chances.p_time * chances.mark_ticks
-    cdef double cost = c + e + (chances.p_stop + chances.p_time) * s + chances.p_time * half_spread
+    cdef double edge = edge_of(&chances, target, stop)
+    cdef double cost = cost_of(&chances, c + e, s, half_spread)
+    cdef double factor = st.control.belief_factor[row.template_index]
+    if factor < 1.0 and edge > cost:
+        withhold(&chances, div((1.0 - factor) * (edge - cost), both + s))
+        edge = edge_of(&chances, target, stop)
+        cost = cost_of(&chances, c + e, s, half_spread)
     cdef double doubt = (
         1.0 + 0.5 * (1.0 - <double>st.quality.dvs_c / 100.0) + 0.5 * (1.0 - <double>st.control.eqs_c / 100.0)
     )
@@ -129,6 +134,21 @@ cdef void fill_terms(CandidateRow* row, const State* st, const Config* config, d
     row.mark_e6 = to_e6(chances.mark_ticks)
     row.entry_slippage_e6 = to_e6(e)
     row.verdict = verdict_of(row, config)
+
+
+cdef inline double edge_of(const Chances* of, double target, double stop) noexcept nogil:
+    return of.p_target * target - of.p_stop * stop + of.p_time * of.mark_ticks
+
+
+cdef inline double cost_of(const Chances* of, double fixed, double s, double half_spread) noexcept nogil:
+    return fixed + (of.p_stop + of.p_time) * s + of.p_time * half_spread
+
+
+cdef inline void withhold(Chances* of, double share) noexcept nogil:
+    """Chance that belief promises and trades have not shown: counted as a stop instead of a target."""
+    share = min(share, of.p_target)
+    of.p_target -= share
+    of.p_stop += share
 
 
 cdef inline int64_t verdict_of(const CandidateRow* row, const Config* config) noexcept nogil:

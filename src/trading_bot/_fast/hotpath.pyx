@@ -14,7 +14,7 @@ from trading_bot._fast.decay cimport GRID_NS
 from trading_bot._fast.exchange_match cimport EXCHANGE_OVERFLOW
 from trading_bot._fast.plan cimport feed, first_control
 from trading_bot._fast.records cimport KIND_PRICE_GAP, KIND_QUOTE, KIND_REJECTED, KIND_TIME, KIND_TRADE
-from trading_bot._fast.refusals cimport finite, not_negative, raise_answers_lost, raise_bad_record, template_index
+from trading_bot._fast.refusals cimport finite, hundredths, not_negative, raise_answers_lost, raise_bad_record, share, template_index
 from trading_bot._fast.state cimport BUCKETS, Bar, Control, Flow, Report
 from trading_bot._fast.step cimport OUTCOME_LOG_FULL, OUTCOME_PENDING, reset_state, run_grid, start_at, take_record
 from trading_bot._fast.arrange cimport arrange
@@ -256,6 +256,10 @@ cdef class HotPath:
         """Uncertainty of the win probability of template `index`, 0..1."""
         self.st.control.sigma_p[template_index(self.kernel.config, index)] = finite(sigma_p, "sigma_p")
 
+    def set_belief_factor(self, int64_t index, double factor):
+        """Share 0..1 of what the belief of template `index` promises net of cost; 1.0 until trades say less."""
+        self.st.control.belief_factor[template_index(self.kernel.config, index)] = share(factor, "belief factor")
+
     def set_costs(self, double commission_ticks, double min_euc_ticks):
         """Round-trip commission and least utility, in ticks per contract."""
         self.st.control.commission_ticks = finite(commission_ticks, "commission_ticks")
@@ -268,9 +272,7 @@ cdef class HotPath:
 
     def set_eqs(self, int64_t eqs_c):
         """Execution quality in hundredths, 0..100."""
-        if not 0 <= eqs_c <= 100:
-            raise ValueError(f"eqs_c is {eqs_c}: expected hundredths from 0 to 100")
-        self.st.control.eqs_c = eqs_c
+        self.st.control.eqs_c = hundredths(eqs_c, "eqs_c")
 
     def set_fed(self, signal, value):
         """Value of a signal of cadence `fed`, within its range; None: it has none."""
@@ -382,8 +384,7 @@ cdef class HotPath:
 
     def snapshot(self):
         """The whole state as bytes, for `restore` on a HotPath of the same configuration and build."""
-        head = _LAYOUT + self.plan.digest
-        return head + PyBytes_FromStringAndSize(<const char*>self.st, STATE_BYTES)
+        return _LAYOUT + self.plan.digest + PyBytes_FromStringAndSize(<const char*>self.st, STATE_BYTES)
 
     def restore(self, bytes data):
         """Continue from a snapshot bit for bit; ValueError for one of another layout or configuration."""

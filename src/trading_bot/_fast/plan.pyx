@@ -104,6 +104,7 @@ cdef int first_control(Control* to, object source) except -1:
     for index, row in enumerate(source.templates):
         to.throttle[index] = 1.0
         to.sigma_p[index] = row.sigma_p
+        to.belief_factor[index] = 1.0
         if row.enabled:
             to.on_mask |= <uint64_t>1 << <int>index
     return 0

@@ -20,6 +20,18 @@ cdef inline double not_negative(double value, str name) except? -1.0:
     return finite(value, name)
 
 
+cdef inline double share(double value, str name) except? -1.0:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} is {value}: expected 0 to 1")
+    return value
+
+
+cdef inline int64_t hundredths(int64_t value, str name) except? -1:
+    if not 0 <= value <= 100:
+        raise ValueError(f"{name} is {value}: expected hundredths from 0 to 100")
+    return value
+
+
 cdef inline int template_index(const Config* config, int64_t index) except -1:
     if index < 0 or index >= config.templates:
         raise ValueError(f"no template {index}: this kernel has {config.templates}")

@@ -254,6 +254,7 @@ cdef struct Control:
     uint64_t on_mask
     double throttle[TEMPLATES]
     double sigma_p[TEMPLATES]
+    double belief_factor[TEMPLATES]  # on what belief promises net of cost
     double commission_ticks
     double min_euc_ticks
     double entry_factor           # on expected slippage

@@ -15,6 +15,7 @@ from trading_bot.domain.events import Input
 from trading_bot.domain.orders import Leg
 from trading_bot.domain.ports import Broker
 from trading_bot.domain.records import FrameClass
+from trading_bot.engines.costs import Costs
 from trading_bot.engines.exits import ExitCause
 from trading_bot.engines.position import exit_side
 
@@ -35,8 +36,8 @@ class Desk(Protocol):
     def latch(self, reason: str, source: str) -> None:
         """Persist the kill switch."""
 
-    def save_learning(self, state: dict[str, Any], *, log: str, seq: int) -> str | None:
-        """Write the learning state; what went wrong, or None."""
+    def save_learning(self, state: dict[str, Any], *, costs: Costs, log: str, seq: int) -> str | None:
+        """Write the learning state and the learned costs; what went wrong, or None."""
 
     def publish(self, status: Callable[[], dict[str, Any]], *, final: bool = False) -> None:
         """Show the bot's status to other processes, at most once a second unless `final`; asked for only then."""
@@ -52,7 +53,7 @@ def carry_out(results: Results, state: State, broker: Broker, desk: Desk, *, log
         elif kind not in _FILES:
             continue
         elif isinstance(result, SaveLearningState):
-            reason = desk.save_learning(state.learning.export_to_dict(), log=log, seq=seq)
+            reason = desk.save_learning(state.learning.export_to_dict(), costs=state.costs, log=log, seq=seq)
             if reason is not None:
                 failed.append(events.LearningSaveFailed(ts_ns=result.ts_ns, reason=reason))
         elif isinstance(result, LatchKillSwitch):

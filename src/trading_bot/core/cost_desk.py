@@ -73,7 +73,7 @@ def with_corrected(found: Costs, correction: CommissionCorrected) -> Costs:
 
 def with_adopted(found: Costs, adoption: ParamsAdopted, trade_date: int) -> Costs:
     """The values in force after an adoption that a log tells of; a strategy's parameters are no costs."""
-    if adoption.set_number:
+    if adoption.set_number or adoption.parameter not in costs.PARAMETERS:
         return found
     hypothetical = adoption.hypothetical
     book = costs.with_adoption(found.book(hypothetical=hypothetical), adoption.parameter, adoption.new, trade_date)

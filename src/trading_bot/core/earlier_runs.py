@@ -12,7 +12,7 @@ from trading_bot.core.log_reader import LogReader, MessageFrame
 from trading_bot.core.replay import session_logs
 from trading_bot.domain import events, log_records
 from trading_bot.domain.errors import BotError, DataCorrupt
-from trading_bot.engines.costs import CostBook
+from trading_bot.engines.costs import CostBook, Costs
 
 _PREVIOUS = "learning_state.previous.json"
 
@@ -51,9 +51,9 @@ def left_behind(data_dir: Path, runs: list[Path], first_ts_ns: int) -> Left:
     carried = Carried() if earlier is None else _decoded(earlier)
     # A latch has its own file; a position that another run left is the broker's to tell.
     carried = msgspec.structs.replace(carried, kill_reason=None, position_qty=0, eqs_min_c=100)
-    state, refused = _learning_file(data_dir / FILE_NAME, ends)
+    state, costs, refused = _learning_file(data_dir / FILE_NAME, ends)
     if carried.learning is None and state is not None and newest_ns(state) <= first_ts_ns:
-        carried = msgspec.structs.replace(carried, learning=state)
+        carried = msgspec.structs.replace(carried, learning=state, costs=costs or carried.costs)
     if state is not None and state != carried.learning:
         _set_aside(data_dir)
     return Left(carried=carried, refused=refused)
@@ -73,14 +73,14 @@ def reported_costs(runs: list[Path]) -> tuple[CostBook, bool] | None:
     return None
 
 
-def rebuild_learning(data_dir: Path, state: dict[str, Any]) -> events.LearningRefused | None:
+def rebuild_learning(data_dir: Path, state: dict[str, Any], costs: Costs) -> events.LearningRefused | None:
     """Beside a log that was just replayed the file counts for nothing; a damaged one is told and written anew."""
     path = data_dir / FILE_NAME
     try:
         load_learning(path)
     except DataCorrupt as error:
         path.replace(path.with_suffix(".refused"))
-        save_learning(path, state)
+        save_learning(path, state, costs=costs)
         return events.LearningRefused(ts_ns=0, reason=str(error), rebuilt_from="the log of this run")
     return None
 
@@ -100,24 +100,29 @@ def _decoded(end: events.RunEnded) -> Carried:
 
 def _learning_file(
     path: Path, ends: list[events.RunEnded]
-) -> tuple[dict[str, Any] | None, events.LearningRefused | None]:
-    """The state in the file. A damaged one is kept beside, and written anew from the newest log."""
+) -> tuple[dict[str, Any] | None, Costs | None, events.LearningRefused | None]:
+    """State and costs in the file. A damaged one is kept beside, and written anew from the newest log."""
     try:
         document = load_learning(path)
         if document is not None:
             LearningLoop().load_from_dict(document.state)
+        costs = None if document is None else document.known_costs()
     except DataCorrupt as error:
         path.replace(path.with_suffix(".refused"))
-        newest = next((found for end in ends if (found := _decoded(end).learning) is not None), None)
-        source = "the end of the newest log" if newest is not None else "nothing: no earlier log ended in order"
-        state = newest if newest is not None else LearningLoop().export_to_dict()
-        save_learning(path, state)
-        return state, events.LearningRefused(ts_ns=0, reason=str(error), rebuilt_from=source)
-    return (None if document is None else document.state), None
+        newest = next((found for end in ends if (found := _decoded(end)).learning is not None), Carried())
+        source = (
+            "the end of the newest log" if newest.learning is not None else "nothing: no earlier log ended in order"
+        )
+        state = newest.learning if newest.learning is not None else LearningLoop().export_to_dict()
+        save_learning(path, state, costs=newest.costs)
+        return state, newest.costs, events.LearningRefused(ts_ns=0, reason=str(error), rebuilt_from=source)
+    return (None if document is None else document.state), costs, None
 
 
 def _set_aside(data_dir: Path) -> None:
     """This run starts from something else than the file, and its saves replace it: one copy is kept."""
     document = load_learning(data_dir / FILE_NAME)
     if document is not None:
-        save_learning(data_dir / _PREVIOUS, document.state, log=document.log, seq=document.seq)
+        save_learning(
+            data_dir / _PREVIOUS, document.state, costs=document.known_costs(), log=document.log, seq=document.seq
+        )

@@ -8,10 +8,12 @@ from trading_bot.core.trade import EntryTerms, Shadow
 from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, Effect, PlaceShadow, SaveLearningState
 from trading_bot.domain.events import Event
+from trading_bot.domain.kernel import Candidate
 from trading_bot.domain.learning import TradeOutcome
 from trading_bot.domain.orders import EntryIntent, Leg, Side
-from trading_bot.domain.trade_events import ShadowEnded, ShadowFilled
+from trading_bot.domain.trade_events import ParamsAdopted, ShadowEnded, ShadowFilled
 from trading_bot.domain.units import usd_from_uusd
+from trading_bot.engines.belief import PARAMETER
 
 _SHADOWS_MAX: Final = 32  # half of the simulator's slots
 
@@ -46,7 +48,35 @@ def refresh_throttles(state: State) -> None:
         allowed = state.learning.entries_allowed(name)
         state.kernel.set_throttle(index, state.learning.throttle(name) if allowed else heaviest)
         state.kernel.set_sigma_p(index, state.learning.sigma_p(name))
+        state.kernel.set_belief_factor(index, state.learning.belief_factor(name))
     state.kelly = kelly_rows(state)
+
+
+def adopt_beliefs(state: State) -> Results:
+    """A session begins: what trades have shown of belief's promises comes into force, and what changed is told."""
+    trade_date = state.day.trade_date if state.day else 0
+    return [
+        ParamsAdopted(
+            ts_ns=state.ts_ns,
+            parameter=f"{PARAMETER}/{change.template}",
+            old=change.old,
+            new=change.new,
+            fills=change.trades,
+            actual=change.net_uusd,
+            expected=change.promised_uusd,
+            hypothetical=state.learning.hypothetical,
+        )
+        for change in state.learning.adopt_beliefs(trade_date)
+    ]
+
+
+def promised_e6(state: State, candidate: Candidate) -> int | None:
+    """Edge less cost of a candidate before the factor on belief, in millionths of a tick; None at a factor of 0."""
+    net_e6 = candidate.edge_e6 - candidate.cost_e6
+    factor = state.learning.belief_factor(state.template_names[candidate.template])
+    if factor == 1.0 or net_e6 <= 0:  # the factor takes from a promise only
+        return net_e6
+    return round(net_e6 / factor) if factor > 0.0 else None
 
 
 def follow_shadow(state: State, ts_ns: int, intent: EntryIntent, terms: EntryTerms) -> Results:

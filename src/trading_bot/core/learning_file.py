@@ -1,4 +1,4 @@
-"""`learning_state.json`: the learning state on disk, whole or not at all (specification 9).
+"""`learning_state.json`: the learning state and the learned costs on disk, whole or not at all (specification 9).
 
 One JSON object with a checksum over its content. It is a projection of the log: `log` and `seq` say up to which
 record. The shell calls this on a `SaveLearningState` effect and at the start; nothing here decides.
@@ -14,14 +14,19 @@ import msgspec
 
 from trading_bot.domain.config import canonical
 from trading_bot.domain.errors import DataCorrupt
+from trading_bot.engines.costs import Costs
 
 FORMAT: Final = "trading_bot learning state"
-VERSION: Final = 1
+VERSION: Final = 2
+_WITHOUT_COSTS: Final = 1  # the version that knew no costs
 FILE_NAME: Final = "learning_state.json"
 
 
 class LearningDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`state` is what `LearningLoop.export_to_dict` gave after record `seq` of `log` (a session's log folder)."""
+    """`state` is what `LearningLoop.export_to_dict` gave after record `seq` of `log` (a session's log folder).
+
+    `costs` are `engines.costs.Costs` as plain values, None where they are not known: version 1 did not hold them.
+    """
 
     format: str
     version: int
@@ -29,9 +34,25 @@ class LearningDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     seq: int
     sha256: str
     state: dict[str, Any]
+    costs: dict[str, Any] | None = None
+
+    def known_costs(self) -> Costs | None:
+        """The learned costs.
+
+        Raises:
+            DataCorrupt: values that are none.
+        """
+        if self.costs is None:
+            return None
+        try:
+            return msgspec.convert(self.costs, Costs)
+        except msgspec.ValidationError as error:
+            raise DataCorrupt(f"learned costs: {error}; remove the file: it is rebuilt from the log") from error
 
 
-def save_learning(path: Path, state: dict[str, Any], *, log: str = "", seq: int = 0) -> None:
+def save_learning(
+    path: Path, state: dict[str, Any], *, costs: Costs | None = None, log: str = "", seq: int = 0
+) -> None:
     """Write the file whole: a temporary file beside it, fsync, rename, fsync of the folder.
 
     A process killed at any moment leaves the old file or the new one.
@@ -39,8 +60,10 @@ def save_learning(path: Path, state: dict[str, Any], *, log: str = "", seq: int 
     Raises:
         OSError: the disk does not take it; the old file stands. The caller alerts.
     """
+    learned = None if costs is None else msgspec.to_builtins(costs)
+    checksum = _checksum(VERSION, log, seq, state, learned)
     document = LearningDocument(
-        format=FORMAT, version=VERSION, log=log, seq=seq, sha256=_checksum(log, seq, state), state=state
+        format=FORMAT, version=VERSION, log=log, seq=seq, sha256=checksum, state=state, costs=learned
     )
     # No newline at the end: then every shorter file is visibly incomplete.
     content = msgspec.json.encode(document)
@@ -66,7 +89,8 @@ def save_learning(path: Path, state: dict[str, Any], *, log: str = "", seq: int 
 def load_learning(path: Path) -> LearningDocument | None:
     """The file's document; None when there is no file (a first start).
 
-    Give its `state` to `LearningLoop.load_from_dict`, which checks the content.
+    Give its `state` to `LearningLoop.load_from_dict`, which checks the content and raises that of an earlier version;
+    the next save writes this one.
 
     Raises:
         DataCorrupt: cut, damaged, or of another format or version; the message says which.
@@ -82,14 +106,15 @@ def load_learning(path: Path) -> LearningDocument | None:
         raise _refusal(path, f"{len(content)} bytes that are no complete JSON document ({error})") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _refusal(path, "a JSON document that is no learning state")
-    if document.get("version") != VERSION or isinstance(document.get("version"), bool):
-        raise _refusal(path, f"version {document.get('version')!r}, expected {VERSION}")
+    version = document.get("version")
+    if version not in {_WITHOUT_COSTS, VERSION} or isinstance(version, bool):
+        raise _refusal(path, f"version {version!r}, expected {VERSION} or {_WITHOUT_COSTS}")
     try:
         found = msgspec.convert(document, LearningDocument)
     except msgspec.ValidationError as error:
         raise _refusal(path, str(error)) from error
     try:
-        checksum = _checksum(found.log, found.seq, found.state)
+        checksum = _checksum(found.version, found.log, found.seq, found.state, found.costs)
     except OverflowError as error:
         raise _refusal(path, "a whole number of more than 64 bits, which this program never writes") from error
     if found.sha256 != checksum:
@@ -97,8 +122,9 @@ def load_learning(path: Path) -> LearningDocument | None:
     return found
 
 
-def _checksum(log: str, seq: int, state: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical([FORMAT, VERSION, log, seq, state])).hexdigest()
+def _checksum(version: int, log: str, seq: int, state: dict[str, Any], costs: dict[str, Any] | None) -> str:
+    content = [FORMAT, version, log, seq, state]
+    return hashlib.sha256(canonical(content if version == _WITHOUT_COSTS else [*content, costs])).hexdigest()
 
 
 def _refusal(path: Path, found: str) -> DataCorrupt:

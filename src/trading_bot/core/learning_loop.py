@@ -4,11 +4,11 @@ Part of the core's state: outcomes go in through `record`, changes of state come
 kept is integers and names, so that export and reload lose nothing. `core/learning_file.py` is its file.
 """
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 
+from trading_bot.core.learning_rows import SCHEMA_VERSION, Result, Row, checked
 from trading_bot.domain.config import DecisionConfig
 from trading_bot.domain.errors import DataCorrupt
 from trading_bot.domain.learning import (
@@ -20,8 +20,9 @@ from trading_bot.domain.learning import (
 )
 from trading_bot.domain.learning_config import LearningConfig
 from trading_bot.domain.units import NS_PER_DAY
+from trading_bot.engines import belief
 from trading_bot.engines import learning as stats
-from trading_bot.engines.learning_metrics import Count, ReliabilityMetrics
+from trading_bot.engines.learning_metrics import ReliabilityMetrics
 
 __all__ = [
     "Evidence",
@@ -34,43 +35,9 @@ __all__ = [
     "TradeOutcome",
 ]
 
-SCHEMA_VERSION: Final = 1
 BLOCKED: Final = float("inf")
 WIN_RATE_PSEUDO_TRADES: Final = DecisionConfig().pseudo_trades  # specification 6.3
 EVEN: Final = 0.5
-
-
-class Result(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """What is kept of one trade as evidence."""
-
-    exit_ts_ns: Annotated[int, Meta(ge=0)]
-    net_uusd: int
-    regime: str
-    bucket: str
-
-
-class Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A template in one book: `real` holds its newest own trades of this epoch, `shadow` those of its quarantine."""
-
-    template: Annotated[str, Meta(min_length=1)]
-    hypothetical: bool
-    state: LearningState = LearningState.ACTIVE
-    epoch: Count = 0
-    since_ns: int = 0
-    since_look: Count = 0
-    shadow_since_look: Count = 0
-    real: list[Result] = []
-    shadow: list[Result] = []
-    lifetime: ReliabilityMetrics = msgspec.field(default_factory=ReliabilityMetrics)
-    shadow_lifetime: ReliabilityMetrics = msgspec.field(default_factory=ReliabilityMetrics)
-    last_update: LearningUpdate | None = None
-
-
-class _Document(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    schema: int
-    trades_since_save: Count
-    save_due: bool
-    rows: list[Row]
 
 
 class LearningLoop:
@@ -94,6 +61,7 @@ class LearningLoop:
         self.save_due = False
         self._pseudo_trades = win_rate_pseudo_trades
         self._limits = stats.LearningLimits.compile(self.config)
+        self._belief_rules = belief.BeliefRules.compile(self.config)
         self._win_rate_trades = stats.evidence_cap(win_rate_pseudo_trades, self.config.confidence_max)
         self._throttles = {
             LearningState.ACTIVE: 1.0,
@@ -132,7 +100,8 @@ class LearningLoop:
         row.shadow_lifetime.update_from_trade(outcome)
         if row.state is not LearningState.QUARANTINED:
             return None
-        self._keep(row.shadow, outcome)
+        # Their decisions are not in the log with them: shadow trades say nothing of belief.
+        self._keep(row.shadow, msgspec.structs.replace(outcome, belief_e6=None, p_e6=None, promised_uusd=None))
         row.shadow_since_look += 1
         if row.shadow_since_look < self.config.look_every_trades:
             return None
@@ -140,7 +109,17 @@ class LearningLoop:
         return self._move(row, stats.judge_shadow(row.state, _nets(row.shadow), self._limits), outcome.exit_ts_ns)
 
     def _keep(self, results: list[Result], outcome: TradeOutcome) -> None:
-        results.append(Result(outcome.exit_ts_ns, outcome.net_uusd, outcome.regime, outcome.bucket))
+        results.append(
+            Result(
+                outcome.exit_ts_ns,
+                outcome.net_uusd,
+                outcome.regime,
+                outcome.bucket,
+                outcome.belief_e6,
+                outcome.p_e6,
+                outcome.promised_uusd,
+            )
+        )
         del results[: max(0, len(results) - self.config.window_trades)]
         self._drop_old(results, outcome.exit_ts_ns)
 
@@ -178,6 +157,30 @@ class LearningLoop:
         for row in self._rows.values():
             self._drop_old(row.real, ts_ns)
             self._drop_old(row.shadow, ts_ns)
+
+    def adopt_beliefs(self, trade_date: int) -> list[belief.BeliefChange]:
+        """A session begins: the factors on belief's promises that the evidence asks for, in this run's book.
+
+        Once a trade date (yyyymmdd); an unknown one (0) adopts nothing.
+        """
+        changes = []
+        for row in self._sorted():
+            if row.hypothetical is not self.hypothetical:
+                continue
+            promises, before = row.promises(), row.belief
+            row.set_belief(belief.next_in_force(before, promises, self._belief_rules, trade_date))
+            if row.belief_factor_e6 != before.factor_e6:
+                changes.append(
+                    belief.BeliefChange(
+                        template=row.template,
+                        old=before.factor_e6,
+                        new=row.belief_factor_e6,
+                        trades=len(promises),
+                        net_uusd=sum(found.net_uusd for found in promises),
+                        promised_uusd=sum(found.promised_uusd for found in promises),
+                    )
+                )
+        return changes
 
     def order_by_person(self, template: str, finding: Finding, ts_ns: int) -> LearningUpdate | None:
         """`PERSON_ARCHIVES` or `PERSON_REVIVES`, in this run's book. Reviving leads into quarantine, not to trading.
@@ -229,6 +232,11 @@ class LearningLoop:
     def sigma_p(self, template: str, map_p: float = EVEN) -> float:
         """Its standard deviation, for the uncertainty of EUC (specification 6.3); .079 before the first trade."""
         return self._win_rate(template, map_p)[1]
+
+    def belief_factor(self, template: str) -> float:
+        """Share of what its belief promises net of cost that trades have shown, in force for this session; 0..1."""
+        row = self._find(template)
+        return row.belief_factor_e6 / belief.ONE_E6 if row else 1.0
 
     def confidence(self, template: str) -> float:
         """Weight of the template's own trades against the prior in `win_rate`, 0 .. confidence_max."""
@@ -306,7 +314,7 @@ class LearningLoop:
         Raises:
             DataCorrupt: another schema, missing or unknown fields, values of the wrong type, contradictions.
         """
-        document = _checked(exported)
+        document = checked(exported)
         rows = {(row.template, row.hypothetical): row for row in document.rows}
         if len(rows) != len(document.rows):
             raise DataCorrupt("learning state: a template has two rows in one book, expected one; restore or remove it")
@@ -337,37 +345,3 @@ class LearningLoop:
 
 def _nets(results: list[Result]) -> list[int]:
     return [result.net_uusd for result in results]
-
-
-def _checked(exported: Any) -> _Document:
-    """The document an export holds, with what its types cannot say checked as well."""
-    schema = exported.get("schema") if isinstance(exported, dict) else None
-    if schema != SCHEMA_VERSION or isinstance(schema, bool):
-        raise DataCorrupt(
-            f"learning state: schema {schema!r} found, expected {SCHEMA_VERSION}; "
-            "use the version of the bot that wrote it, or remove it: it is rebuilt from the log"
-        )
-    try:
-        document = msgspec.convert(exported, _Document)
-    except msgspec.ValidationError as error:
-        raise DataCorrupt(f"learning state: {error}; remove it: it is rebuilt from the log") from error
-    for row in document.rows:
-        problem = _contradiction(row)
-        if problem:
-            raise DataCorrupt(f"learning state of {row.template}: {problem}; remove it: it is rebuilt from the log")
-    return document
-
-
-def _contradiction(row: Row) -> str:
-    for name, totals, results in (("real", row.lifetime, row.real), ("shadow", row.shadow_lifetime, row.shadow)):
-        if totals.wins > totals.trades:
-            return f"{totals.wins} {name} wins in {totals.trades} trades"
-        if totals.gain_uusd - totals.loss_uusd != totals.net_uusd:
-            return f"{name} gains {totals.gain_uusd} less losses {totals.loss_uusd} are not the net {totals.net_uusd}"
-        if len(results) > totals.trades:
-            return f"{len(results)} {name} results of only {totals.trades} trades"
-    if row.last_update is None:
-        return "" if row.state is LearningState.ACTIVE else f"state {row.state} without the change that led to it"
-    if row.last_update.state is not row.state:
-        return f"state {row.state}, but its last change led to {row.last_update.state}"
-    return ""

@@ -210,6 +210,7 @@ def _close(state: State, trade: Trade, ts_ns: int, *, hypothetical: bool) -> Res
         trade,
         ts_ns,
         gross_uusd=trade.realised_ticks * state.instrument.tick_value_uusd,
+        tick_value_uusd=state.instrument.tick_value_uusd,
         instrument=state.instrument.symbol,
         regime=regime_now(state).key,
         bucket=str(session_phase(state.day, ts_ns)) if state.day else "",

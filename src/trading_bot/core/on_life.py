@@ -16,7 +16,7 @@ from trading_bot.core import (
 )
 from trading_bot.core.carried import Carried
 from trading_bot.core.flattening import flatten, pull_kill_switch, request_stop
-from trading_bot.core.learning_desk import refresh_throttles
+from trading_bot.core.learning_desk import adopt_beliefs, refresh_throttles
 from trading_bot.core.on_bar import bars_of_history
 from trading_bot.core.on_session import enter_session, resume_quality, watch_quality
 from trading_bot.core.state import State
@@ -51,8 +51,10 @@ def state_carried(state: State, event: events.StateCarried, _seq: int) -> Result
         state.kernel.restore(inflated(event.kernel))
     state.kernel.clear_position()
     state.learning.start_session(event.ts_ns)
+    beliefs = adopt_beliefs(state)
     refresh_throttles(state)
     return [
+        *beliefs,
         *cost_desk.adopt(state),
         *params_desk.adopted(state.documents, carried.params, event.ts_ns),
         *resume_quality(state, event.ts_ns),

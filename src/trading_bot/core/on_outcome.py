@@ -274,6 +274,8 @@ def _terms(state: State, candidate: Candidate, inputs: DecisionInputs) -> EntryT
         eqs_c=inputs.eqs_c,
         sent_ns=inputs.ts_ns,
         episode=candidate.episode,
+        p_e6=candidate.p_e6,
+        promised_e6=learning_desk.promised_e6(state, candidate),
     )
 
 

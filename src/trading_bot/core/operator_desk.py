@@ -27,6 +27,7 @@ from trading_bot.domain.errors import TakenOver, UsageError
 from trading_bot.domain.events import Event, FlattenRequested, Input, KillRequested
 from trading_bot.domain.trade_events import FlattenAdvanced
 from trading_bot.domain.units import NS_PER_MS, NS_PER_S
+from trading_bot.engines.costs import Costs
 from trading_bot.engines.flatten import Command
 
 __all__ = ["BotStatus", "Cleared", "Latch", "NoDesk", "OperatorDesk"]
@@ -214,11 +215,11 @@ class OperatorDesk:
         """Who cleared the latch since the last run began; None also for a file that does not say why."""
         return files.cleared(self.data_dir)
 
-    def save_learning(self, state: dict[str, Any], *, log: str, seq: int) -> str | None:
+    def save_learning(self, state: dict[str, Any], *, costs: Costs, log: str, seq: int) -> str | None:
         """Write `learning_state.json` (specification 9); what the disk refused, or None."""
         path = self.data_dir / learning_file.FILE_NAME
         try:
-            learning_file.save_learning(path, state, log=log, seq=seq)
+            learning_file.save_learning(path, state, costs=costs, log=log, seq=seq)
         except OSError as error:
             return f"{path}: {error.strerror or error}"
         return None
@@ -282,7 +283,7 @@ class NoDesk:
         """What `clear` was told."""
         return self._cleared
 
-    def save_learning(self, state: dict[str, Any], *, log: str, seq: int) -> str | None:  # noqa: ARG002 (the port)
+    def save_learning(self, state: dict[str, Any], *, costs: Costs, log: str, seq: int) -> str | None:  # noqa: ARG002 (the port)
         """There is nowhere to save to, which is no failure."""
         return None
 

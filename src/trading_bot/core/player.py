@@ -10,6 +10,7 @@ import msgspec
 
 from trading_bot._fast import ExchangeSim
 from trading_bot._fast.spans import count_kind
+from trading_bot.core import learning_rows
 from trading_bot.core.carried import Carried, Ledger
 from trading_bot.core.cost_desk import with_adopted, with_corrected, with_measured
 from trading_bot.core.counters import RunCounters
@@ -343,7 +344,9 @@ class Player:
         elif isinstance(record, trade_events.ParamsAdopted):
             trade_date = self.run_started.trade_date if self.run_started else 0
             self._carry(
-                costs=with_adopted(carried.costs, record, trade_date), params=with_param(carried.params, record)
+                costs=with_adopted(carried.costs, record, trade_date),
+                params=with_param(carried.params, record),
+                learning=learning_rows.with_adopted(carried.learning, record, trade_date),
             )
         elif isinstance(record, ContextReceived):
             self._message_received = record

@@ -141,6 +141,8 @@ class Facts:
                 self.timers.pop((record.name, record.order_id), None)
             case trade_events.BreakerChanged():
                 (self.tripped.add if record.tripped else self.tripped.discard)(record.breaker)
+            case events.StateCarried():
+                self.learning.adopt_beliefs(self.trade_date)
             case trade_events.TradeClosed():
                 self.trades += 1
                 self.last_trade_lost = record.outcome.net_uusd < 0

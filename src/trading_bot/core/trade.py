@@ -17,7 +17,8 @@ class EntryTerms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the decision saw: for the record of the trade, and to measure slippage against.
 
     `touch_ticks` is the price a market order would have had; a passive entry is measured against its own limit.
-    `slippage_e6` is what was expected of the entry, `stop_slippage_e6` of a stop, in millionths of a tick.
+    `slippage_e6` is what was expected of the entry, `stop_slippage_e6` of a stop, `promised_e6` edge less cost before
+    any factor on belief, in millionths of a tick.
     """
 
     template_index: int
@@ -32,6 +33,12 @@ class EntryTerms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     eqs_c: int
     sent_ns: int
     episode: int = 0
+    p_e6: int | None = None
+    promised_e6: int | None = None
+
+    def promised_uusd(self, qty: int, tick_value_uusd: int) -> int | None:
+        """The promise for a quantity."""
+        return None if self.promised_e6 is None else _rounded(self.promised_e6 * qty * tick_value_uusd, _E6)
 
 
 class Entry(msgspec.Struct, kw_only=True):
@@ -130,7 +137,15 @@ def entry_slippage_ticks(entry: Entry, price_ticks: int) -> int:
 
 
 def outcome_of(
-    trade: Trade, ts_ns: int, *, gross_uusd: int, instrument: str, regime: str, bucket: str, hypothetical: bool
+    trade: Trade,
+    ts_ns: int,
+    *,
+    gross_uusd: int,
+    tick_value_uusd: int,
+    instrument: str,
+    regime: str,
+    bucket: str,
+    hypothetical: bool,
 ) -> TradeOutcome:
     """The closed trade as evidence. `pnl_usd` is after slippage and before commission."""
     order, terms, sign = trade.entry.order, trade.entry.terms, trade.sign
@@ -162,6 +177,8 @@ def outcome_of(
         eqs_c=terms.eqs_c,
         belief_e6=terms.belief_e6,
         euc_e6=terms.euc_e6,
+        p_e6=terms.p_e6,
+        promised_uusd=terms.promised_uusd(max(trade.entry_qty, 1), tick_value_uusd),
         hypothetical=hypothetical,
     )
 

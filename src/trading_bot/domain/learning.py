@@ -21,9 +21,10 @@ class TradeOutcome(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     """One closed trade.
 
     `pnl_usd` is after slippage and before commission; `commission_round_trip` is in dollars for the whole quantity.
-    Times are ns since the Unix epoch, `dvs_c` and `eqs_c` hundredths, `belief_e6` and `euc_e6` millionths; None where
-    a value was not known. `hypothetical` marks simulated fills (OBSERVE), `shadow` a trade that was never sent and
-    is filled pessimistically by the simulator: neither is ever counted with real trades.
+    Times are ns since the Unix epoch, `dvs_c` and `eqs_c` hundredths, `belief_e6`, `p_e6` and `euc_e6` millionths; None
+    where a value was not known. `p_e6` is the chance of a win the decision counted with, `promised_uusd` its edge less
+    cost for the whole quantity, before any factor on belief. `hypothetical` marks simulated fills (OBSERVE), `shadow` a
+    trade that was never sent and is filled pessimistically by the simulator: neither is ever counted with real trades.
 
     Raises:
         ValueError: an amount is not finite, the quantity is below 1, or the template has no name.
@@ -53,6 +54,8 @@ class TradeOutcome(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_u
     eqs_c: int | None = None
     belief_e6: int | None = None
     euc_e6: int | None = None
+    p_e6: int | None = None
+    promised_uusd: int | None = None
     hypothetical: bool = False
     shadow: bool = False
 

@@ -36,6 +36,10 @@ class LearningConfig(Section, frozen=True):
     confidence_max: Annotated[float, within(0.01, 0.99), unit("1", "largest weight of evidence against the prior")] = (
         0.75
     )
+    belief_trades_min: Annotated[int, within(1, 1000), unit("trades", "before belief's promises are judged")] = 50
+    belief_pseudo_trades: Annotated[int, within(1, 10_000), unit("trades", "that kept their promise: prior")] = 200
+    belief_factor_min: Annotated[float, within(0, 1), unit("1", "least share of the promise that counts")] = 0.25
+    belief_factor_week_max: Annotated[float, within(0, 1), unit("1", "most it moves within a week")] = 0.10
     save_every_trades: Annotated[int, within(1, 1000), unit("trades", "[U] outcomes between saves")] = 10
 
     def __post_init__(self) -> None:
@@ -60,7 +64,7 @@ class LearningConfig(Section, frozen=True):
                 f"learning.throttle_light ({self.throttle_light}) must not be above "
                 f"learning.throttle_heavy ({self.throttle_heavy})"
             )
-        for name in ("throttle_n_min", "quarantine_n_min", "release_n_min", "archive_n_min"):
+        for name in ("throttle_n_min", "quarantine_n_min", "release_n_min", "archive_n_min", "belief_trades_min"):
             if getattr(self, name) > self.window_trades:
                 raise ValueError(
                     f"learning.{name} ({getattr(self, name)}) is above learning.window_trades "
@@ -73,6 +77,10 @@ ASSUMED: Final[dict[str, str]] = {
     "evidence_days_max": "two quarters of contracts",
     "hysteresis_p": "half the distance between the two thresholds, so that a state does not flicker",
     "bootstrap_paths": "the 99th percentile of 500 paths stands on five of them",
+    "belief_trades_min": "as many as a fit of slippage needs",
+    "belief_pseudo_trades": "a result is some seven times its promise: 200 trades count for half",
+    "belief_factor_min": "as of the slippage factors; what stops a template is quarantine, not this",
+    "belief_factor_week_max": "twice what a person may move a weight in a week; from 1 to the least takes eight weeks",
     "archive_n_min": "twice what a release needs",
     "archive_p": "as sure of the loss as a quarantine has to be",
 }

@@ -121,7 +121,8 @@ class ParamsAdopted(Derived, frozen=True, gc=False, kw_only=True, tag="PARAMS_AD
     """A learned value changed, as it may only where a session begins.
 
     `old` and `new` in the unit the parameter's name ends with; `fills` are those behind it, `actual` and `expected`
-    their sums (millionths of a tick, micro-dollars for a commission).
+    their sums (millionths of a tick, micro-dollars for a commission). `belief_factor_e6/TEMPLATE` counts trades, with
+    what they brought and what was promised in micro-dollars.
 
     With a `set_number` a person adopted it, or went back: `parameter` is a strategy's (docs/attribution.md), `old` and
     `new` are millionths, `fills` the attributable trades behind it, `actual` and `expected` their net results in

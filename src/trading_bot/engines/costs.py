@@ -16,6 +16,7 @@ ONE_E6: Final = 1_000_000
 ENTRY_FACTOR: Final = "entry_slippage_factor_e6"  # parameters, as `ParamsAdopted` names them
 STOP_FACTOR: Final = "stop_slippage_factor_e6"
 ROUND_TRIP: Final = "commission_round_trip_uusd"
+PARAMETERS: Final = (ENTRY_FACTOR, STOP_FACTOR, ROUND_TRIP)
 _FIELD_OF: Final = {ENTRY_FACTOR: "entry_factor_e6", STOP_FACTOR: "stop_factor_e6", ROUND_TRIP: "round_trip_uusd"}
 
 

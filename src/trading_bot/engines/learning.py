@@ -230,6 +230,13 @@ def drawdown_limit_uusd(nets_uusd: Sequence[int], level_uusd: int, paths: int, a
     return sorted(largest)[paths - 1 - above_max]
 
 
+def drawdown_percentile_uusd(nets_uusd: Sequence[int], paths: int, above_max: int) -> int:
+    """The same percentile wherever the drawdown stands; it takes all of the paths."""
+    found = drawdown_limit_uusd(nets_uusd, sum(map(abs, nets_uusd)) + 1, paths, above_max)
+    assert found is not None  # no path falls deeper than all of its trades together
+    return found
+
+
 def judge_trades(state: LearningState, nets_uusd: Sequence[int], limits: LearningLimits) -> Evidence:
     """What the newest real (or hypothetical) trades say of a template in a state that may trade."""
     config = limits.config
