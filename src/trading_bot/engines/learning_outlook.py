@@ -16,7 +16,7 @@ from trading_bot.engines.learning import LearningLimits
 S, F = LearningState, Finding
 
 _UNKNOWN_SPREAD_UUSD: Final = 1_000_000  # where nothing is known of it, averages are told in spreads of one
-_FAR: Final = 1_000.0  # spreads; an average beyond is none that trades have
+_FAR: Final = 10.0  # spreads; an average beyond is none that trades have
 _HALVINGS: Final = 80
 
 
@@ -60,7 +60,7 @@ def outlook(state: LearningState, nets_uusd: Sequence[int], since_look: int, lim
     while True:
         for way in _ways_at(state, nets_uusd, after, limits):
             ways.setdefault(way.state, way)
-        if min(len(nets_uusd) + after, config.window_trades) >= needed:
+        if after > next_look and min(len(nets_uusd) + after, config.window_trades) >= needed:
             break
         after += config.look_every_trades
     spare = _drawdown_spare(nets_uusd, limits) if state in stats.TRADING else None
