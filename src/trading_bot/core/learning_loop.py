@@ -59,7 +59,7 @@ class LearningLoop:
         self.hypothetical = hypothetical
         self.trades_since_save = 0
         self.save_due = False
-        self._pseudo_trades = win_rate_pseudo_trades
+        self.win_rate_pseudo_trades = win_rate_pseudo_trades
         self._limits = stats.LearningLimits.compile(self.config)
         self._belief_rules = belief.BeliefRules.compile(self.config)
         self._win_rate_trades = stats.evidence_cap(win_rate_pseudo_trades, self.config.confidence_max)
@@ -241,7 +241,7 @@ class LearningLoop:
     def confidence(self, template: str) -> float:
         """Weight of the template's own trades against the prior in `win_rate`, 0 .. confidence_max."""
         trades = len(self._win_rate_evidence(template))
-        return trades / (trades + self._pseudo_trades)
+        return trades / (trades + self.win_rate_pseudo_trades)
 
     def expectancy_uusd(self, template: str, regime: str | None = None, bucket: str | None = None) -> int:
         """Posterior mean result of a trade in micro-dollars; a finer key only shrinks it.
@@ -264,6 +264,25 @@ class LearningLoop:
         """Net results of the trades in the template's evidence, oldest first, in micro-dollars."""
         row = self._find(template)
         return tuple(_nets(row.real)) if row else ()
+
+    def look(self, template: str) -> tuple[tuple[int, ...], int]:
+        """Results that the next look judges, oldest first in micro-dollars, and the trades since the last one."""
+        row = self._find(template)
+        if row is None:
+            return (), 0
+        if row.state in stats.TRADING:
+            return tuple(_nets(row.real)), row.since_look
+        return tuple(_nets(row.shadow)), row.shadow_since_look
+
+    def promises(self, template: str) -> list[belief.Promise]:
+        """What belief promised of the trades that are evidence, and what they brought."""
+        row = self._find(template)
+        return row.promises() if row else []
+
+    def belief_in_force(self, template: str) -> belief.InForce:
+        """The factor on its promises, with the week it is bounded by."""
+        row = self._find(template)
+        return row.belief if row else belief.InForce()
 
     def evidence(self, template: str) -> Evidence:
         """What a look would find now; changes nothing."""
@@ -291,7 +310,7 @@ class LearningLoop:
     def _win_rate(self, template: str, map_p: float) -> tuple[float, float]:
         results = self._win_rate_evidence(template)
         wins = sum(result.net_uusd > 0 for result in results)
-        return stats.win_rate_sigma(wins, len(results), self._pseudo_trades, map_p)
+        return stats.win_rate_sigma(wins, len(results), self.win_rate_pseudo_trades, map_p)
 
     # --- export and reload --------------------------------------------------------------------------------------
 
