@@ -92,10 +92,14 @@ def _print(found: "LearningView") -> None:
         title += f" of {found.log}"
     for book in ("real", "hypothetical"):
         rows = [row for row in found.templates if row.book == book]
-        if rows:
-            mark = " (this run decides on it)" if found.decides_on == book else ""
-            typer.echo(f"\nHYPOTHETICAL trades{mark}" if book == "hypothetical" else f"\nReal trades{mark}")
+        if not rows:
+            continue
+        mark = " (this run decides on them)" if found.decides_on == book else ""
+        typer.echo(f"\nHYPOTHETICAL trades{mark}" if book == "hypothetical" else f"\nReal trades{mark}")
+        if any(_used(row) for row in rows) or found.decides_on == book:
             _print_book(rows, found.costs)
+        else:
+            typer.echo(f"none yet: {', '.join(row.template for row in rows)} begin with their prior")
     typer.echo(f"\nFrom {title}")
 
 
@@ -106,12 +110,17 @@ def _print_book(rows: list["TemplateView"], costs: tuple["CostView", ...]) -> No
         ("template", "state", "throttle", "since", "n", "wins", "mean", "sd", "P", "drawdown", "all trades", "net USD"),
         [_row(row) for row in rows],
     )
+    typer.echo("An entry needs edge - uncertainty of at least throttle x (cost + minimum EUC), all in ticks.\n")
+    fresh = [row for row in rows if not _used(row)]
     for row in rows:
-        _print_changes(row)
+        if row not in fresh:
+            _print_changes(row.template, row)
+    if fresh:
+        _print_changes(f"Without a trade yet: {', '.join(row.template for row in fresh)}", fresh[0])
     write_table(
         "Belief (kept: share of its promise that counts, now and from the next session)",
         ("template", "win rate", "sigma_p", "confidence", "kept", "next", "trades", "Brier", "ECE"),
-        [_belief(row) for row in rows],
+        [_belief(row) for row in rows if _used(row)],
     )
     bins = [
         (row.template, f"{part.low:.1f}-{part.high:.1f}", part.n, part.wins, *(f"{value:.3f}" for value in values))
@@ -148,7 +157,11 @@ def _row(row: "TemplateView") -> tuple[object, ...]:
     )
 
 
-def _print_changes(row: "TemplateView") -> None:
+def _used(row: "TemplateView") -> bool:
+    return bool(row.lifetime_trades or row.shadow_trades or row.last_change)
+
+
+def _print_changes(title: str, row: "TemplateView") -> None:
     change = row.last_change
     pairs: list[tuple[str, object]] = []
     if change is not None:
@@ -158,7 +171,7 @@ def _print_changes(row: "TemplateView") -> None:
     looks = "none" if row.next_look_trades is None else f"in {_trades(row)}"
     pairs.append(("next look", looks))
     pairs += [("would change it" if index == 0 else "", text) for index, text in enumerate(row.would_change)]
-    write_pairs(row.template, pairs)
+    write_pairs(title, pairs)
 
 
 def _trades(row: "TemplateView") -> str:

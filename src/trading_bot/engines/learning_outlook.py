@@ -123,9 +123,8 @@ class _Ahead:
         self.total, self.squares = float(sum(kept)), float(sum(net * net for net in kept))
         self.in_spreads = len(nets_uusd) < 2 or len(set(nets_uusd)) == 1
         self.spread = float(_UNKNOWN_SPREAD_UUSD) if self.in_spreads else _spread(nets_uusd)
-        if self.in_spreads:  # a single result says nothing about the next ones
-            self.total = self.squares = 0.0
-            self.n, self.weight = self.new, self.new + limits.config.pseudo_trades
+        if self.in_spreads:  # equal results say nothing of a spread: they count as average ones of the unknown one
+            self.total, self.squares = 0.0, len(kept) * self.spread * self.spread
 
     def z_at(self, average: float) -> float:
         """The expectancy's z when the trades until the look average this much."""

@@ -261,4 +261,4 @@ def _usd(amount_uusd: int) -> str:
 
 
 def _spreads(share_e6: int) -> str:
-    return f"{share_e6 / UUSD_PER_USD:+.2f} of their spread"
+    return f"{share_e6 / UUSD_PER_USD:+.2f} sd"
