@@ -319,6 +319,7 @@ class Player:
     def _note(self, record: Event | Effect) -> None:
         """Facts that survive even when the state cannot be rebuilt (architecture law 10)."""
         carried = self.facts.carried
+        trade_date = self.run_started.trade_date if self.run_started else 0
         self.seen.add(type(record))
         self.history_events += isinstance(record, events.HistoryLoaded)
         if isinstance(record, events.StateCarried):
@@ -342,7 +343,6 @@ class Player:
         elif isinstance(record, trade_events.FillMeasured):
             self._carry(costs=with_measured(self.facts.carried.costs, record))
         elif isinstance(record, trade_events.ParamsAdopted):
-            trade_date = self.run_started.trade_date if self.run_started else 0
             self._carry(
                 costs=with_adopted(carried.costs, record, trade_date),
                 params=with_param(carried.params, record),
@@ -366,7 +366,6 @@ class Player:
             self.facts.entry_sent(record.order)
             self._carry(ledger=msgspec.structs.replace(ledger, budgets=budgets.with_attempt(ledger.budgets)))
         elif isinstance(record, events.AccountSnapshot):
-            trade_date = self.run_started.trade_date if self.run_started else 0
             self._carry(ledger=self.facts.carried.ledger.opened(trade_date, record.equity_uusd, assumed=record.assumed))
         elif isinstance(record, events.KillRequested | LatchKillSwitch):
             self._carry(kill_reason=record.reason)
