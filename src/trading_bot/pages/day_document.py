@@ -1,14 +1,18 @@
 """The report of a day as one JSON document: its sums, its trades with their records, what was found about them."""
 
-from typing import Any
+from typing import Final
 
 import msgspec
 
+from trading_bot.analytics.analysis import Analysis
+from trading_bot.analytics.attribution import Attributions
+from trading_bot.analytics.scope_records import Microscope
 from trading_bot.domain.units import usd_from_uusd
 from trading_bot.pages.day_inputs import DayInputs
 from trading_bot.reports.fact_records import TradeFact
+from trading_bot.research.gate_records import GateLedger
 
-SCHEMA = 1
+SCHEMA: Final = 1
 
 
 class Money(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +29,10 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The report. `real` and `hypothetical` are never to be summed up; `left_out` says what could not be had."""
+    """The report. `real` and `hypothetical` are never to be summed up; `left_out` says what could not be had.
+
+    The trades with their records stand in the books of `analysis`.
+    """
 
     schema: int
     trade_date: int
@@ -44,11 +51,11 @@ class DayDocument(msgspec.Struct, frozen=True, kw_only=True):
     skips: dict[str, int]
     naked_ms_max: float
     throttled: dict[str, str]
-    trades: tuple[dict[str, Any], ...]
     left_out: tuple[str, ...]
-    analysis: Any = None
-    gates: Any = None
-    microscope: Any = None
+    analysis: Analysis
+    attributions: Attributions
+    microscope: Microscope
+    gates: GateLedger | None
 
 
 def day_document(inputs: DayInputs) -> DayDocument:
@@ -72,8 +79,11 @@ def day_document(inputs: DayInputs) -> DayDocument:
         skips=ledger.skips,
         naked_ms_max=ledger.naked_ms_max,
         throttled=ledger.throttled,
-        trades=tuple(_trade(row) for row in inputs.trades),
         left_out=inputs.left_out,
+        analysis=inputs.analysis,
+        attributions=inputs.attributions,
+        microscope=inputs.scope,
+        gates=inputs.gates,
     )
 
 
@@ -89,8 +99,3 @@ def _money(rows: list[TradeFact]) -> Money:
         fees_usd=usd_from_uusd(fees_uusd),
         net_usd=usd_from_uusd(gross_uusd - fees_uusd),
     )
-
-
-def _trade(row: TradeFact) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(row)
-    return found | {"net_uusd": row.net_uusd, "seqs": row.seqs}

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import msgspec
 
+from trading_bot.analytics.analysis import Analysis, analyse
+from trading_bot.analytics.attribution import Attributions, attribute
+from trading_bot.analytics.exit_touches import exit_touches
+from trading_bot.analytics.microscope import microscope
+from trading_bot.analytics.scope_records import Microscope
 from trading_bot.domain.errors import ReplayDiverged
 from trading_bot.pages.numbers import money
 from trading_bot.pages.page import Value
@@ -14,14 +19,24 @@ from trading_bot.reports.day_records import DayLedger
 from trading_bot.reports.fact_records import Facts, Told, TradeFact
 from trading_bot.reports.trade_facts import logs_below, read_facts
 from trading_bot.research.day_regimes import RegimeSpan, day_regimes
+from trading_bot.research.gate_ledger import gate_ledger
+from trading_bot.research.gate_records import GateLedger
 
 
 class DayInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """A day as values. `regimes` and what else needs the log to be played may be missing; `left_out` says why."""
+    """A day as values.
+
+    `scope` and `attributions` are of the trades, in the market recorded after them. `regimes` and `gates` need the log
+    to be played and may be missing; `left_out` says why.
+    """
 
     ledger: DayLedger
     facts: Facts
+    analysis: Analysis
+    scope: Microscope
+    attributions: Attributions
     regimes: tuple[RegimeSpan, ...] = ()
+    gates: GateLedger | None = None
     left_out: tuple[str, ...] = ()
 
     @property
@@ -57,9 +72,11 @@ def read_inputs(paths: Sequence[Path], *, trade_date: int | None, build: str) ->
     facts = read_facts(logs)
     left_out: list[str] = []
     regimes: tuple[RegimeSpan, ...] = ()
+    gates: GateLedger | None = None
     if not build:
-        left_out.append("Regimes are left out: they need the log to be played (without --quick).")
+        left_out.append("Regimes and the gate ledger are left out: they take a walk over the whole log (no --quick).")
     else:
+        gates = gate_ledger(logs)
         try:
             regimes = tuple(span for log in logs for span in day_regimes(log, build=build))
         except ReplayDiverged as error:
@@ -67,7 +84,16 @@ def read_inputs(paths: Sequence[Path], *, trade_date: int | None, build: str) ->
         else:
             if not regimes:
                 left_out.append("Regimes are left out: another build wrote the log, or no minute of it was closed.")
-    return DayInputs(ledger=ledger, facts=facts, regimes=regimes, left_out=tuple(left_out))
+    return DayInputs(
+        ledger=ledger,
+        facts=facts,
+        analysis=analyse(facts, touches=exit_touches(facts)),
+        scope=microscope(facts),
+        attributions=attribute(facts),
+        regimes=regimes,
+        gates=gates,
+        left_out=tuple(left_out),
+    )
 
 
 class Sourced:

@@ -6,12 +6,16 @@ from typing import Final
 from trading_bot.domain.units import NS_PER_MS
 from trading_bot.pages import numbers
 from trading_bot.pages.chart_day import day_chart
-from trading_bot.pages.chart_money import equity_chart
 from trading_bot.pages.chart_spread import spread_charts
 from trading_bot.pages.day_inputs import DayInputs, Sourced
 from trading_bot.pages.numbers import money, percent
 from trading_bot.pages.page import BAD, WARN, Block, Note, Page, Section, Tile, Value
+from trading_bot.pages.section_belief import belief_section
 from trading_bot.pages.section_course import about_section, course_section
+from trading_bot.pages.section_execution import execution_section
+from trading_bot.pages.section_gates import gates_section
+from trading_bot.pages.section_groups import groups_section
+from trading_bot.pages.section_money import money_section
 from trading_bot.pages.section_trades import trades_section
 from trading_bot.pages.section_why_not import why_not_section
 from trading_bot.reports.fact_records import TradeFact
@@ -25,9 +29,14 @@ def day_page(inputs: DayInputs) -> Page:
     trades = inputs.trades
     sections = [
         _day(inputs),
-        *_money(inputs),
+        *money_section(inputs.analysis.books, inputs.tick, sourced),
+        *groups_section(inputs.analysis.books, sourced),
+        *_spread(inputs),
+        *belief_section(inputs.analysis, sourced),
+        *execution_section(inputs.scope),
         trades_section(inputs, sourced),
         why_not_section(inputs, sourced),
+        *gates_section(inputs.gates, sourced),
         course_section(inputs, sourced),
         about_section(inputs, sourced),
     ]
@@ -124,17 +133,8 @@ def _day(inputs: DayInputs) -> Section:
     return Section(anchor="day", title="The day", short="The day", blocks=tuple(blocks))
 
 
-def _money(inputs: DayInputs) -> list[Section]:
+def _spread(inputs: DayInputs) -> list[Section]:
     if not inputs.trades:
         return []
-    blocks: list[Block] = []
-    for hypothetical in (False, True):
-        rows = [row for row in inputs.trades if row.hypothetical is hypothetical]
-        if rows:
-            anchor = "equity-hypothetical" if hypothetical else "equity"
-            blocks.append(equity_chart(rows, inputs.tick, anchor=anchor, hypothetical=hypothetical))
     spread = spread_charts(inputs.trades, inputs.tick)
-    return [
-        Section(anchor="money", title="Money", short="Money", blocks=tuple(blocks)),
-        Section(anchor="spread", title="How trades were spread", short="Spread", blocks=spread),
-    ]
+    return [Section(anchor="spread", title="How trades were spread", short="Spread", blocks=spread)]

@@ -11,6 +11,7 @@ from trading_bot.pages.day_inputs import Sourced
 from trading_bot.pages.figure import axis, layout, lines, plain
 from trading_bot.pages.numbers import number, percent
 from trading_bot.pages.page import Block, Chart, Column, Row, Section, Table, Value
+from trading_bot.reports.fact_records import TradeFact
 
 
 def belief_section(analysis: Analysis, sourced: Sourced) -> list[Section]:
@@ -59,7 +60,7 @@ def _curve(curve: Curve, book: Book, *, anchor: str, sourced: Sourced) -> Chart:
     return Chart(
         anchor=anchor,
         title=f"{curve.forecast}: how often a trade {curve.outcome}{kind}",
-        told=f"Brier score {number(curve.brier, 3)}, calibration error {number(curve.ece, 3)} over {curve.count} trades.",
+        told=f"Brier score {number(curve.brier, 3)}, calibration error {number(curve.ece, 3)}, {curve.count} trades.",
         data=(
             {
                 "type": "scatter",
@@ -100,12 +101,12 @@ def _curve(curve: Curve, book: Book, *, anchor: str, sourced: Sourced) -> Chart:
         ),
         height_px=320,
         half=True,
-        note=f"Brier score {number(curve.brier, 3)} (always saying the average has {number(curve.brier_base, 3)}), calibration "
-        f"error {number(curve.ece, 3)}, {curve.count} trades. A larger dot stands for more trades.",
+        note=f"Brier score {number(curve.brier, 3)} (always saying the average has {number(curve.brier_base, 3)}), "
+        f"calibration error {number(curve.ece, 3)}, {curve.count} trades. A larger dot stands for more trades.",
     )
 
 
-def _members(book: Book, row: CurveBin) -> list:  # type: ignore[type-arg]
+def _members(book: Book, row: CurveBin) -> list[TradeFact]:
     return [book.trades[at] for at in row.members]
 
 
@@ -129,7 +130,7 @@ def _efficiency(book: Book, sourced: Sourced) -> Table:
 
 
 def _efficiency_row(name: str, found: Efficiency, book: Book, sourced: Sourced) -> Row:
-    trades = [row for row in book.trades if name == "all" or row.template == name]
+    trades = [row for row in book.trades if name in {"all", row.template}]
     label = "all trades" if name == "all" else f"template {name}"
     return Row(
         (

@@ -1,6 +1,6 @@
 """Execution: what orders cost and how long they took, template by template and trade by trade (the microscope)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from trading_bot.analytics.scope_records import HORIZONS_MS, Drift, ExecutionRow, Markout, Microscope, TradeScope
@@ -27,15 +27,15 @@ def execution_section(found: Microscope | None) -> list[Section]:
             anchor="execution",
             title="Execution",
             short="Execution",
-            lead="Ticks per lot. A markout is where the mid stood after a fill, in its direction: below zero, whoever filled us "
-            "knew better. Each trade unfolds to its own numbers.",
+            lead="Ticks per lot. A markout is where the mid stood after a fill, in its direction: below zero, whoever "
+            "filled us knew better. Each trade unfolds to its own numbers.",
             blocks=tuple(blocks),
         )
     ]
 
 
 def _horizon(ms: int) -> str:
-    return f"{ms} ms" if ms < 1_000 else f"{ms // 1_000} s"  # noqa: PLR2004 (a second)
+    return f"{ms} ms" if ms < 1_000 else f"{ms // 1_000} s"
 
 
 def _templates(rows: Sequence[ExecutionRow]) -> Table:
@@ -59,7 +59,7 @@ def _templates(rows: Sequence[ExecutionRow]) -> Table:
         ),
         rows=tuple(_template_row(row) for row in ordered),
         total=None if total is None else _template_row(total),
-        note="Where the mid runs better after entries that were missed than after those that filled, the fills are the bad ones.",
+        note="Where the mid runs better after entries that were missed than after those that filled, we get the bad fills.",
     )
 
 
@@ -129,7 +129,7 @@ def _latency(trades: Sequence[TradeScope]) -> Chart:
     """From the decision to the fill, trade by trade, on a scale of powers of ten."""
     rows = [row for row in trades if row.way.log_fill_ns is not None][:_TRADES_DRAWN_MAX]
     simulated = all(row.way.simulated for row in rows)
-    parts = (
+    parts: tuple[tuple[str, str, str, Callable[[TradeScope], int | None]], ...] = (
         ("to the first answer", "@sky", "circle", lambda row: row.way.log_ack_ns),
         ("to the fill", "@long", "diamond", lambda row: row.way.log_fill_ns),
         ("to the wire", "@green", "square", lambda row: row.way.write_ns),

@@ -18,6 +18,11 @@ _SAYS: Final = {
     Verdict.COST: ("cost", BAD),
     Verdict.UNTOLD: ("not told", QUIET),
 }
+_METHOD: Final = (
+    "Each refused candidate was placed into a simulator of its own with the same bracket, hold and latency. SAVED: the "
+    "whole interval is below zero, COST: above; otherwise the sample does not tell. The last row is what the same "
+    "simulator makes of what was let pass: compare a gate with it, not with the account."
+)
 _COLUMNS: Final = (
     Column("gate"),
     Column("refused first", number=True, hint="candidates that this gate was the first to refuse"),
@@ -32,10 +37,10 @@ _COLUMNS: Final = (
 )
 
 
-def gates_section(ledger: GateLedger | None, sourced: Sourced) -> Section | None:
-    """What the gates saved or cost; None where the ledger was not made."""
+def gates_section(ledger: GateLedger | None, sourced: Sourced) -> list[Section]:
+    """What the gates saved or cost; nothing where the ledger was not made."""
     if ledger is None:
-        return None
+        return []
     rows = sorted((row for row in ledger.rows if row.first.candidates), key=lambda row: row.saved_uusd)
     blocks: list[Block] = []
     if any(row.first.filled for row in rows):
@@ -47,20 +52,20 @@ def gates_section(ledger: GateLedger | None, sourced: Sourced) -> Section | None
             rows=tuple(_row(row, sourced) for row in reversed(rows)),
             total=_passed(ledger.entered, sourced) if ledger.entered.candidates else None,
             empty="No candidate was refused.",
-            note="Each refused candidate was placed into a simulator of its own with the same bracket, hold and latency. "
-            "SAVED: the whole interval is below zero, COST: above; otherwise the sample does not tell. The last row is what "
-            "the same simulator makes of what was let pass: compare a gate with it, not with the account.",
+            note=_METHOD,
         )
     )
     blocks += [Note(sourced.text(text)) for text in ledger.notes]
-    return Section(
-        anchor="gates",
-        title="What the gates saved or cost",
-        short="Gates",
-        lead=f"{len(ledger.trades):,} candidates followed off-line over {ledger.ticks:,} market records. Nothing of this was "
-        "ever sent: HYPOTHETICAL throughout.",
-        blocks=tuple(blocks),
-    )
+    return [
+        Section(
+            anchor="gates",
+            title="What the gates saved or cost",
+            short="Gates",
+            lead=f"{len(ledger.trades):,} candidates followed off-line over {ledger.ticks:,} market records. "
+            "Nothing of this was ever sent: HYPOTHETICAL throughout.",
+            blocks=tuple(blocks),
+        )
+    ]
 
 
 def _name(gate: str) -> str:

@@ -44,7 +44,7 @@ def groups_section(books: Sequence[Book], sourced: Sourced) -> list[Section]:
 
 def _table(book: Book, dimension: str, title: str, sourced: Sourced) -> Table:
     groups = book.groups.get(dimension, ())
-    if dimension not in {"hour"}:
+    if dimension != "hour":
         groups = tuple(sorted(groups, key=lambda group: -group.net_uusd))
     most = max((abs(group.net_uusd) for group in groups), default=0)
     return Table(

@@ -18,6 +18,10 @@ _BASES: Final = {
     "told": "told with the execution",
     "modelled": "modelled by the simulator",
 }
+_TAIL_NOTE: Final = (
+    "Losses are positive. A drawn day has as many trades as this day, each drawn from these: what chance may bring. "
+    "Ratios are of daily results, annualised with 252 days, and are not told with fewer days than their window."
+)
 
 
 def money_section(books: Sequence[Book], tick: float, sourced: Sourced) -> list[Section]:
@@ -61,7 +65,9 @@ def _waterfall(book: Book, *, anchor: str) -> Block:
     expected = book.efficiency
     if expected.trades == book.metrics.trades:
         edge_uusd = uusd(expected.predicted_edge_ticks * expected.lots)
-        steps.append(Step("expected edge", edge_uusd, "sum of the edges the candidates promised, before costs", total=True))
+        steps.append(
+            Step("expected edge", edge_uusd, "sum of the edges the candidates promised, before costs", total=True)
+        )
         steps.append(Step("did not come", uusd(parts.move_ticks) - edge_uusd, "the market's move less the promise"))
         steps.append(Step("market move", uusd(parts.move_ticks), hints["move"], total=True))
     else:
@@ -88,7 +94,10 @@ def _chance(book: Book, sourced: Sourced) -> Pairs:
     found = book.metrics
     ref = sourced.of_trades("all trades", book.trades)
     fall = book.drawdown
-    low, high = (None if fall.peak is None else book.trades[fall.peak], None if fall.trough is None else book.trades[fall.trough])
+    low, high = (
+        None if fall.peak is None else book.trades[fall.peak],
+        None if fall.trough is None else book.trades[fall.trough],
+    )
     deepest = sourced.of_trades("deepest drawdown", [row for row in (low, high) if row is not None])
     pairs: list[tuple[str, Cell]] = [
         ("expectancy a trade", _with(_value(found.expectancy_uusd, ref), _interval_usd(found.expectancy_interval))),
@@ -100,10 +109,19 @@ def _chance(book: Book, sourced: Sourced) -> Pairs:
         ("in a row: won, lost", f"{found.wins_in_row} and {found.losses_in_row}"),
         ("held: mean, median", f"{_held(found.hold_mean_s)} and {_held(found.hold_median_s)}"),
         ("deepest drawdown", Value(f"{usd(fall.depth_uusd)} USD", "bad" if fall.depth_uusd else "", deepest)),
-        ("from peak to recovery", f"{held(int(fall.duration_s * NS_PER_S))}" + _recovered(fall.recovered_ts_ns, fall.depth_uusd)),
+        (
+            "from peak to recovery",
+            f"{held(int(fall.duration_s * NS_PER_S))}" + _recovered(fall.recovered_ts_ns, fall.depth_uusd),
+        ),
         ("below the peak now", f"{usd(fall.now_uusd)} USD"),
     ]
-    return Pairs(title="What chance does to it", pairs=tuple(pairs), half=True, brief=True, note=_methods(found.expectancy_interval))
+    return Pairs(
+        title="What chance does to it",
+        pairs=tuple(pairs),
+        half=True,
+        brief=True,
+        note=_methods(found.expectancy_interval),
+    )
 
 
 def _methods(interval: Interval | None) -> str:
@@ -135,8 +153,7 @@ def _ratios(book: Book, sourced: Sourced) -> Pairs:
         title="Tail and ratios",
         pairs=tuple(pairs),
         half=True,
-        note="Losses are positive. A drawn day has as many trades as this day, each drawn from these: what chance alone may "
-        "bring. Ratios are of daily results, annualised with 252 days, and are not told with fewer days than their window.",
+        note=_TAIL_NOTE,
     )
 
 
@@ -156,7 +173,11 @@ def _fees(book: Book, sourced: Sourced) -> Pairs:
     def ref(label: str, basis: str | None) -> str:
         return sourced.ref(
             label,
-            ((row.log, tuple(seq for seq in (row.seq, row.reported_seq) if seq)) for row in rows if basis in (None, row.basis)),
+            (
+                (row.log, tuple(seq for seq in (row.seq, row.reported_seq) if seq))
+                for row in rows
+                if basis in (None, row.basis)
+            ),
         )
 
     pairs: list[tuple[str, Cell]] = [
@@ -168,7 +189,9 @@ def _fees(book: Book, sourced: Sourced) -> Pairs:
         pairs.append(("of executions in no trade yet", usd(fees.of_strays_uusd)))
     if fees.later_uusd:
         pairs.append(("reported for earlier executions", usd(fees.later_uusd, sign=True)))
-    pairs.append(("commission in all", Value(f"{usd(fees.total_uusd)} USD", "", ref("commission of all executions", None))))
+    pairs.append(
+        ("commission in all", Value(f"{usd(fees.total_uusd)} USD", "", ref("commission of all executions", None)))
+    )
     return Pairs(title="Commission, and what it stands on", pairs=tuple(pairs), half=True)
 
 
@@ -187,7 +210,9 @@ def _with(value: Value, more: str) -> Value:
 
 
 def _interval_usd(interval: Interval | None) -> str:
-    return "" if interval is None else f"({usd(round(interval.low), sign=True)} to {usd(round(interval.high), sign=True)})"
+    return (
+        "" if interval is None else f"({usd(round(interval.low), sign=True)} to {usd(round(interval.high), sign=True)})"
+    )
 
 
 def _interval_share(interval: Interval | None) -> str:
@@ -196,5 +221,3 @@ def _interval_share(interval: Interval | None) -> str:
 
 def _held(seconds: float | None) -> str:
     return NONE if seconds is None else held(int(seconds * NS_PER_S))
-
-

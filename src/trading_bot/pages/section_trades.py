@@ -1,10 +1,12 @@
 """The trades of a day, row by row, each with its terms, its records and the command that takes it apart."""
 
+from trading_bot.analytics.attribution import Attribution
 from trading_bot.domain.orders import Side
 from trading_bot.pages import numbers
 from trading_bot.pages.day_inputs import DayInputs, Sourced
 from trading_bot.pages.numbers import money, number, points, ticks
 from trading_bot.pages.page import Cell, Column, Row, Section, Table, Value
+from trading_bot.pages.section_execution import scope_details
 from trading_bot.reports.fact_records import TradeFact
 
 _COLUMNS = (
@@ -33,10 +35,11 @@ def trades_section(inputs: DayInputs, sourced: Sourced) -> Section:
         (False, [row for row in trades if not row.hypothetical]),
         (True, [row for row in trades if row.hypothetical]),
     ]
+    more = _More(inputs)
     tables = []
     for hypothetical, rows in groups:
         if rows or not (trades or hypothetical):
-            tables.append(_table(rows, inputs, sourced, hypothetical=hypothetical))
+            tables.append(_table(rows, inputs, sourced, more, hypothetical=hypothetical))
     return Section(
         anchor="trades",
         title="Trades",
@@ -46,7 +49,31 @@ def trades_section(inputs: DayInputs, sourced: Sourced) -> Section:
     )
 
 
-def _table(rows: list[TradeFact], inputs: DayInputs, sourced: Sourced, *, hypothetical: bool) -> Table:
+class _More:
+    """What was found about each trade elsewhere, by its log and name."""
+
+    def __init__(self, inputs: DayInputs) -> None:
+        self._scopes = {(row.log, row.trade_id): row for row in inputs.scope.trades}
+        self._parts = {(row.log, row.trade_id): row for row in inputs.attributions.trades}
+
+    def of(self, trade: TradeFact) -> list[tuple[str, Cell]]:
+        """Attribution and microscope."""
+        key = (trade.log, trade.trade_id)
+        parts, scope = self._parts.get(key), self._scopes.get(key)
+        found = [] if parts is None else _attribution(parts)
+        return found if scope is None else [*found, *scope_details(scope)]
+
+
+def _attribution(row: Attribution) -> list[tuple[str, Cell]]:
+    found: list[tuple[str, Cell]] = [("class", row.trade_class.value.lower().replace("_", " "))]
+    if row.skill_uusd is not None and row.luck_uusd is not None and row.execution_uusd is not None:
+        parts = (numbers.usd(value, sign=True) for value in (row.skill_uusd, row.luck_uusd, row.execution_uusd))
+        found.append(("skill, luck, execution", f"{', '.join(parts)} USD"))
+        found.append(("weight for learning", number(row.weight)))
+    return found
+
+
+def _table(rows: list[TradeFact], inputs: DayInputs, sourced: Sourced, more: _More, *, hypothetical: bool) -> Table:
     title = f"{len(rows)} trade{'' if len(rows) == 1 else 's'}"
     if hypothetical:
         title += ", HYPOTHETICAL: filled by the simulator"
@@ -60,13 +87,13 @@ def _table(rows: list[TradeFact], inputs: DayInputs, sourced: Sourced, *, hypoth
     return Table(
         title=title,
         columns=_COLUMNS,
-        rows=tuple(_row(row, inputs, sourced) for row in rows),
+        rows=tuple(_row(row, inputs, sourced, more) for row in rows),
         total=total,
         empty="No trade was closed.",
     )
 
 
-def _row(row: TradeFact, inputs: DayInputs, sourced: Sourced) -> Row:
+def _row(row: TradeFact, inputs: DayInputs, sourced: Sourced, more: _More) -> Row:
     ref = sourced.ref(f"trade {row.trade_id}", [(row.log, row.seqs)])
     cells: tuple[Cell, ...] = (
         row.trade_id,
@@ -89,7 +116,7 @@ def _row(row: TradeFact, inputs: DayInputs, sourced: Sourced) -> Row:
     return Row(
         cells,
         anchor=f"trade-{row.run_id}-{row.trade_id}",
-        details=tuple(_details(row, inputs, ref)),
+        details=(*_details(row, inputs, ref), *more.of(row)),
         command=f"trading-bot explain {log} {row.trade_id}",
     )
 
