@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import scipy.stats
 
+from tests.conftest import ROOT
 from tests.exchange.reference_market import Market
 from tests.reports import day_log
 from tests.reports.day_log import at, quote
@@ -26,11 +27,13 @@ from trading_bot.domain.records import TICK_RECORD, FrameKind
 from trading_bot.domain.templates import TemplateConfig
 from trading_bot.domain.trade_events import OrderFilled
 from trading_bot.domain.units import NS_PER_S
+from trading_bot.engines.session_table import parse_calendar
 from trading_bot.research.clustered import clustered_mean
 from trading_bot.research.gate_ledger import gate_ledger
 from trading_bot.research.gate_records import Fate, Verdict
 
 MS = 1_000_000
+CALENDARS = ROOT / "data" / "calendars"
 TICK_UUSD = 1_250_000  # specification 1: MES
 ROUND_TRIP_UUSD = 2_500_000
 TEMPLATE = {
@@ -45,10 +48,15 @@ TEMPLATE = {
 }
 
 
+def documents(calendar="", **template):
+    templates = {"K1": msgspec.convert(TEMPLATE | template, TemplateConfig)}
+    return RunDocuments(
+        config=BotConfig(), templates=templates, instrument=INSTRUMENTS["MES"], calendar=calendar
+    ).pack()
+
+
 def started(**changes):
-    templates = {"K1": msgspec.convert(TEMPLATE, TemplateConfig)}
-    documents = RunDocuments(config=BotConfig(), templates=templates, instrument=INSTRUMENTS["MES"])
-    return day_log.started(documents=documents.pack(), **changes)
+    return day_log.started(**({"documents": documents()} | changes))
 
 
 def candidate(side=1, episode=1, **changes):
@@ -189,6 +197,104 @@ def test_a_refusal_of_the_safety_gate_names_its_check_and_the_further_ones(tmp_p
     (trade,) = found.trades
     assert (trade.gate, trade.others) == ("SAFETY_GATE_PRICE", ("SAFETY_GATE_SPREAD",))
     assert [one.gate for one in found.rows] == ["SAFETY_GATE_PRICE", "SAFETY_GATE_SPREAD"]
+
+
+def test_a_passive_template_joins_its_own_side(tmp_path):
+    """Buys at the bid of 1000, sales at the ask of 1001, which nobody takes: both end unfilled."""
+    log = day_log.write(
+        tmp_path / "log",
+        [
+            started(documents=documents(entry="passive")), quote(at(60), 1_000, 1_001),
+            *refused(60, "EUC_LOW"), *refused(60.1, "EUC_LOW", side=-1), quote(at(90), 1_000, 1_001),
+        ],
+    )  # fmt: skip
+    found = gate_ledger(log)
+    assert [(trade.limit_ticks, trade.fate) for trade in found.trades] == [
+        (1_000, Fate.UNFILLED),
+        (1_001, Fate.UNFILLED),
+    ]
+    assert row(found, "EUC_LOW").first.unfilled == 2
+
+
+def test_where_the_session_flattens_before_the_time_stop_it_ends_the_trade(tmp_path):
+    """Specification 10: 2026-11-25 closes at 16:00 in New York, 6.5 hours after the open, and is flat by 15:55."""
+    table = parse_calendar((CALENDARS / "us_index.csv").read_text(), source="us_index.csv").extract(20261125, 1)
+    flatten_s = 6.5 * 3_600 - 300
+    log = day_log.write(
+        tmp_path / "log",
+        [
+            started(documents=documents(calendar=table, hold_s=1_200)), quote(at(60), 1_000, 1_001),
+            *refused(60, "EUC_LOW"),
+            *refused(flatten_s - 100, "SESSION_CLOSE_BUFFER", episode=2),
+            *refused(flatten_s + 1, "SESSION_EXIT", episode=3), quote(at(flatten_s + 200), 1_000, 1_001),
+        ],
+    )  # fmt: skip
+    assert [trade.hold_ns // NS_PER_S for trade in gate_ledger(log).trades] == [1_200, 100, 1_200]
+
+
+@pytest.mark.parametrize("again", ["gap", "cold"])
+def test_numbers_of_episodes_begin_again_after_a_price_gap_and_a_cold_start(tmp_path, again):
+    records = {
+        "gap": TICK_RECORD.pack(0, 64, 0, FrameKind.PRICE_GAP, 1, 1, 0, at(70), at(70), 1, 2, 0, 0, 0, 0, 0, 0),
+        "cold": events.ProcessStarted(
+            ts_ns=at(70), recovery="facts", config_hash="", kernel_build="", last_seq=1, torn_bytes=0,
+            documents=documents(),
+        ),
+    }  # fmt: skip
+    found = ledger(
+        tmp_path,
+        quote(at(60), 1_000, 1_001), *refused(60, "EUC_LOW"), records[again], quote(at(71), 1_000, 1_001),
+        *refused(72, "EUC_LOW"), *entered(73), quote(at(200), 1_000, 1_001),
+    )  # fmt: skip
+    assert [(trade.gate, trade.delayed) for trade in found.trades] == [
+        ("EUC_LOW", False), ("EUC_LOW", True), ("ENTERED", False),
+    ]  # fmt: skip
+
+
+def test_a_candidate_that_a_strategy_in_python_proposed(tmp_path):
+    outcome = events.OutcomeReached(ts_ns=at(60), code=32, at_grid=True, dvs_c=100, dvs_band=3, exit_mask=0)
+    proposed = events.StrategyProposed(ts_ns=at(60), template="K1", reason="", candidate=candidate(target_ticks=3))
+    found = ledger(
+        tmp_path,
+        quote(at(60), 1_000, 1_001),
+        outcome,
+        proposed,
+        decision(60, "EUC_LOW"),
+        *rises(61),
+        quote(at(99), 1, 2),
+    )
+    assert [(trade.target_ticks, trade.gross_ticks) for trade in found.trades] == [(3, 3)]
+
+
+def test_days_are_the_groups_from_five_on_and_one_of_them_can_be_chosen(tmp_path):
+    logs = []
+    for day in range(5):
+        records = [quote(at(60), 1_000, 1_001), *refused(60, "EUC_LOW"), *rises(61), quote(at(200), 1_020, 1_021)]
+        opening = started(trade_date=20261123 + day)
+        logs.append(day_log.write(tmp_path / str(day), [opening, day_log.carried(), *records]))
+    assert (gate_ledger(logs[:4]).clustered_by, gate_ledger(logs).clustered_by) == ("half hour", "day")
+    whole = gate_ledger(logs)
+    assert (row(whole, "EUC_LOW").first.clusters, whole.trade_dates[0]) == (5, 20261123)
+    assert row(gate_ledger(logs, trade_date=20261124), "EUC_LOW").first.seqs == ((str(logs[1]), 5),)
+
+
+def test_a_log_that_was_cut_short_is_read_up_to_there(tmp_path):
+    records = [
+        started(),
+        day_log.carried(),
+        quote(at(60), 1_000, 1_001),
+        *refused(60, "EUC_LOW"),
+        quote(at(61), 1_000, 1_001),
+    ]
+    log = day_log.write(tmp_path / "log", records, close=False)
+    segment = next(log.glob("*.tbl"))
+    data = bytearray(segment.read_bytes())
+    end = data.rindex(b"\x40\0\0\0")
+    segment.write_bytes(data[: end + 10])
+    with LogReader(log) as reader:
+        assert sum(1 for _ in reader.frames()) == 5
+        assert reader.torn_bytes == 14  # four of the checksum, ten of what follows it
+    assert row(gate_ledger(log), "EUC_LOW").first.unfinished == 1
 
 
 def test_what_cannot_be_placed_or_did_not_end_is_said_and_is_in_no_sum(tmp_path):

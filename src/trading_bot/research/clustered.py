@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from trading_bot.domain.errors import UsageError
+
 LEVEL: Final = 0.95
 
 
@@ -26,6 +28,7 @@ def clustered_mean(values: Sequence[int], groups: Sequence[Hashable]) -> Cluster
 
     Raises:
         ValueError: not as many groups as values.
+        UsageError: SciPy is not installed.
     """
     sums: dict[Hashable, int] = {}
     counts: dict[Hashable, int] = {}
@@ -38,8 +41,10 @@ def clustered_mean(values: Sequence[int], groups: Sequence[Hashable]) -> Cluster
     mean = sum(values) / n
     if clusters < 2:
         return ClusteredMean(mean=mean, low=None, high=None, clusters=clusters)
-    from scipy.special import stdtrit  # type: ignore[import-untyped]
-
+    try:
+        from scipy.special import stdtrit  # type: ignore[import-untyped]
+    except ImportError:
+        raise UsageError("intervals need the analytics extra: pip install 'trading-bot[analytics]'") from None
     squares = sum((total - counts[group] * mean) ** 2 for group, total in sums.items())
     error = sqrt(squares * clusters / (clusters - 1)) / n
     half = float(stdtrit(clusters - 1, 0.5 + LEVEL / 2)) * error
