@@ -62,12 +62,13 @@ def _show(ledger: "GateLedger") -> None:
             for row in ledger.rows
         ],
     )
+    followed = sum(trade.fate.value != "NO_TERMS" for trade in ledger.trades)
     dates = ", ".join(str(date) for date in ledger.trade_dates) or "none"
     write_pairs(
         f"{ledger.instrument}, {len(ledger.logs)} log{'s' if len(ledger.logs) != 1 else ''}",
         [
             ("trade dates", dates),
-            ("decisions", f"{ledger.decisions:,} read, {len(ledger.trades):,} followed one by one"),
+            ("decisions", f"{ledger.decisions:,} read, {followed:,} candidates followed one by one"),
             ("market records", f"{ledger.ticks:,}"),
             ("intervals", f"95 %, trades of one {ledger.clustered_by} taken as one group"),
             ("SAVED, COST", "the whole interval is below, above zero; UNTOLD: it is not, or there is none"),
