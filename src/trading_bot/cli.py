@@ -25,6 +25,7 @@ from trading_bot import (
     cli_config_history,
     cli_deadman,
     cli_doctor,
+    cli_eod,
     cli_gates,
     cli_gateway,
     cli_journal,
@@ -76,6 +77,7 @@ app.add_typer(cli_learning.learning_app, name="learning")
 app.add_typer(cli_chaos.app, name="chaos")
 app.add_typer(cli_doctor.app)
 app.add_typer(cli_deadman.app)
+app.add_typer(cli_eod.app)
 app.add_typer(cli_monitor.app)
 app.add_typer(cli_watch.app)
 app.add_typer(cli_rules.app, name="rules")

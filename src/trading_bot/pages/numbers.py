@@ -43,6 +43,11 @@ def count(value: int) -> str:
     return _signed(f"{abs(value):,}", value, sign=False)
 
 
+def several(number_of: int, what: str) -> str:
+    """`1 trade`, `12 trades`."""
+    return f"{count(number_of)} {what}{'' if number_of == 1 else 's'}"
+
+
 def ticks(value: float | None, *, sign: bool = True, decimals: int = 1) -> str:
     """A length in ticks."""
     return number(value, decimals, sign=sign)

@@ -238,20 +238,29 @@ def records_of(found: Iterable[tuple[str, int]]) -> Records:
 # --- why not ---------------------------------------------------------------------------------------------------------
 
 
-def _counted(found: Iterable[tuple[str, str, int]], meanings: dict[str, str] | None = None) -> tuple[Count, ...]:
+def _counted(
+    found: Iterable[tuple[str, str, int]], meaning_of: Callable[[str], str] = lambda _name: ""
+) -> tuple[Count, ...]:
     """By name, the most frequent first."""
     places: dict[str, list[tuple[str, int]]] = {}
     for name, log, seq in found:
         places.setdefault(name, []).append((log, seq))
     counts = [
-        Count(name=name, count=len(rows), meaning=(meanings or {}).get(name, ""), records=records_of(rows))
+        Count(name=name, count=len(rows), meaning=meaning_of(name), records=records_of(rows))
         for name, rows in places.items()
     ]
     return tuple(sorted(counts, key=lambda row: (-row.count, row.name)))
 
 
+def _meaning(reason: str) -> str:
+    """A reason in words; one that names a check of the safety gate says so."""
+    check = reason.removeprefix("SAFETY_GATE_")
+    known = MEANINGS.get(reason, "")
+    return known or (f"the safety gate would refuse: {check.lower().replace('_', ' ')}" if check != reason else "")
+
+
 def _skips(decisions: Sequence[DecisionFact]) -> tuple[Count, ...]:
-    return _counted(((row.reason, row.log, row.seq) for row in decisions if row.action == Action.SKIP), MEANINGS)
+    return _counted(((row.reason, row.log, row.seq) for row in decisions if row.action == Action.SKIP), _meaning)
 
 
 def _skips_by_template(decisions: Sequence[DecisionFact]) -> dict[str, dict[str, int]]:
