@@ -91,7 +91,8 @@ def _word(one: Standing, trace: Trace) -> Cell:
         return Value("never asked", WARN)
     said = one.compared
     foreign = f", {said.foreign_orders} orders of others" if said.foreign_orders else ""
-    text = f"{numbers.clock(said.ts_ns)}: position {_lots(said.theirs_qty)}, {numbers.several(said.theirs_working, 'order')}{foreign}"
+    orders = numbers.several(said.theirs_working, "order")
+    text = f"{numbers.clock(said.ts_ns)}: position {_lots(said.theirs_qty)}, {orders}{foreign}"
     if not said.ok:
         text = f"{numbers.clock(said.ts_ns)}: no answer"
     return Value(text, "" if said.ok else BAD, trace.ref("comparison with the broker", {one.log: (said.seq,)}))
