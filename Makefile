@@ -54,7 +54,7 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint bench bench-compare bench-gate debug clean features check build sim sim-long mutants crash fuzz audit chaos \
+.PHONY: help demo test lint learning-study bench bench-compare bench-gate debug clean features check build sim sim-long mutants crash fuzz audit chaos \
 	ib-async nominal-day FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
@@ -69,6 +69,10 @@ demo: build/.built
 
 test: build/.built
 	$(PY) -m pytest $(TOGETHER) --benchmark-disable $(RECORD) $(ARGS)
+
+# Strategies with a known edge through the LearningLoop (docs/learning.md, section 5); exit 1 when a goal is missed.
+learning-study: build/.built
+	$(PY) -m tests.learning.known_edges $(or $(SEEDS),1000)
 
 bench: build/.built
 	$(PY) tools/bench.py $(if $(NO_PEERS),,--peers) $(ARGS)

@@ -5,6 +5,8 @@ at 13:00 ET, so flat by 12:55 ET is 17:55Z.
 """
 
 import json
+import shutil
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -96,6 +98,26 @@ def day(data_dir: Path, *arguments, mode="OBSERVE"):
     )
     assert json.loads(replayed.stdout)["ok"] is True, replayed.stdout
     return summary, [record for _, record in messages(Path(summary["log_path"]))]
+
+
+def shown(data_dir: Path, *arguments):
+    """What `learning show` says, as JSON."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "trading_bot.cli",
+            "learning",
+            "show",
+            *map(str, arguments),
+            "--json",
+            "--data-dir",
+            data_dir,
+        ],
+        capture_output=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
 
 
 def of(records, kind):
@@ -240,14 +262,26 @@ def test_sim_is_observe_with_orders_that_count(tmp_path):
 class TestLearning:
     FAST = "[learning]\nlook_every_trades = 5\nthrottle_n_min = 5\npseudo_trades = 5\nquarantine_n_min = 10\n"
 
-    @pytest.fixture
-    def options(self, tmp_path):
-        (tmp_path / "fast.toml").write_text("schema = 1\n" + self.FAST)
-        return ("--config", tmp_path / "fast.toml", "--seed", 11)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, tmp_path_factory):
+        path = tmp_path_factory.mktemp("config") / "fast.toml"
+        path.write_text("schema = 1\n" + cls.FAST)
+        return ("--config", path, "--seed", 11)
 
-    def test_a_file_cut_in_half_is_refused_with_its_reason_and_rebuilt(self, tmp_path, options):
-        data = tmp_path / "data"
-        day(data, *options, "--duration", 7200)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def whole(cls, tmp_path_factory, options):
+        """A run that throttled templates: its folder, which nobody writes to, its summary and its records."""
+        data = tmp_path_factory.mktemp("whole")
+        return data, *day(data, *options, "--duration", 7200)
+
+    @pytest.fixture
+    def data(self, whole, tmp_path):
+        """A data directory of one's own, in which that run was."""
+        return shutil.copytree(whole[0], tmp_path / "data", ignore=shutil.ignore_patterns("*.sock"))
+
+    def test_a_file_cut_in_half_is_refused_with_its_reason_and_rebuilt(self, data, options):
         file = data / "learning_state.json"
         whole, document = file.read_bytes(), load_learning(file)
         file.write_bytes(whole[: len(whole) // 2])
@@ -264,15 +298,73 @@ class TestLearning:
         assert summary["throttled"] == self.states(document)
         assert file.with_suffix(".refused").read_bytes() == whole[: len(whole) // 2], "nothing written is lost"
 
-    def test_a_throttled_template_is_throttled_in_the_next_run(self, tmp_path, options):
-        data = tmp_path / "data"
-        first, _ = day(data, *options, "--duration", 7200)
+    def test_a_throttled_template_is_throttled_in_the_next_run(self, data, whole, options):
+        _, first, _ = whole
         assert first["throttled"]
         later = ("--start", "2026-11-25T18:00:00Z", "--duration", 60)
         assert day(data, *options, *later)[0]["throttled"] == first["throttled"]
         # Evidence from the future is no evidence: a run that starts before it begins afresh.
         earlier = ("--start", "2026-11-24T14:20:00Z", "--duration", 60)
         assert day(data, *options, *earlier)[0]["throttled"] == {}
+
+    # The process ends in the middle of the save that a transition asks for: half a temporary file is on the disk.
+    KILLED = """
+import os, pathlib, signal, sys
+from trading_bot.core import learning_file
+real_open, saves = pathlib.Path.open, []
+class Half:
+    def __init__(self, file): self.file = file
+    def __enter__(self): return self
+    def __exit__(self, *_): return False
+    def write(self, content):
+        self.file.write(content[: len(content) // 2]); self.file.flush(); os.kill(os.getpid(), signal.SIGKILL)
+def opened(self, *rest, **named):
+    file = real_open(self, *rest, **named)
+    if self.name == ".learning_state.json.tmp":
+        saves.append(1)
+        return Half(file) if len(saves) == int(sys.argv[1]) else file
+    return file
+pathlib.Path.open = opened
+from trading_bot.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+    def test_killed_in_the_middle_of_a_save_it_goes_on_throttled(self, tmp_path, whole, options):
+        """The same command goes on with the run; another one starts from what was saved, and is throttled too."""
+        _, first, _ = whole
+        data = tmp_path / "data"
+        run = ["--mode", "OBSERVE", "--adapter", "sim", "--data-dir", str(data), *map(str, options), "--json"]
+        killed = subprocess.run(
+            [sys.executable, "-c", self.KILLED, "4", *run, "--duration", "7200"], capture_output=True, check=False
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        saved = self.states(load_learning(data / "learning_state.json"))
+        assert saved
+        other = tmp_path / "other"
+        shutil.copytree(data, other, ignore=shutil.ignore_patterns("*.sock"))
+        assert day(data, *options, "--duration", 7200)[0]["throttled"] == first["throttled"], "the log knows better"
+        later = ("--start", "2026-11-25T18:00:00Z", "--duration", 60)
+        assert day(other, *options, *later)[0]["throttled"] == saved
+
+    def test_learning_show_says_the_same_of_the_file_and_of_the_log(self, whole, options):
+        """The state folded from the messages of the log is the one the run ended with, and saved."""
+        data, first, records = whole
+        config = ("--config", options[1])
+        of_file = shown(data, *config)
+        of_log = shown(data, first["log_path"], *config)
+        assert of_file["templates"] == [self.without_seq(row) for row in of_log["templates"]]
+        assert of_file["costs"] == of_log["costs"]
+        trades = of(records, TradeClosed)
+        assert sum(row["lifetime_trades"] for row in of_log["templates"]) == len(trades)
+        net_usd = sum(trade.outcome.net_uusd for trade in trades) / 1e6
+        assert sum(row["lifetime_net_usd"] for row in of_log["templates"]) == pytest.approx(net_usd, abs=1e-9)
+        assert {row["template"]: row["state"] for row in of_log["templates"] if row["state"] != "ACTIVE"} == first[
+            "throttled"
+        ]
+
+    @staticmethod
+    def without_seq(row):
+        return row | {"last_change": row["last_change"] and row["last_change"] | {"seq": None}}
 
     @staticmethod
     def states(document):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.learning.known_edges import follow, percent, shadowed
+from tests.learning.known_edges import follow, goals, kept, lived, percent, shadowed
 from trading_bot.core.learning_loop import LearningState
 
 SEEDS = 300
@@ -38,3 +38,26 @@ def test_shadow_trades_release_an_edge_and_hold_a_loss():
     held = sum(shadowed(seed, -1.0, 400)[0] is not LearningState.THROTTLED_150 for seed in range(60))
     assert released >= 54
     assert held >= 54
+
+
+def test_the_goals_of_issue_8_are_met():
+    met, rows = goals(SEEDS)
+    assert met, rows
+
+
+def test_a_whole_life_ends_in_the_right_state():
+    """Shadow trades of a quarantine bring half a tick less. A good strategy ends trading, a bad one held."""
+    free = {LearningState.ACTIVE, LearningState.THROTTLED_120}
+    good = [lived(seed, lambda _: 1.0, 400) for seed in range(100)]
+    bad = [lived(seed, lambda _: -1.0, 400) for seed in range(100)]
+    decayed = [lived(seed, lambda index: 1.0 - 3.0 * index / 400, 400) for seed in range(100)]
+    assert sum(end in free for end in good) >= 90
+    assert sum(end not in free for end in bad) >= 90
+    assert sum(end not in free for end in decayed) >= 80
+
+
+def test_belief_that_promises_what_trades_bring_is_kept_and_an_empty_promise_shrinks():
+    kept_promise = [kept(seed, 1.0, 1.0, 26) for seed in range(60)]
+    empty = [kept(seed, -1.0, 1.0, 26) for seed in range(60)]
+    assert sum(kept_promise) / 60 >= 0.8
+    assert sum(empty) / 60 <= 0.5

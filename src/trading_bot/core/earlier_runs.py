@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from trading_bot.core.carried import Carried
-from trading_bot.core.learning_file import FILE_NAME, load_learning, save_learning
+from trading_bot.core.learning_file import FILE_NAME, LearningDocument, load_learning, save_learning
 from trading_bot.core.learning_loop import LearningLoop
 from trading_bot.core.log_reader import LogReader, MessageFrame
 from trading_bot.core.replay import session_logs
@@ -44,18 +44,23 @@ def left_behind(data_dir: Path, runs: list[Path], first_ts_ns: int) -> Left:
 
     A run whose market time lies ahead hands nothing on: its evidence would be knowledge of the future. So the same
     command given twice starts twice from the same state. The file of the learning state is a projection of the newest
-    log: one that is damaged is refused and written anew from there.
+    log: one that is damaged is refused and written anew from there. Where the newest of `runs` was cut and nobody goes
+    on with it, the file it saved is all that is left of what it learned: a throttled template stays throttled.
     """
-    ends = [end for end in map(last_end, runs) if end is not None]
+    ended = {run.name: end for run in runs if (end := last_end(run)) is not None}
+    ends = list(ended.values())
     earlier = next((end for end in ends if end.ts_ns <= first_ts_ns), None)
     carried = Carried() if earlier is None else _decoded(earlier)
     # A latch has its own file; a position that another run left is the broker's to tell.
     carried = msgspec.structs.replace(carried, kill_reason=None, position_qty=0, eqs_min_c=100)
-    state, costs, refused = _learning_file(data_dir / FILE_NAME, ends)
-    if carried.learning is None and state is not None and newest_ns(state) <= first_ts_ns:
-        carried = msgspec.structs.replace(carried, learning=state, costs=costs or carried.costs)
-    if state is not None and state != carried.learning:
-        _set_aside(data_dir)
+    document, refused = _learning_file(data_dir / FILE_NAME, ends)
+    if document is not None:
+        cut = bool(runs) and runs[0].name not in ended and runs[0].name in Path(document.log).parts
+        if (carried.learning is None or cut) and newest_ns(document.state) <= first_ts_ns:
+            costs = document.known_costs() or carried.costs
+            carried = msgspec.structs.replace(carried, learning=document.state, costs=costs)
+        if document.state != carried.learning:
+            _set_aside(data_dir, document)
     return Left(carried=carried, refused=refused)
 
 
@@ -100,13 +105,13 @@ def _decoded(end: events.RunEnded) -> Carried:
 
 def _learning_file(
     path: Path, ends: list[events.RunEnded]
-) -> tuple[dict[str, Any] | None, Costs | None, events.LearningRefused | None]:
-    """State and costs in the file. A damaged one is kept beside, and written anew from the newest log."""
+) -> tuple[LearningDocument | None, events.LearningRefused | None]:
+    """What the file holds. A damaged one is kept beside, and written anew from the newest log."""
     try:
         document = load_learning(path)
         if document is not None:
             LearningLoop().load_from_dict(document.state)
-        costs = None if document is None else document.known_costs()
+            document.known_costs()
     except DataCorrupt as error:
         path.replace(path.with_suffix(".refused"))
         newest = next((found for end in ends if (found := _decoded(end)).learning is not None), Carried())
@@ -115,14 +120,10 @@ def _learning_file(
         )
         state = newest.learning if newest.learning is not None else LearningLoop().export_to_dict()
         save_learning(path, state, costs=newest.costs)
-        return state, newest.costs, events.LearningRefused(ts_ns=0, reason=str(error), rebuilt_from=source)
-    return (None if document is None else document.state), costs, None
+        return load_learning(path), events.LearningRefused(ts_ns=0, reason=str(error), rebuilt_from=source)
+    return document, None
 
 
-def _set_aside(data_dir: Path) -> None:
+def _set_aside(data_dir: Path, found: LearningDocument) -> None:
     """This run starts from something else than the file, and its saves replace it: one copy is kept."""
-    document = load_learning(data_dir / FILE_NAME)
-    if document is not None:
-        save_learning(
-            data_dir / _PREVIOUS, document.state, costs=document.known_costs(), log=document.log, seq=document.seq
-        )
+    save_learning(data_dir / _PREVIOUS, found.state, costs=found.known_costs(), log=found.log, seq=found.seq)
