@@ -20,6 +20,7 @@ from typer.exceptions import TyperException
 
 from trading_bot import (
     cli_breakers,
+    cli_bundle,
     cli_chaos,
     cli_config,
     cli_config_history,
@@ -68,6 +69,7 @@ app.add_typer(cli_operate.app)
 app.add_typer(cli_breakers.app)
 app.add_typer(cli_reconcile.app)
 app.add_typer(cli_gates.app)
+app.add_typer(cli_bundle.app)
 app.add_typer(cli_gateway.app)
 app.add_typer(cli_record.app)
 app.add_typer(cli_report.app)

@@ -11,8 +11,16 @@ from trading_bot.domain.errors import ReplayDiverged
 
 
 def replay(common: Common, log: Path, until: int | None) -> int:
-    """Replay and print the report; 4 when an effect differs."""
-    folder = log_folder(common, log)
+    """Replay a log, or the run in a bug bundle, and print the report; 4 when an effect differs."""
+    from trading_bot.reports.bundle_unpack import is_bundle, unpacked
+
+    if is_bundle(log):
+        with unpacked(log) as folder:
+            return _replay(common, folder, until)
+    return _replay(common, log_folder(common, log), until)
+
+
+def _replay(common: Common, folder: Path, until: int | None) -> int:
     from trading_bot.wiring import replay as replay_log
 
     report = replay_log(folder, until)
