@@ -42,7 +42,8 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     `skill_uusd` is what the decision expected, net of expected costs; `execution_uusd` what slippage beyond the
     expected cost (negative) or saved; `luck_uusd` the rest. `luck`, `skill` and `execution` are shares, `weight` =
     (1 - luck) x execution is how much the trade teaches. `sigma_uusd` is the spread that the decision's own chances
-    imply. None: the decision's terms are not in the log.
+    imply; `late_ns` how long after its time to live the entry filled, `target_after_ns` when the target's price could
+    first be had, from the entry and within the longest horizon. None: not in the log, or never.
     """
 
     log: str
@@ -66,6 +67,7 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     execution: float | None
     weight: float | None
     late_ns: int | None
+    target_after_ns: int | None
     classes: tuple[TradeClass, ...]
 
     @property
@@ -187,6 +189,7 @@ def attribution_of(trade: TradeFact, order: OrderFact | None, looks: Sequence[Lo
         execution=None if shares is None else shares[2],
         weight=None if shares is None else shares[0] * shares[2],
         late_ns=late_ns,
+        target_after_ns=next((one.target_ns - trade.entry_ts_ns for one in looks if one and one.target_ns), None),
         classes=tuple(class_of(trade, look) for look in looks) or (TradeClass.UNKNOWN,) * len(HORIZONS_MIN),
     )
 
@@ -227,6 +230,7 @@ def _uusd(ticks: float, unit_uusd: int) -> int:
 
 
 _TARGET, _STOP = "TARGET", "STOP"
+_STOPPED: Final = (_STOP, "TRAILING")
 # By what came first (T target, S stop, S+T the target after the stop, + or - where neither came) and whether it paid.
 _CLASSES: Final = {
     ("T", True): TradeClass.RIGHT_PAID,
@@ -249,6 +253,8 @@ def class_of(trade: TradeFact, look: Look | None) -> TradeClass:
     found = _CLASSES[_path(trade, look), trade.net_uusd > 0]
     if found is TradeClass.RIGHT_LEFT_EARLY and trade.gross_uusd > 0:
         return TradeClass.RIGHT_COSTS
+    if found is TradeClass.RIGHT_STOPPED_FIRST and trade.exit_reason not in _STOPPED:
+        return TradeClass.WRONG  # left for another reason, before a stop that would have come
     return found
 
 

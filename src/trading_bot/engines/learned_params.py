@@ -82,6 +82,16 @@ def with_learned(templates: Mapping[str, TemplateConfig], learned: LearnedSet | 
     return {name: _converted(name, changed[name]) if name in changed else own for name, own in templates.items()}
 
 
+def without_learned(templates: Mapping[str, TemplateConfig], learned: LearnedSet | None) -> dict[str, TemplateConfig]:
+    """The strategy file's own templates, from those that a run had with a set in force."""
+    if learned is None:
+        return dict(templates)
+    undone = tuple(
+        msgspec.structs.replace(value, base_e6=value.value_e6, value_e6=value.base_e6) for value in learned.values
+    )
+    return with_learned(templates, msgspec.structs.replace(learned, values=undone))
+
+
 def _refuse_other_base(templates: Mapping[str, TemplateConfig], value: LearnedValue) -> None:
     found_e6 = value_e6(templates, value.parameter)
     if found_e6 != value.base_e6:

@@ -16,6 +16,7 @@ from scipy.stats import bootstrap
 
 from trading_bot.config_files import LoadedConfig, RunOptions
 from trading_bot.core.documents import RunDocuments
+from trading_bot.core.log_reader import segment_paths
 from trading_bot.core.operator_files import KILL_FILE
 from trading_bot.core.replay import session_logs
 from trading_bot.domain.errors import UsageError
@@ -81,6 +82,18 @@ def documents_of(path: Path) -> RunDocuments:
         if opening is not None and opening.documents:
             return RunDocuments.unpack(opening.documents, where=str(log))
     raise UsageError(f"{path} holds no record; expected the log folder of a run")
+
+
+def whole_runs(logs: Sequence[Path]) -> list[Path]:
+    """What to run again, in the order given: a run's folder where all of its sessions are there, else each log."""
+    by_run: dict[Path, list[Path]] = defaultdict(list)
+    for log in logs:
+        by_run[log.parent].append(log)
+    found: list[Path] = []
+    for folder, sessions in by_run.items():
+        whole = sum(entry.is_dir() and bool(segment_paths(entry)) for entry in folder.iterdir()) == len(sessions)
+        found += [folder] if whole else sessions
+    return found
 
 
 def play(
