@@ -1,5 +1,7 @@
-"""`trading-bot journal rebuild|show|backup|restore`: the logs as a database (docs/journal.md)."""
+"""`trading-bot journal rebuild|show|keep|backup|restore`: the logs as a database (docs/journal.md)."""
 
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,10 +12,11 @@ from trading_bot import cli_options as options
 from trading_bot.cli_log import log_folder
 from trading_bot.cli_options import Common, common
 from trading_bot.cli_output import progress_bar, write_error, write_json, write_pairs, write_table
-from trading_bot.domain.errors import DataCorrupt, UsageError
+from trading_bot.domain.errors import DataCorrupt, SourceUnreachable, UsageError
 
 if TYPE_CHECKING:
     from trading_bot.journal.database import Database
+    from trading_bot.journal.keeping import Round
     from trading_bot.journal.rebuild import Book, Rebuilt
 
 _KEEP_DAYS: Final = 30  # journal.backup.KEEP_DAYS, which loads the database's library
@@ -33,6 +36,7 @@ Db = Annotated[
 Folder = Annotated[
     Path | None, typer.Option("--dir", help="Where backups are. Default: backups in the data directory.")
 ]
+KeepDays = Annotated[int, typer.Option("--keep-days", min=1, help="Older backups are deleted; never the newest.")]
 
 
 @app.command()
@@ -76,9 +80,10 @@ def show(
 ) -> None:
     """What a journal holds: rows, their digest, and where each run was read from. Changes nothing."""
     asked = common(ctx, data_dir, config, as_json=as_json)
+    database = _database(asked, db)
     from trading_bot.journal.contents import contents
 
-    found = contents(_database(asked, db))
+    found = contents(database)
     if asked.as_json:
         write_json(found)
         return
@@ -106,14 +111,47 @@ def show(
 
 
 @app.command()
+def keep(
+    ctx: typer.Context,
+    *,
+    db: Db = None,
+    folder: Folder = None,
+    every: Annotated[float, typer.Option("--every", min=1, help="Seconds between two rebuilds.")] = 60.0,
+    keep_days: KeepDays = _KEEP_DAYS,
+    once: Annotated[bool, typer.Option("--once", help="One round, then end: for a timer of the system.")] = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Rebuild again and again beside a bot, and back up once a day, until SIGTERM or Ctrl-C."""
+    asked = common(ctx, data_dir, config, as_json=as_json)
+    if asked.as_json and not once:
+        raise UsageError("--json is one document: use it with --once")
+    database = _database(asked, db)
+    from trading_bot.journal import keeping
+    from trading_bot.journal.backup import FOLDER
+
+    where = folder or _existing(asked.data_dir) / FOLDER
+    if once:
+        found = keeping.one_round(database, asked.data_dir, where, keep_days=keep_days)
+        if asked.as_json:
+            write_json(found)
+        else:
+            _tell(found)
+        raise typer.Exit(DataCorrupt.exit_code if found.rebuilt.refused else 0)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    keeping.keep(database, asked.data_dir, where, every_s=every, keep_days=keep_days, stop=stop, told=_tell)
+
+
+@app.command()
 def backup(
     ctx: typer.Context,
     *,
     db: Db = None,
     folder: Folder = None,
-    keep_days: Annotated[
-        int, typer.Option("--keep-days", min=1, help="Older backups are deleted; never the newest.")
-    ] = _KEEP_DAYS,
+    keep_days: KeepDays = _KEEP_DAYS,
     daily: Annotated[bool, typer.Option("--daily", help="Only if there is none of today (UTC).")] = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -121,11 +159,12 @@ def backup(
 ) -> None:
     """Write the rows and the learning files into one file, and delete backups older than 30 days."""
     asked = common(ctx, data_dir, config, as_json=as_json)
+    database = _database(asked, db)
     from trading_bot.journal.backup import FOLDER, back_up
 
     where = folder or _existing(asked.data_dir) / FOLDER
     found = back_up(
-        _database(asked, db), asked.data_dir, where, now_ns=time.time_ns(), keep_days=keep_days, daily=daily
+        database, asked.data_dir, where, now_ns=time.time_ns(), keep_days=keep_days, daily=daily
     )
     if asked.as_json:
         write_json(found)
@@ -163,11 +202,12 @@ def restore(
 ) -> None:
     """Put a backup's rows into an empty database of either kind, checked against the backup's digest."""
     asked = common(ctx, data_dir, config, as_json=as_json)
+    database = _database(asked, db)
     from trading_bot.journal.backup import FOLDER, newest
     from trading_bot.journal.restore import restore as put_back
 
     chosen = archive or newest(folder or asked.data_dir / FOLDER)
-    found = put_back(_database(asked, db), chosen, asked.data_dir, force=force, files=files)
+    found = put_back(database, chosen, asked.data_dir, force=force, files=files)
     if asked.as_json:
         write_json(found)
         return
@@ -188,15 +228,33 @@ def restore(
 def _database(asked: Common, url: str | None) -> "Database":
     try:
         from trading_bot.journal.database import Database, database_url
+
+        return Database(database_url(url, asked.data_dir))
     except ImportError as error:
-        raise UsageError(f"the journal needs {error.name}; install trading-bot[journal]") from error
-    return Database(database_url(url, asked.data_dir))
+        extra = "postgresql" if error.name == "psycopg" else "journal"
+        raise UsageError(f"this journal needs {error.name}; install trading-bot[{extra}]") from error
 
 
 def _existing(data_dir: Path) -> Path:
     if not data_dir.is_dir():
         raise UsageError(f"--data-dir {data_dir} does not exist; name the data directory of a bot, or a LOG")
     return data_dir
+
+
+def _tell(found: "Round | SourceUnreachable") -> None:
+    """A line for each round in which something happened."""
+    if isinstance(found, SourceUnreachable):
+        write_error(type(found).__name__, str(found), found.exit_code, as_json=False)
+        return
+    rebuilt, made = found.rebuilt, found.backup
+    for where, reason in rebuilt.refused.items():
+        write_error("LogCorrupt", f"{where}: {reason}", DataCorrupt.exit_code, as_json=False)
+    if rebuilt.runs_read:
+        said = f"{rebuilt.runs_read} of {rebuilt.runs} runs read, {rebuilt.trades:,} trades, {rebuilt.rows_digest[:12]}"
+        typer.echo(f"journal in {rebuilt.db}: {said}")
+    if made.made:
+        deleted = f"; deleted {', '.join(made.deleted)}" if made.deleted else ""
+        typer.echo(f"backup {made.file}, {made.bytes:,} bytes{deleted}")
 
 
 def _print(found: "Rebuilt") -> None:
