@@ -78,7 +78,8 @@ def _show(ledger: "GateLedger") -> None:
 
 
 def _table(title: str, rows: "Sequence[tuple[str, Tally]]", passed: "Sequence[tuple[str, Tally]]") -> None:
-    write_table(title, _COLUMNS, [_row(name, tally) for name, tally in (*rows, *passed)])
+    if rows or passed:
+        write_table(title, _COLUMNS, [_row(name, tally) for name, tally in (*rows, *passed)])
 
 
 def _row(name: str, tally: "Tally") -> tuple[str, ...]:

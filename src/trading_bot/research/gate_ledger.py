@@ -76,7 +76,7 @@ def gate_ledger(paths: Path | Sequence[Path], *, trade_date: int | None = None) 
     if len(symbols) > 1:
         raise UsageError(f"{paths}: found logs of {symbols}, expected one instrument; name its runs")
     return ledger_of(
-        [part.log for part in parts],
+        [(part.log, part.started.trade_date) for part in parts if part.started is not None],
         symbols[0],
         [row for part in parts for row in part.followed()],
         decisions=sum(part.decisions for part in parts),

@@ -102,7 +102,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One gate. `saved_uusd` is what it saved in sum, below 0 what it cost.
+    """One gate. `saved_uusd` is what it saved in sum, the other side of `first.net_uusd`: below 0 it cost.
 
     `first` are candidates it was the first to refuse, `alone` those of them that nothing else refused: what would have
     been traded without it. `delayed` were entered later in the same episode and are in neither; `no_terms` could not be
@@ -110,16 +110,12 @@ class GateRow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     gate: str
+    saved_uusd: int
     said_no: int
     delayed: int
     no_terms: int
     first: Tally
     alone: Tally
-
-    @property
-    def saved_uusd(self) -> int:
-        """The other side of what the refused candidates would have made."""
-        return -self.first.net_uusd
 
 
 class GateLedger(msgspec.Struct, frozen=True, kw_only=True):

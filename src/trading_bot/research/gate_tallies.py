@@ -30,19 +30,18 @@ _ORDER: Final = {
 
 
 def ledger_of(
-    logs: Sequence[str], instrument: str, rows: Sequence[Followed], *, decisions: int, ticks: int
+    logs: Sequence[tuple[str, int]], instrument: str, rows: Sequence[Followed], *, decisions: int, ticks: int
 ) -> GateLedger:
-    """The ledger of followed candidates, in the order of their logs."""
-    dates = tuple(sorted({row.trade_date for row in rows}))
-    by_day = len(dates) >= DAYS_MIN
+    """The ledger of followed candidates, in the order of their logs, each of which comes with its trade date."""
+    by_day = len({row.trade_date for row in rows}) >= DAYS_MIN
     group = _day if by_day else _half_hour
     refused = [row for row in rows if row.gate != ENTERED]
     found = {name for row in refused for name in (row.gate, *row.others)}
     names = sorted(found, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
     return GateLedger(
-        logs=tuple(logs),
+        logs=tuple(log for log, _ in logs),
         instrument=instrument,
-        trade_dates=dates,
+        trade_dates=tuple(sorted({date for _, date in logs})),
         decisions=decisions,
         ticks=ticks,
         clustered_by="day" if by_day else "half hour",
@@ -59,12 +58,14 @@ def ledger_of(
 def _row(name: str, refused: Sequence[Followed], group: Callable[[Followed], Hashable]) -> GateRow:
     own = [row for row in refused if row.gate == name]
     counted = [row for row in own if row.fate is not Fate.NO_TERMS and not row.delayed]
+    first = tally(counted, group)
     return GateRow(
         gate=name,
+        saved_uusd=-first.net_uusd,
         said_no=sum(name == row.gate or name in row.others for row in refused),
         delayed=sum(row.delayed and row.fate is not Fate.NO_TERMS for row in own),
         no_terms=sum(row.fate is Fate.NO_TERMS for row in own),
-        first=tally(counted, group),
+        first=first,
         alone=tally([row for row in counted if row.alone], group),
     )
 
