@@ -13,12 +13,10 @@ from trading_bot.cli_options import Common, common
 from trading_bot.cli_output import write_error, write_json
 from trading_bot.cli_pages import Form, Out, form_of, trade_date_of, write_whole
 from trading_bot.domain.errors import Halted, LogCorrupt, UsageError
-from trading_bot.domain.units import usd_from_uusd
 
 if TYPE_CHECKING:
     from trading_bot.pages.page import Page
-    from trading_bot.reports.day_end_records import BookDay, DayEnd
-    from trading_bot.reports.week import Week, WeekDigest
+    from trading_bot.reports.week import Week
 
 app = typer.Typer()
 
@@ -45,14 +43,16 @@ def eod(
     as_json: options.AsJson = False,
 ) -> None:
     """The end of a day: flat or not (exit 5), money, why not, what changed, what is next."""
+    from trading_bot.core.operator_files import bot_runs
+    from trading_bot.pages.day_end_document import day_document
+    from trading_bot.pages.day_end_page import day_end_page
     from trading_bot.reports.day_end import read_day_end
 
     asked = common(ctx, data_dir, config, as_json=as_json)
     chosen = "json" if asked.as_json and form is None and out is None else form_of(form, out)
     paths = [log_folder(asked, log) for log in logs or ()] or [_data(asked)]
-    day = read_day_end(paths, trade_date=trade_date_of(date), mode=None if mode is None else mode.upper())
-    from trading_bot.pages.day_end_page import day_end_page
-
+    chosen_mode = None if mode is None else mode.upper()
+    day = read_day_end(paths, trade_date=trade_date_of(date), mode=chosen_mode, live=bot_runs(asked.data_dir))
     _show(asked, day_end_page(day), day_document(day), out, chosen)
     if not day.flat:
         reasons = "; ".join(text for book in day.books for text in book.open_reasons)
@@ -77,12 +77,15 @@ def digest(
     as_json: options.AsJson = False,
 ) -> None:
     """The week of a data directory: day by day, what it comes to, the week before beside it."""
+    from trading_bot.core.operator_files import bot_runs
+    from trading_bot.pages.day_end_document import week_document
     from trading_bot.pages.week_page import week_page
     from trading_bot.reports.week import read_week
 
     asked = common(ctx, data_dir, config, as_json=as_json)
     chosen = "json" if asked.as_json and form is None and out is None else form_of(form, out)
-    found = read_week(_data(asked), week=_week(week, to), mode=None if mode is None else mode.upper())
+    data_dir, chosen_mode = _data(asked), None if mode is None else mode.upper()
+    found = read_week(data_dir, week=_week(week, to), mode=chosen_mode, live=bot_runs(data_dir))
     _show(asked, week_page(found), week_document(found), out, chosen)
     if found.unread:
         if chosen != "json":
@@ -139,59 +142,3 @@ def _show(asked: Common, page: "Page", document: dict[str, Any], out: Path | Non
         write_json(document)
     elif out is None:
         typer.echo(shown, nl=False)
-
-
-def day_document(day: "DayEnd") -> dict[str, Any]:
-    """The end of a day as JSON: sums of each kind of money, which are never to be added up, and every book."""
-    return {
-        "trade_date": day.trade_date,
-        "flat": day.flat,
-        "real": _money(book for book in day.books if not book.hypothetical),
-        "hypothetical": _money(book for book in day.books if book.hypothetical),
-        "books": [_book(book) for book in day.books],
-    }
-
-
-def _book(book: "BookDay") -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(book)
-    return {
-        "flat": book.flat,
-        "open_reasons": book.open_reasons,
-        "net_uusd": book.net_uusd,
-        "net_usd": book.net_usd,
-    } | found
-
-
-def week_document(week: "WeekDigest") -> dict[str, Any]:
-    """The week as JSON."""
-    books = []
-    for book in week.books:
-        found: dict[str, Any] = msgspec.to_builtins(book)
-        found["days"] = [_book(day) for day in book.days]
-        head = {"net_uusd": book.net_uusd, "net_usd": usd_from_uusd(book.net_uusd), "flat": book.flat}
-        books.append(head | {"best_day": book.best_day, "worst_day": book.worst_day} | found)
-    return {
-        "week": week.week,
-        "first_date": week.first_date,
-        "last_date": week.last_date,
-        "trades": week.trades,
-        "real": _money(book for book in week.books if not book.hypothetical),
-        "hypothetical": _money(book for book in week.books if book.hypothetical),
-        "books": books,
-        "unread": week.unread,
-    }
-
-
-def _money(books: Any) -> dict[str, Any]:
-    """What books of one kind come to; micro-dollars are exact, dollars for people."""
-    rows = list(books)
-    net_uusd = sum(book.net_uusd for book in rows)
-    fees_uusd = sum(book.total.commission_uusd + book.late_commission_uusd for book in rows)
-    return {
-        "trades": sum(book.total.trades for book in rows),
-        "wins": sum(book.total.wins for book in rows),
-        "fees_uusd": fees_uusd,
-        "net_uusd": net_uusd,
-        "fees_usd": usd_from_uusd(fees_uusd),
-        "net_usd": usd_from_uusd(net_uusd),
-    }

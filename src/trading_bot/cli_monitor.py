@@ -1,9 +1,11 @@
 """`trading-bot monitor`: the sidecar that watches a bot from a process of its own (docs/watching.md)."""
 
 import asyncio
+import contextlib
 import os
 import signal
-from typing import Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,8 +13,13 @@ from trading_bot import cli_options as options
 from trading_bot.bot_view import check_folder
 from trading_bot.cli_options import common
 from trading_bot.cli_output import write_json
+from trading_bot.domain.errors import BotError
+
+if TYPE_CHECKING:
+    from trading_bot.monitor.sight import Watcher
 
 PORT_DEFAULT: Final = 9464
+_BELL_S: Final = 5.0
 
 app = typer.Typer()
 
@@ -32,7 +39,10 @@ def monitor(
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Watch a bot and serve /health, /metrics and /status, until SIGTERM or Ctrl-C. Changes nothing in the bot."""
+    """Watch a bot and serve /health, /metrics and /status, until SIGTERM or Ctrl-C. Changes nothing in the bot.
+
+    Five minutes after a session's close it writes the end of the day into the data directory's `reports`.
+    """
     from trading_bot.monitor.access import KEY_FILE, KEY_VARIABLE, refuse_exposed, token_of
     from trading_bot.monitor.server import Monitor
     from trading_bot.monitor.sight import Watcher
@@ -55,6 +65,35 @@ def monitor(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        await Monitor(Watcher(asked.data_dir), host=host, port=port, token=token).serve(stop, ready)
+        watcher = Watcher(asked.data_dir)
+        writing = asyncio.create_task(_write_at_close(watcher, stop))
+        try:
+            await Monitor(watcher, host=host, port=port, token=token).serve(stop, ready)
+        finally:
+            stop.set()
+            await writing
 
     asyncio.run(serve())
+
+
+async def _write_at_close(watcher: "Watcher", stop: asyncio.Event) -> None:
+    """Write the end of each day; a bot that goes on over the close has no end at which it could do that itself."""
+    from trading_bot.monitor.closing_bell import ClosingBell
+
+    bell = ClosingBell()
+    while not stop.is_set():
+        if bell.rings(watcher.story):
+            await asyncio.to_thread(_write_day_end, watcher.data_dir)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _BELL_S)
+
+
+def _write_day_end(data_dir: Path) -> None:
+    from trading_bot.pages.day_end_files import FOLDER, write_day_end
+
+    try:
+        day = write_day_end(data_dir, live=True)
+    except (BotError, OSError) as error:  # the watch goes on; `trading-bot eod` says it again
+        typer.echo(f"the end of the day was not written: {error}", err=True)
+        return
+    typer.echo(f"{data_dir / FOLDER}/eod-{day.trade_date:08d}: {'flat' if day.flat else 'NOT FLAT'}", err=True)

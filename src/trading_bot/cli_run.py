@@ -1,7 +1,7 @@
 """`trading-bot` without a subcommand: check what was asked, wire it, run it, print the summary."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -16,6 +16,9 @@ from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.summary import RunSummary
 from trading_bot.domain.units import iso_from_ns
 from trading_bot.modes import mode_row
+
+if TYPE_CHECKING:
+    from trading_bot.reports.day_end_records import DayEnd
 
 SEED_MAX: Final = 2**63
 DURATION_S_MAX: Final = 1e9  # three decades; market time in ns stays far below 64 bits
@@ -72,7 +75,33 @@ def run(common: Common, asked: Asked) -> int:
         write_json(summary)
     else:
         _show(summary)
+    if asked.decides and settings.adapter == "ibkr":
+        _write_day_end(common.data_dir)
     return summary.exit_code
+
+
+def _write_day_end(data_dir: Path) -> None:
+    """The end of the day of a bot at a broker, once nothing trades any more; what it says changes no exit code."""
+    from trading_bot.pages.day_end_files import write_day_end
+
+    log = log_setup.get_logger()
+    try:
+        day = write_day_end(data_dir)
+    except (BotError, OSError) as error:  # the run has ended in order all the same, and `eod` says it again
+        log.error("end_of_day_not_written", failure=str(error))
+        return
+    emit = log.info if day.flat else log.critical
+    emit(
+        "end_of_day",
+        trade_date=day.trade_date,
+        flat=day.flat,
+        text="; ".join(_open_reasons(day)),
+        on_console=not day.flat,
+    )
+
+
+def _open_reasons(day: "DayEnd") -> list[str]:
+    return [text for book in day.books for text in book.open_reasons]
 
 
 def loaded_for(common: Common, asked: Asked) -> LoadedConfig:

@@ -40,11 +40,16 @@ _Book = tuple[str, str, str]  # mode, adapter, instrument
 
 
 def read_day_end(
-    path: Path | str | Sequence[Path | str], *, trade_date: int | None = None, mode: str | None = None
+    path: Path | str | Sequence[Path | str],
+    *,
+    trade_date: int | None = None,
+    mode: str | None = None,
+    live: bool = False,
 ) -> DayEnd:
     """The end of the day in a log, a run's folder, a data directory, or several of them.
 
-    `trade_date` (yyyymmdd) chooses the day, the newest without it; `mode` leaves out the other modes.
+    `trade_date` (yyyymmdd) chooses the day, the newest without it; `mode` leaves out the other modes. `live`: a process
+    may be writing, and the day is told as far as it has come.
 
     Raises:
         UsageError: no log there, or none of that day and mode.
@@ -53,7 +58,7 @@ def read_day_end(
     begun = begun_logs(path, mode=mode)
     dates = sorted({started.trade_date for _, started in begun})
     wanted = max(dates, default=0) if trade_date is None else trade_date
-    found = day_end_of(begun, wanted)
+    found = day_end_of(begun, wanted, live=live)
     if not found.books:
         of_mode = f" in mode {mode}" if mode else ""
         raise UsageError(f"{path}: no log of trade date {wanted or '(any)'}{of_mode}; found dates {dates or 'none'}")
@@ -77,15 +82,15 @@ def begun_logs(
             started = opening_of(log)
         except LogCorrupt as error:
             if unread is None:
-                raise
-            unread.append(f"{log}: {error}")
+                raise _named(log, error) from error
+            unread.append(str(_named(log, error)))
             continue
         if started is not None and mode in (None, started.mode):
             begun.append((log, started))
     return begun
 
 
-def day_end_of(begun: Sequence[tuple[Path, RunStarted]], trade_date: int) -> DayEnd:
+def day_end_of(begun: Sequence[tuple[Path, RunStarted]], trade_date: int, *, live: bool = False) -> DayEnd:
     """The end of one day; without any book where none of the logs is of it.
 
     Raises:
@@ -96,15 +101,17 @@ def day_end_of(begun: Sequence[tuple[Path, RunStarted]], trade_date: int) -> Day
         if started.trade_date == trade_date:
             key = (started.mode, started.adapter, started.instrument)
             books.setdefault(key, []).append((started.ts_ns, log, started))
-    days = [_book(*key, sorted(logs, key=lambda row: row[:2])) for key, logs in books.items()]
+    days = [_book(*key, sorted(logs, key=lambda row: row[:2]), live=live) for key, logs in books.items()]
     # Real money first; among the others the order of the modes' names.
     return DayEnd(trade_date=trade_date, books=tuple(sorted(days, key=lambda book: (book.hypothetical, book.mode))))
 
 
-def _book(mode: str, adapter: str, instrument: str, logs: Sequence[tuple[int, Path, RunStarted]]) -> BookDay:
+def _book(
+    mode: str, adapter: str, instrument: str, logs: Sequence[tuple[int, Path, RunStarted]], *, live: bool
+) -> BookDay:
     paths = [log for _, log, _ in logs]
-    standings = _that_count([_standing(log) for log in paths])
-    facts = read_facts(paths)
+    standings = _that_count([_standing(log, live=live) for log in paths])
+    facts = read_facts(paths, live=live)
     hypothetical = logs[-1][2].hypothetical
     trades = facts.entered(hypothetical=hypothetical)
     total = tally("all", trades)
@@ -150,12 +157,16 @@ def _book(mode: str, adapter: str, instrument: str, logs: Sequence[tuple[int, Pa
     )
 
 
-def _standing(log: Path) -> Standing:
-    """What stands at the end of a log; damage is told with the log's name, for there may be many."""
+def _standing(log: Path, *, live: bool) -> Standing:
     try:
-        return standing_of(log)
+        return standing_of(log, live=live)
     except LogCorrupt as error:
-        raise LogCorrupt(f"{log}: {error}", segment=error.segment, offset=error.offset, seq=error.seq) from error
+        raise _named(log, error) from error
+
+
+def _named(log: Path, error: LogCorrupt) -> LogCorrupt:
+    """Damage with the log's name, for there may be many."""
+    return LogCorrupt(f"{log}: {error}", segment=error.segment, offset=error.offset, seq=error.seq)
 
 
 def _that_count(standings: Sequence[Standing]) -> tuple[Standing, ...]:

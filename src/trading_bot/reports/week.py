@@ -124,10 +124,11 @@ class WeekDigest(msgspec.Struct, frozen=True, kw_only=True):
         return sum(book.total.trades for book in self.books)
 
 
-def read_week(path: Path | str, *, week: Week | None = None, mode: str | None = None) -> WeekDigest:
+def read_week(path: Path | str, *, week: Week | None = None, mode: str | None = None, live: bool = False) -> WeekDigest:
     """The digest of a week; of the newest one in which there is a log, where none is named.
 
-    A week without a log is one without a book. A log that is damaged is named, and the others are read.
+    A week without a log is one without a book. A log that is damaged is named, and the others are read. `live`: a
+    process may be writing.
 
     Raises:
         UsageError: no week is named, and there is no log to take it from.
@@ -144,8 +145,8 @@ def read_week(path: Path | str, *, week: Week | None = None, mode: str | None = 
         if not dates:
             raise UsageError(f"{path}: no log of a known date{f' in mode {mode}' if mode else ''}; name a --week")
         week = week_of(as_date(dates[-1]))
-    this = _books(begun, [one for one in dates if week.holds(one)], unread)
-    before = _books(begun, [one for one in dates if week.before.holds(one)], unread)
+    this = _books(begun, [one for one in dates if week.holds(one)], unread, live=live)
+    before = _books(begun, [one for one in dates if week.before.holds(one)], unread, live=live)
     books = [_book(key, days, before.get(key, [])) for key, days in this.items()]
     monday = week.monday
     return WeekDigest(
@@ -180,13 +181,13 @@ _Key = tuple[str, str, str]
 
 
 def _books(
-    begun: Sequence[tuple[Path, RunStarted]], dates: Iterable[int], unread: list[str]
+    begun: Sequence[tuple[Path, RunStarted]], dates: Iterable[int], unread: list[str], *, live: bool
 ) -> dict[_Key, list[tuple[int, BookDay]]]:
     """The days of each book; a day that cannot be read is named."""
     found: dict[_Key, list[tuple[int, BookDay]]] = {}
     for trade_date in dates:
         try:
-            day: DayEnd = day_end_of(begun, trade_date)
+            day: DayEnd = day_end_of(begun, trade_date, live=live)
         except LogCorrupt as error:
             unread.append(str(error))
             continue
