@@ -158,5 +158,7 @@ def a_stop_is_resident(moment: Moment) -> Iterator[str]:
     if facts.naked_since_ns is None and facts.stop_qty < abs(facts.position):
         yield f"the stop is for {facts.stop_qty}, the position is {facts.position}"
     sign = 1 if trade.entry.order.side is Side.BUY else -1
-    if trade.first_fill_ns == moment.event.ts_ns and (trade.entry_ticks - trade.stop_ticks) * sign < 1:
-        yield f"filled at {trade.entry_ticks} with the stop at {trade.stop_ticks}"
+    # By the limit: in a market that falls away an entry may fill beyond its own stop, which then executes at once.
+    limit_ticks = trade.entry.order.limit_ticks
+    if trade.first_fill_ns == moment.event.ts_ns and (limit_ticks - trade.stop_ticks) * sign < 1:
+        yield f"entered at {limit_ticks} or better with the stop at {trade.stop_ticks}"
