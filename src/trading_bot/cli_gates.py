@@ -1,6 +1,5 @@
 """`trading-bot gates LOG`: what each gate saved or cost, by trades that were never sent (docs/gates.md)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +19,19 @@ app = typer.Typer()
 Logs = Annotated[list[Path], typer.Argument(metavar="LOG...", help="Log folder of a run, or one log in it; several.")]
 Date = Annotated[int | None, typer.Option("--date", metavar="YYYYMMDD", help="Only the logs of this trade date.")]
 
-_COLUMNS = ("gate", "candidates", "filled", "won", "net USD", "a trade USD", "95 % from", "to", "one at a time", "says")
+_COLUMNS = (
+    "gate",
+    "candidates",
+    "filled",
+    "won",
+    "net ticks",
+    "net USD",
+    "a trade USD",
+    "95 % from",
+    "to",
+    "one at a time",
+    "says",
+)
 
 
 @app.command()
@@ -48,12 +59,13 @@ def _show(ledger: "GateLedger") -> None:
     first = [row for row in ledger.rows if row.first.candidates]
     alone = [row for row in ledger.rows if row.alone.candidates]
     passed = [("(let pass)", ledger.entered)] if ledger.entered.candidates else []
-    _table(
-        "HYPOTHETICAL: what each gate refused first, had it been traded",
-        [(row.gate, row.first) for row in first],
-        passed,
-    )
-    _table("HYPOTHETICAL: what it alone refused", [(row.gate, row.alone) for row in alone], passed)
+    for title, rows in (
+        ("HYPOTHETICAL: what each gate refused first, had it been traded", [(row.gate, row.first) for row in first]),
+        ("HYPOTHETICAL: what it alone refused", [(row.gate, row.alone) for row in alone]),
+    ):
+        if rows or passed:
+            cells = [_row(name, tally, ledger.tick_value_uusd) for name, tally in (*rows, *passed)]
+            write_table(title, _COLUMNS, cells)
     write_table(
         "Every gate that said no",
         ("gate", "said no", "first", "alone", "only delayed", "without terms"),
@@ -77,18 +89,14 @@ def _show(ledger: "GateLedger") -> None:
     )
 
 
-def _table(title: str, rows: "Sequence[tuple[str, Tally]]", passed: "Sequence[tuple[str, Tally]]") -> None:
-    if rows or passed:
-        write_table(title, _COLUMNS, [_row(name, tally) for name, tally in (*rows, *passed)])
-
-
-def _row(name: str, tally: "Tally") -> tuple[str, ...]:
+def _row(name: str, tally: "Tally", tick_uusd: int) -> tuple[str, ...]:
     single = f"{_usd(tally.single_net_uusd)} in {tally.single_trades:,}"
     return (
         name,
         f"{tally.candidates:,}",
         f"{tally.filled:,}",
         f"{100 * tally.wins / tally.filled:.0f} %" if tally.filled else "-",
+        f"{tally.net_uusd / tick_uusd:+,.1f}",
         _usd(tally.net_uusd),
         *(_usd(value) for value in (tally.mean_uusd, tally.low_uusd, tally.high_uusd)),
         single,

@@ -1,7 +1,6 @@
 """What the gates saved or cost (docs/gates.md): tapes by hand, and a simulated run against the reference."""
 
 import json
-import math
 from collections import Counter
 
 import msgspec
@@ -431,4 +430,4 @@ def test_the_command_prints_one_document_or_tables(run, capsys):
     assert "FREQUENCY_HOUR" in text
     assert main(["gates", str(run), "--date", "20200101"]) == 2
     assert "found no log of 20200101" in capsys.readouterr().err
-    assert math.isfinite(document["entered"]["net_uusd"])
+    assert document["tick_value_uusd"] == TICK_UUSD

@@ -24,6 +24,7 @@ from trading_bot.domain.events import (
     SafetyVerdict,
     StrategyProposed,
 )
+from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.kernel import Candidate
 from trading_bot.domain.reasons import Action, GateReason, SafetyCheck
 from trading_bot.domain.records import FRAME_ALIGN, TICK_RECORD, FrameKind
@@ -77,7 +78,7 @@ def gate_ledger(paths: Path | Sequence[Path], *, trade_date: int | None = None) 
         raise UsageError(f"{paths}: found logs of {symbols}, expected one instrument; name its runs")
     return ledger_of(
         [(part.log, part.started.trade_date) for part in parts if part.started is not None],
-        symbols[0],
+        instrument_by_symbol(symbols[0]),
         [row for part in parts for row in part.followed()],
         decisions=sum(part.decisions for part in parts),
         ticks=sum(part.ticks for part in parts),

@@ -127,6 +127,7 @@ class GateLedger(msgspec.Struct, frozen=True, kw_only=True):
 
     logs: tuple[str, ...]
     instrument: str
+    tick_value_uusd: int
     trade_dates: tuple[int, ...]
     decisions: int
     ticks: int

@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 from trading_bot.domain.config import canonical
+from trading_bot.domain.instruments import Instrument
 from trading_bot.domain.reasons import GateReason, SafetyCheck
 from trading_bot.domain.units import NS_PER_MIN
 from trading_bot.research.clustered import clustered_mean
@@ -30,7 +31,7 @@ _ORDER: Final = {
 
 
 def ledger_of(
-    logs: Sequence[tuple[str, int]], instrument: str, rows: Sequence[Followed], *, decisions: int, ticks: int
+    logs: Sequence[tuple[str, int]], instrument: Instrument, rows: Sequence[Followed], *, decisions: int, ticks: int
 ) -> GateLedger:
     """The ledger of followed candidates, in the order of their logs, each of which comes with its trade date."""
     by_day = len({row.trade_date for row in rows}) >= DAYS_MIN
@@ -40,7 +41,8 @@ def ledger_of(
     names = sorted(found, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
     return GateLedger(
         logs=tuple(log for log, _ in logs),
-        instrument=instrument,
+        instrument=instrument.symbol,
+        tick_value_uusd=instrument.tick_value_uusd,
         trade_dates=tuple(sorted({date for _, date in logs})),
         decisions=decisions,
         ticks=ticks,
