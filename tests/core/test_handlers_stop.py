@@ -5,6 +5,7 @@ import pytest
 
 from tests.core.handler_world import HELD, START_NS, World, of, only
 from tests.engines.cases import candidate
+from trading_bot.core import breaking
 from trading_bot.core.carried import Carried
 from trading_bot.domain import events
 from trading_bot.domain.effects import (
@@ -21,6 +22,7 @@ from trading_bot.domain.effects import (
 )
 from trading_bot.domain.kernel import Outcome
 from trading_bot.domain.orders import Leg, OrderStatus, Side
+from trading_bot.domain.trade_events import TradeClosed
 from trading_bot.domain.units import NS_PER_S
 
 
@@ -438,6 +440,16 @@ class TestAbandoned:
         results = world.apply(stop_event(world))
         assert only(self.abandon(world, results, 0), EndRun).reason == "DURATION"
         assert world.machine.end is not None
+
+    def test_a_closed_trade_that_was_not_logged_is_told_again(self, world):
+        """Its fill is in the log: account and evidence have it, so what counts trades must find it too."""
+        world.hold(1)
+        results = world.close(Leg.STOP, 23_990)
+        told = [type(result) for result in results].index(TradeClosed)
+        again = self.abandon(world, results, told)
+        assert only(again, TradeClosed).outcome == only(results, TradeClosed).outcome
+        assert only(again, TradeClosed).ledger == breaking.ledger_bytes(world.state)
+        assert not of(self.abandon(world, results, told + 1), TradeClosed)
 
     def test_a_kill_timer_is_armed_again(self, world):
         world.hold(1)

@@ -27,7 +27,8 @@ from trading_bot.domain.effects import (
     SaveLearningState,
 )
 from trading_bot.domain.events import Event
-from trading_bot.domain.trade_events import BreakerChanged
+from trading_bot.domain.learning import LearningUpdate
+from trading_bot.domain.trade_events import BreakerChanged, CommissionCorrected, FillMeasured, TradeClosed
 from trading_bot.engines.orders import OrderSignal, next_status
 
 _ABANDONED: Final = "EFFECTS_ABANDONED"
@@ -90,7 +91,10 @@ def _anew(state: State, ts_ns: int, effect: Event | Effect) -> Results:
                 return [msgspec.structs.replace(effect, ts_ns=ts_ns)]
         case Alert() if effect.code != _ABANDONED:
             return [msgspec.structs.replace(effect, ts_ns=ts_ns)]
-        case BreakerChanged():  # a process that begins cold knows of a trip by this record alone
+        # Who reads the log knows of a trip, a closed trade and a cost by these records alone.
+        case FillMeasured() | LearningUpdate():
+            return [msgspec.structs.replace(effect, ts_ns=ts_ns)]
+        case BreakerChanged() | TradeClosed() | CommissionCorrected():
             return [msgspec.structs.replace(effect, ts_ns=ts_ns, ledger=breaking.ledger_bytes(state))]
         case CancelOrder() | ModifyStop() | AskBroker() | SaveLearningState() | LatchKillSwitch() | EndRun():
             return [msgspec.structs.replace(effect, ts_ns=ts_ns)]

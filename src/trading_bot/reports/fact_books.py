@@ -155,9 +155,13 @@ class Books:
 
     def measured(self, cause_seq: int, record: FillMeasured) -> None:
         """What the execution before it cost."""
-        if self.fills and self.fills[-1].seq == cause_seq:
+        newest = self.fills[-1] if self.fills else None
+        if newest is None or newest.fill_kind:
+            return
+        # A restart tells it again, with another cause.
+        if newest.seq == cause_seq or (newest.order_id, newest.leg) == (order_ref(record.order_id), record.leg.value):
             self.fills[-1] = replace(
-                self.fills[-1],
+                newest,
                 fill_kind=record.fill_kind,
                 slippage_ticks=record.slippage_ticks,
                 expected_e6=record.expected_e6,

@@ -102,7 +102,7 @@ class FactReader:
         handler = _HANDLERS.get(kind)
         if handler is not None:
             handler(self, seq, cause_seq, record)
-        if cls == FrameClass.INPUT:
+        if cls == FrameClass.INPUT and kind is not events.EffectsAbandoned:  # it stands for what was cut before it
             self._last_input_seq = seq
         if kind in _KEPT:
             told = Told(log=self.source.log, seq=seq, cause_seq=cause_seq, record=record)
