@@ -444,7 +444,7 @@ class TestAbandoned:
     def test_a_closed_trade_that_was_not_logged_is_told_again(self, world):
         """Its fill is in the log: account and evidence have it, so what counts trades must find it too."""
         world.hold(1)
-        results = world.close(Leg.STOP, 23_990)
+        results = world.fill(Leg.STOP, Side.SELL, 1, 23_990)
         told = [type(result) for result in results].index(TradeClosed)
         again = self.abandon(world, results, told)
         assert only(again, TradeClosed).outcome == only(results, TradeClosed).outcome

@@ -15,6 +15,7 @@ TAIL: Final = 0.05
 TAIL_TRADES_MIN: Final = 20  # a twentieth of fewer is not one trade
 TAIL_DAYS_MIN: Final = 20
 DAYS_DRAWN: Final = 10_000
+DRAWN_DAY: Final = "drawn day"
 _CELLS_MAX: Final = 2_000_000  # of the jackknife at a time
 _PAIR: Final = 2
 Sample = npt.NDArray[np.float64]
@@ -79,59 +80,68 @@ def tail_of(values: Sequence[int], unit: str, count_min: int, *, seed: int = SEE
     """Value at risk and expected shortfall of the values themselves, with bootstrap intervals."""
     if len(values) < count_min:
         note = f"{len(values)} of {count_min} {unit}s: too few for a tail of {TAIL:.0%}"
-        return TailRisk(
-            unit=unit,
-            level=1.0 - TAIL,
-            count=len(values),
-            var_uusd=None,
-            es_uusd=None,
-            var_interval=None,
-            es_interval=None,
-            resamples=0,
-            seed=seed,
-            note=note,
-        )
+        return _no_tail(unit, len(values), seed, note)
     sample = np.sort(np.asarray(values, dtype=np.float64))
     rng = np.random.default_rng(seed)
-    drawn = np.sort(rng.choice(sample, size=(RESAMPLES, len(sample)), replace=True), axis=1)
-    return _tail(sample, drawn, unit, seed)
+    at_once = max(1, _CELLS_MAX // len(sample))
+    spread = []
+    for begin in range(0, RESAMPLES, at_once):
+        rows = min(at_once, RESAMPLES - begin)
+        drawn = np.sort(rng.choice(sample, size=(rows, len(sample)), replace=True), axis=1)
+        spread += [(value_at_risk(row), expected_shortfall(row)) for row in drawn]
+    low, high = np.quantile(np.array(spread), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    var_interval, es_interval = (
+        Interval(
+            low=float(low[column]),
+            high=float(high[column]),
+            level=LEVEL,
+            method="percentile bootstrap",
+            resamples=RESAMPLES,
+        )
+        for column in (0, 1)
+    )
+    found = _tail(sample, unit, seed, RESAMPLES, "")
+    return msgspec.structs.replace(found, var_interval=var_interval, es_interval=es_interval)
 
 
 def tail_of_drawn_day(values: Sequence[int], per_day: int, *, seed: int = SEED) -> TailRisk:
     """The tail of a day of `per_day` trades, each drawn from `values`: what such days may bring by chance alone."""
     if len(values) < TAIL_TRADES_MIN or per_day < 1:
-        return tail_of((), "drawn day", 1, seed=seed)
+        note = f"{len(values)} of {TAIL_TRADES_MIN} trades: too few to draw days from"
+        return _no_tail(DRAWN_DAY, 0, seed, note)
     rng = np.random.default_rng(seed)
     sample = np.asarray(values, dtype=np.float64)
     days = np.sort(rng.choice(sample, size=(DAYS_DRAWN, per_day), replace=True).sum(axis=1))
-    found = _tail(days, days[None, :], "drawn day", seed)
-    return msgspec.structs.replace(found, var_interval=None, es_interval=None, resamples=DAYS_DRAWN)
+    return _tail(days, DRAWN_DAY, seed, DAYS_DRAWN, f"days of {per_day} trades")
 
 
-def _tail(ordered: Sample, drawn: Sample, unit: str, seed: int) -> TailRisk:
-    var_uusd, es_uusd = value_at_risk(ordered), expected_shortfall(ordered)
-    spread = np.array([[value_at_risk(row), expected_shortfall(row)] for row in drawn])
-    bounds = np.quantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    var_interval, es_interval = (
-        Interval(
-            low=float(bounds[0, column]),
-            high=float(bounds[1, column]),
-            level=LEVEL,
-            method="percentile bootstrap",
-            resamples=len(drawn),
-        )
-        for column in (0, 1)
-    )
+def _tail(ordered: Sample, unit: str, seed: int, resamples: int, note: str) -> TailRisk:
     return TailRisk(
         unit=unit,
         level=1.0 - TAIL,
         count=len(ordered),
-        var_uusd=var_uusd,
-        es_uusd=es_uusd,
-        var_interval=var_interval,
-        es_interval=es_interval,
-        resamples=len(drawn),
+        var_uusd=value_at_risk(ordered),
+        es_uusd=expected_shortfall(ordered),
+        var_interval=None,
+        es_interval=None,
+        resamples=resamples,
         seed=seed,
+        note=note,
+    )
+
+
+def _no_tail(unit: str, count: int, seed: int, note: str) -> TailRisk:
+    return TailRisk(
+        unit=unit,
+        level=1.0 - TAIL,
+        count=count,
+        var_uusd=None,
+        es_uusd=None,
+        var_interval=None,
+        es_interval=None,
+        resamples=0,
+        seed=seed,
+        note=note,
     )
 
 
