@@ -1,6 +1,8 @@
 """What can be seen of a bot from outside its process, for the command line: its latch, lock, status and socket."""
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -10,11 +12,13 @@ from trading_bot.cli_options import Common
 from trading_bot.core import operator_files as files
 from trading_bot.core.deadman_files import DeadmanState, deadman_runs, read_state
 from trading_bot.core.operator_files import BotStatus, Cleared, Latch
-from trading_bot.domain.errors import UsageError
+from trading_bot.domain.errors import SourceUnreachable, UsageError
 from trading_bot.domain.units import NS_PER_S, iso_from_ns
 from trading_bot.engines.position_text import held_rows
 
 STALE_S: Final = 5.0  # a bot that runs publishes once a second
+_WAIT_S: Final = 5.0  # for a bot to take a request
+_LOOK_S: Final = 0.05
 LOOP_BUSY_MS: Final = 1_000.0  # a loop at rest looks for requests every 20 ms
 
 
@@ -70,6 +74,33 @@ def bot_in(asked: Common) -> Bot:
     except OSError:
         return Bot(running=None, pid=None)
     return Bot(running=running, pid=files.bot_pid(asked.data_dir) if running else None)
+
+
+def hand_over(asked: Common, path: Path, leave: Callable[[], None], nothing: str) -> tuple[bool, Bot]:
+    """Leave a request in the data directory and wait until a bot that runs has taken it: whether it did, and the bot.
+
+    `leave` writes `path`; `nothing` says what did not happen where the disk refuses it.
+
+    Raises:
+        UsageError: the file cannot be written, or nobody can say whether a bot runs.
+        SourceUnreachable: the bot did not take it in time; the request stands.
+    """
+    bot = bot_in(asked)
+    check_known(asked, bot)
+    try:
+        leave()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}; {nothing}") from error
+    begin_s = time.monotonic()
+    while bot.running and files.waiting(path) and time.monotonic() - begin_s < _WAIT_S:
+        time.sleep(_LOOK_S)
+    taken = not files.waiting(path)
+    if bot.running and not taken:
+        raise SourceUnreachable(
+            f"{bot.name} has not taken the request within {_WAIT_S:g} s; it stands until the bot does, or the next one "
+            f"that starts; remove {path} to take it back"
+        )
+    return taken, bot
 
 
 def view(asked: Common) -> View:

@@ -33,6 +33,7 @@ from trading_bot import (
     cli_latency,
     cli_latency_model,
     cli_learning,
+    cli_learning_orders,
     cli_learning_params,
     cli_log,
     cli_monitor,
@@ -76,6 +77,7 @@ app.add_typer(cli_record.app)
 app.add_typer(cli_report.app)
 cli_latency.app.add_typer(cli_latency_model.app)
 app.add_typer(cli_latency.app, name="latency")
+cli_learning.learning_app.add_typer(cli_learning_orders.app)
 cli_learning.learning_app.add_typer(cli_learning_params.app)
 app.add_typer(cli_learning.learning_app, name="learning")
 app.add_typer(cli_chaos.app, name="chaos")

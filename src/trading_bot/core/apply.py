@@ -34,6 +34,7 @@ from trading_bot.domain import (
 )
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
+from trading_bot.domain.learning import LearningOrdered
 
 Results = tuple[Event | Effect, ...]
 Handler = Callable[[State, Any, int], list[Event | Effect]]
@@ -61,6 +62,7 @@ _HANDLERS: Final[dict[type[Event], Handler]] = {
     events.HistoryLoaded: on_life.history_loaded,
     events.LearningSaveFailed: learning_desk.save_failed,
     events.LearningRefused: learning_desk.refused,
+    LearningOrdered: learning_desk.ordered,
     context.ContextReceived: context_desk.received,
     context.ContextLinesRefused: context_desk.lines_refused,
     events.TimerFired: on_session.timer_fired,

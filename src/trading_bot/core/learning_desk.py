@@ -9,11 +9,12 @@ from trading_bot.domain import events
 from trading_bot.domain.effects import Alert, Effect, PlaceShadow, SaveLearningState
 from trading_bot.domain.events import Event
 from trading_bot.domain.kernel import Candidate
-from trading_bot.domain.learning import TradeOutcome
+from trading_bot.domain.learning import LearningOrdered, LearningUpdate, TradeOutcome
 from trading_bot.domain.orders import EntryIntent, Leg, Side
 from trading_bot.domain.trade_events import ParamsAdopted, ShadowEnded, ShadowFilled
 from trading_bot.domain.units import usd_from_uusd
 from trading_bot.engines.belief import PARAMETER
+from trading_bot.engines.learning import TRANSITIONS
 
 _SHADOWS_MAX: Final = 32  # half of the simulator's slots
 
@@ -22,13 +23,26 @@ Results = list[Event | Effect]
 
 def learn(state: State, outcome: TradeOutcome) -> Results:
     """Take in a closed trade; a change of state is told, and the state saved when it is time."""
-    update = state.learning.record(outcome)
+    return _told(state, state.learning.record(outcome))
+
+
+def ordered(state: State, event: LearningOrdered, _seq: int) -> Results:
+    """A person archives or revives a template of this run; what the table of states does not have is refused."""
+    name, found = event.template, state.learning.state(event.template)
+    if name in state.documents.templates and (found, event.finding) in TRANSITIONS:
+        update = state.learning.order_by_person(name, event.finding, event.ts_ns)
+        return _told(state, update, f": {event.reason} ({event.source})")
+    known = f"it is {found.value}" if name in state.documents.templates else "this run has no such template"
+    text = f"{event.finding.value} of {name} changes nothing: {known}"
+    return [Alert(ts_ns=event.ts_ns, level="warning", code="LEARNING_ORDER_REFUSED", text=text)]
+
+
+def _told(state: State, update: LearningUpdate | None, why: str = "") -> Results:
     refresh_throttles(state)
     results: Results = []
     if update is not None:
-        text = (
-            f"{update.template} is {update.state.value}, was {update.previous.value}: {update.evidence.finding.value}"
-        )
+        found = f"{update.evidence.finding.value}{why}"
+        text = f"{update.template} is {update.state.value}, was {update.previous.value}: {found}"
         results = [update, Alert(ts_ns=update.ts_ns, level="warning", code="LEARNING_UPDATE", text=text)]
     if state.learning.save_due:
         reason = "TRANSITION" if update is not None else "TRADES"

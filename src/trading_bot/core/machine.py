@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.core import reentry
+from trading_bot.core import learning_desk, reentry
 from trading_bot.core.apply import Results, apply
 from trading_bot.core.carried import Carried
 from trading_bot.core.cost_desk import put_in_force
@@ -20,7 +20,7 @@ from trading_bot.core.stopping import PROTECTED
 from trading_bot.domain.effects import ArmTimer, DisarmTimer, Effect, EndRun
 from trading_bot.domain.events import Event, OutcomeReached, ProcessStarted, TimerFired
 from trading_bot.domain.kernel import Outcome
-from trading_bot.domain.learning import LearningState, TradeOutcome
+from trading_bot.domain.learning import LearningOrdered, LearningState, TradeOutcome
 from trading_bot.domain.orders import ApprovedOrder, ClientOrderId, Leg, Side
 from trading_bot.domain.trade_events import OrderFilled
 from trading_bot.domain.units import TS_NEVER_NS
@@ -35,13 +35,15 @@ _OF_THE_MACHINE: Final = frozenset({ArmTimer, DisarmTimer, EndRun})
 
 
 class Facts(msgspec.Struct, kw_only=True):
-    """What survives when the state cannot be rebuilt: carried facts, and the trades closed since they were written.
+    """What survives when the state cannot be rebuilt: carried facts, and what closed since they were written.
+
+    `outcomes` are trades and a person's words about templates, in their order.
 
     `entries` were sent and have no end in the log: what may still be executed of each, in lots, negative for sales.
     """
 
     carried: Carried = Carried()
-    outcomes: list[TradeOutcome] = []
+    outcomes: list[TradeOutcome | LearningOrdered] = []
     entries: dict[ClientOrderId, int] = {}
 
     def entry_sent(self, order: ApprovedOrder) -> None:
@@ -98,6 +100,9 @@ class Machine:
         fresh.state.left_entries = dict(facts.entries)
         put_in_force(fresh.state)
         for outcome in facts.outcomes:
+            if isinstance(outcome, LearningOrdered):
+                learning_desk.ordered(fresh.state, outcome, 0)
+                continue
             fresh.state.learning.record(outcome)
             reentry.trade_closed(fresh.state, outcome)
         return fresh

@@ -21,6 +21,7 @@ from trading_bot.core.breaker_requests import take_clear
 from trading_bot.core.flattening import DONE
 from trading_bot.core.heartbeat import Heartbeat
 from trading_bot.core.kill_timeline import HALTED, KillTimeline
+from trading_bot.core.learning_requests import take_order
 from trading_bot.core.operator_files import BotStatus, Cleared, Latch, note, plain, wall
 from trading_bot.domain.effects import Alert, Effect
 from trading_bot.domain.errors import TakenOver, UsageError
@@ -90,12 +91,13 @@ class OperatorDesk:
             self.timeline.taken(kill.when, time.time_ns())
             note(self.data_dir, "kill_taken", kill.reason, kill.source)
             return KillRequested(ts_ns=now_ns, reason=kill.reason, source=kill.source)
-        return self._poll_flatten(now_ns) or (self._poll_clear(now_ns) if now_ns else None)
+        return self._poll_flatten(now_ns) or (self._poll_words(now_ns) if now_ns else None)
 
-    def _poll_clear(self, now_ns: int) -> Input | None:
-        asked, failure = take_clear(self.data_dir, now_ns)
-        self.failure = failure or self.failure
-        return asked
+    def _poll_words(self, now_ns: int) -> Input | None:
+        cleared, failure = take_clear(self.data_dir, now_ns)
+        ordered, refused = (None, None) if cleared is not None else take_order(self.data_dir, now_ns)
+        self.failure = failure or refused or self.failure
+        return cleared or ordered
 
     def _kill(self) -> Latch | None:
         asked = self._asked.popleft() if self._asked else None

@@ -29,6 +29,7 @@ from trading_bot.domain.effects import Effect, LatchKillSwitch, PlaceOrder
 from trading_bot.domain.errors import LogCorrupt, ReplayDiverged
 from trading_bot.domain.events import Event, OutcomeReached
 from trading_bot.domain.kernel import Outcome
+from trading_bot.domain.learning import LearningOrdered
 from trading_bot.domain.orders import Side
 from trading_bot.domain.records import FRAME_ALIGN, FrameClass, FrameKind
 from trading_bot.engines import budgets, context
@@ -367,10 +368,10 @@ class Player:
             self._carry(ledger=msgspec.structs.replace(ledger, budgets=budgets.with_attempt(ledger.budgets)))
         elif isinstance(record, events.AccountSnapshot):
             self._carry(ledger=self.facts.carried.ledger.opened(trade_date, record.equity_uusd, assumed=record.assumed))
-        elif isinstance(record, events.KillRequested | LatchKillSwitch):
-            self._carry(kill_reason=record.reason)
-        elif isinstance(record, events.KillCleared):
-            self._carry(kill_reason=None)
+        elif isinstance(record, LearningOrdered):
+            self.facts.outcomes.append(record)
+        elif isinstance(record, events.KillRequested | LatchKillSwitch | events.KillCleared):
+            self._carry(kill_reason=None if isinstance(record, events.KillCleared) else record.reason)
         elif isinstance(record, events.CoreFailed):
             self._carry(kill_reason=f"CORE_FAILED: {record.error}")
 

@@ -12,10 +12,11 @@ from trading_bot.domain import effects, events, trade_events
 from trading_bot.domain.config import BotConfig
 from trading_bot.domain.effects import Effect
 from trading_bot.domain.events import Event
-from trading_bot.domain.learning import TradeOutcome
+from trading_bot.domain.learning import LearningOrdered, TradeOutcome
 from trading_bot.domain.orders import ApprovedOrder, ClientOrderId, Leg, OrderStatus, Side
 from trading_bot.domain.units import usd_from_uusd
 from trading_bot.engines.breaker_table import RULE, Breaker, Response
+from trading_bot.engines.learning import TRANSITIONS as LEARNING_TRANSITIONS
 from trading_bot.engines.orders import FINAL, TRANSITIONS, OrderSignal
 
 TimerKey = tuple[str, ClientOrderId | None]
@@ -143,6 +144,8 @@ class Facts:
                 (self.tripped.add if record.tripped else self.tripped.discard)(record.breaker)
             case events.StateCarried():
                 self.learning.adopt_beliefs(self.trade_date)
+            case LearningOrdered():
+                self._order(record)
             case trade_events.TradeClosed():
                 self.trades += 1
                 self.last_trade_lost = record.outcome.net_uusd < 0
@@ -300,6 +303,10 @@ class Facts:
 
     def _learn(self, outcome: TradeOutcome) -> None:
         self.learning.record(outcome)
+
+    def _order(self, order: LearningOrdered) -> None:
+        if (self.learning.state(order.template), order.finding) in LEARNING_TRANSITIONS:
+            self.learning.order_by_person(order.template, order.finding, order.ts_ns)
 
     def _shadow(self, record: trade_events.ShadowFilled) -> None:
         row = self.shadows.get(record.order_id)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.domain.events import Derived
+from trading_bot.domain.events import Derived, Input
 from trading_bot.domain.orders import Side
 from trading_bot.domain.units import UUSD_PER_USD, usd_from_uusd
 
@@ -155,6 +155,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     drawdown_uusd: int
     drawdown_limit_uusd: int | None
     threshold_e6: int
+
+
+class LearningOrdered(Input, frozen=True, gc=False, kw_only=True, tag="LEARNING_ORDERED"):
+    """A person archives a template, or revives an archived one into quarantine; `finding` is the word in the table."""
+
+    template: str
+    finding: Finding
+    reason: str
+    source: str
 
 
 class LearningUpdate(Derived, frozen=True, gc=False, kw_only=True, tag="LEARNING_UPDATE"):

@@ -17,7 +17,7 @@ from trading_bot.domain import (
     witness_events,
 )
 from trading_bot.domain.errors import DataCorrupt
-from trading_bot.domain.learning import LearningUpdate
+from trading_bot.domain.learning import LearningOrdered, LearningUpdate
 from trading_bot.domain.records import FrameClass
 
 LogRecord = (
@@ -43,6 +43,7 @@ LogRecord = (
     | events.HistoryLoaded
     | events.LearningSaveFailed
     | events.LearningRefused
+    | LearningOrdered
     | context.ContextReceived
     | context.ContextLinesRefused
     | events.TimerFired

@@ -8,7 +8,7 @@ from trading_bot.domain.effects import Alert, Effect, LatchKillSwitch, ModifySto
 from trading_bot.domain.events import Event
 from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.kernel import Outcome
-from trading_bot.domain.learning import LearningUpdate
+from trading_bot.domain.learning import LearningOrdered, LearningUpdate
 from trading_bot.domain.reasons import SafetyCheck
 from trading_bot.domain.records import FrameClass
 from trading_bot.reports.fact_books import Books
@@ -27,6 +27,7 @@ from trading_bot.reports.fact_trades import TradeSource, entry_kinds
 KEPT: Final[tuple[type[Event | Effect], ...]] = (
     Alert,
     LatchKillSwitch,
+    LearningOrdered,
     LearningUpdate,
     broker_events.CommissionReported,
     broker_events.OrderUncertain,

@@ -19,11 +19,12 @@ from trading_bot.domain.effects import Effect, PlaceShadow, SaveLearningState
 from trading_bot.domain.errors import LogCorrupt, UsageError
 from trading_bot.domain.events import Event
 from trading_bot.domain.instruments import Instrument
-from trading_bot.domain.learning import LearningUpdate, TradeOutcome
+from trading_bot.domain.learning import LearningOrdered, LearningUpdate, TradeOutcome
 from trading_bot.domain.learning_config import LearningConfig
 from trading_bot.domain.orders import ClientOrderId, Leg, Side
 from trading_bot.domain.units import usd_from_uusd
 from trading_bot.engines.costs import CostRules, Costs
+from trading_bot.engines.learning import TRANSITIONS
 from trading_bot.reports.trade_facts import decode_message
 
 
@@ -124,7 +125,7 @@ class _Reader:
         self.changes: dict[tuple[str, bool], tuple[int, ...]] = {}
         self.shadows: dict[ClientOrderId, list[Any]] = {}
         self.begun: dict[str, Any] | None = None  # the state a cold process would start from, but for `outcomes`
-        self.outcomes: list[TradeOutcome] = []
+        self.outcomes: list[TradeOutcome | LearningOrdered] = []
 
     def read(self) -> None:
         """From its first to its last good record."""
@@ -184,6 +185,8 @@ class _Reader:
             case trade_events.TradeClosed():
                 self.outcomes.append(record.outcome)
                 loop.record(record.outcome)
+            case LearningOrdered():
+                self._order(loop, record)
             case LearningUpdate():
                 key = record.template, record.hypothetical
                 self.changes[key] = (*self.changes.get(key, ()), seq)
@@ -207,6 +210,13 @@ class _Reader:
         assert changed is not None
         loop.load_from_dict(changed)
 
+    def _order(self, loop: LearningLoop, record: LearningOrdered) -> None:
+        """A person's word, where it was one that the table of states has."""
+        assert self.documents is not None
+        if record.template in self.documents.templates and (loop.state(record.template), record.finding) in TRANSITIONS:
+            loop.order_by_person(record.template, record.finding, record.ts_ns)
+            self.outcomes.append(record)
+
     def _begin_cold(self, record: events.ProcessStarted) -> None:
         """Another configuration or build went on with the log, from what the facts in it say."""
         assert self.loop is not None
@@ -217,7 +227,10 @@ class _Reader:
         if self.begun is not None:
             self.loop.load_from_dict(self.begun)
         for outcome in self.outcomes:
-            self.loop.record(outcome)
+            if isinstance(outcome, TradeOutcome):
+                self.loop.record(outcome)
+            else:
+                self.loop.order_by_person(outcome.template, outcome.finding, outcome.ts_ns)
         self.shadows.clear()
 
     def _shadow(self, loop: LearningLoop, record: trade_events.ShadowFilled) -> None:
