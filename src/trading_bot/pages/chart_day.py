@@ -8,7 +8,7 @@ from trading_bot.domain.orders import Side
 from trading_bot.domain.units import NS_PER_MIN
 from trading_bot.pages import numbers
 from trading_bot.pages.day_lanes import EVENT_ROWS, Lane, event_marks, lanes_of, low_quality_shapes
-from trading_bot.pages.figure import axis, layout, legend, lines, plain, rule
+from trading_bot.pages.figure import axis, layout, legend, lines, plain, rule, trade_anchor
 from trading_bot.pages.numbers import plot_ms
 from trading_bot.pages.page import Chart
 from trading_bot.reports.day_records import DayLedger, Point
@@ -68,7 +68,8 @@ def day_chart(ledger: DayLedger, trades: Sequence[TradeFact], regimes: Sequence[
         },
         height_px=panels.height_px,
         note="Drag over a stretch to look closer, double-click to see the whole day again; a click on a trade leads to "
-        "its row. Shaded: a score below its entry gate or data down. Times are New York's.",
+        "its row. Shaded: a score below its entry gate or data down. Dotted in the scores: the entry gates of data (blue) and "
+        "execution (violet), the kill gate (red). Times are New York's.",
     )
 
 
@@ -181,13 +182,22 @@ def _trades(trades: Sequence[TradeFact], tick: float) -> list[dict[str, Any]]:
             trace = _marks(rows, at, tick, _Mark(f"{name} ({len(rows)})", symbol, colour))
             # Beside the price they were filled at, turned about so that they point at it.
             trace["marker"] |= {"standoff": 9, "angle": 0 if side is Side.BUY else 180}
-            found.append(trace)
+            sample = {"x": [None], "y": [None], "text": [""], "customdata": [""]}
+            found += [
+                {**trace, "showlegend": False},
+                {**trace, **sample, "marker": _upright(trace["marker"], symbol, side)},
+            ]
     for reason in dict.fromkeys(row.exit_reason for row in trades):
         rows = [row for row in trades if row.exit_reason == reason]
         mark = _EXITS.get(reason, _OTHER._replace(label=plain(reason.lower().replace("_", " "), 20)))
         at = [(row.exit_ts_ns, row.exit_ticks) for row in rows]
         found.append(_marks(rows, at, tick, mark._replace(label=f"{mark.label} ({len(rows)})")))
     return [trace for trace in found if trace["x"]]
+
+
+def _upright(marker: dict[str, Any], symbol: str, side: Side) -> dict[str, Any]:
+    """The mark of an entry as the legend shows it, where there is no price to stand beside."""
+    return {**marker, "standoff": 0, "angle": 0, "symbol": symbol if side is Side.BUY else "triangle-down"}
 
 
 def _legs(rows: Sequence[TradeFact], tick: float, colour: str) -> dict[str, Any]:
@@ -221,7 +231,7 @@ def _marks(rows: Sequence[TradeFact], at: Sequence[tuple[int, int]], tick: float
             "line": {"color": "@halo", "width": 1},
         },
         "text": [trade_text(row, tick) for row in rows],
-        "customdata": [f"trade-{row.run_id}-{row.trade_id}" for row in rows],
+        "customdata": [trade_anchor(row.log, row.trade_id) for row in rows],
         "hovertemplate": "%{text}<extra></extra>",
     }
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from trading_bot.domain.units import usd_from_uusd
 from trading_bot.pages import numbers
 from trading_bot.pages.chart_day import trade_text
-from trading_bot.pages.figure import axis, layout, lines, plain
+from trading_bot.pages.figure import axis, layout, lines, plain, trade_anchor
 from trading_bot.pages.page import Chart
 from trading_bot.reports.fact_records import TradeFact
 
@@ -34,7 +34,7 @@ def equity_chart(trades: Sequence[TradeFact], tick: float, *, anchor: str, hypot
         drawdown.append(usd_from_uusd(equity_uusd - peak_uusd))
     count = list(range(len(equity)))
     hints = ["before the first trade", *(trade_text(row, tick) for row in rows)]
-    anchors = ["", *(f"trade-{row.run_id}-{row.trade_id}" for row in rows)]
+    anchors = ["", *(trade_anchor(row.log, row.trade_id) for row in rows)]
     common: dict[str, Any] = {
         "type": "scatter",
         "x": count,
@@ -91,7 +91,7 @@ def waterfall_chart(steps: Sequence[Step], *, anchor: str, title: str, note: str
         heights.append(usd_from_uusd(height_uusd))
         colours.append("@ink" if step.total else "@long" if step.amount_uusd >= 0 else "@orange")
         labels.append(numbers.usd(step.amount_uusd, sign=True))
-    names = [plain(step.name, 28) for step in steps]
+    names = [plain(step.name, 28).replace(" ", "<br>") for step in steps]
     hints = [lines((f"<b>{name}</b>", f"{label} USD", plain(step.hint, 160))) for name, label, step in
              zip(names, labels, steps, strict=True)]  # fmt: skip
     return Chart(

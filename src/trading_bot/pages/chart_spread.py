@@ -1,12 +1,16 @@
 """How trades were spread: what they earned, how long they were held, what they slipped, how far they went."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from math import floor, log10
 from typing import Any, Final
 
+import msgspec
+
 from trading_bot.domain.units import NS_PER_S, usd_from_uusd
+from trading_bot.pages import numbers
 from trading_bot.pages.chart_day import trade_text
-from trading_bot.pages.figure import axis, layout, legend, lines, plain, rule
+from trading_bot.pages.figure import axis, layout, legend, lines, plain, rule, trade_anchor
 from trading_bot.pages.page import Chart
 from trading_bot.reports.fact_records import TradeFact
 
@@ -14,40 +18,15 @@ BINS_MAX: Final = 24
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _TRADES_TOLD: Final = 8  # named where a bar is pointed at
 _HEIGHT_PX: Final = 270
+_HOLDS_S: Final = (0, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 3600)
+_SLIP_TICKS: Final = 2.5  # at least so far to both sides: one bar of zero slippage is no wall
 
 
 def spread_charts(trades: Sequence[TradeFact], tick: float) -> tuple[Chart, ...]:
     """Four charts of the same trades; none without a trade."""
     if not trades:
         return ()
-    slipped = [row for row in trades if row.entry_slippage_ticks is not None]
-    charts = [
-        _histogram(
-            trades,
-            lambda row: usd_from_uusd(row.net_uusd),
-            anchor="spread-net",
-            title="Net of a trade",
-            unit="USD",
-            split_at_zero=True,
-        ),
-        _histogram(
-            trades, lambda row: row.hold_ns / NS_PER_S, anchor="spread-hold", title="Time held", unit="s", floor_at=0.0
-        ),
-    ]
-    if slipped:
-        charts.append(
-            _histogram(
-                slipped,
-                lambda row: row.entry_slippage_ticks or 0.0,
-                anchor="spread-slip",
-                title="Slippage of the entry",
-                unit="ticks, positive is worse",
-                step_min=1.0,
-                centred=True,
-            )
-        )
-    charts.append(_excursions(trades, tick))
-    return tuple(charts)
+    return (_net(trades), _held(trades), _slipped(trades), _excursions(trades, tick))
 
 
 def step_for(low: float, high: float, bins_max: int = BINS_MAX) -> float:
@@ -65,65 +44,130 @@ def binned(values: Sequence[float], step: float, offset: float = 0.0) -> dict[in
     return dict(sorted(found.items()))
 
 
-def _histogram(
-    trades: Sequence[TradeFact],
-    value: Callable[[TradeFact], float],
-    *,
+def _net(trades: Sequence[TradeFact]) -> Chart:
+    values = [usd_from_uusd(row.net_uusd) for row in trades]
+    step = step_for(min(values), max(values))
+    bins = binned(values, step)
+    data = {
+        "type": "bar",
+        "x": [(k + 0.5) * step for k in bins],
+        "y": [len(members) for members in bins.values()],
+        "width": step * 0.94,
+        "marker": {"color": ["@orange" if k < 0 else "@long" for k in bins]},
+        "hovertext": [
+            _hint(trades, members, f"{_plus(k * step)} to {_plus((k + 1) * step)} USD") for k, members in bins.items()
+        ],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
+    mean = sum(values) / len(values)
+    return _chart("spread-net", "Net of a trade", values, data, axis("USD", showgrid=False), "USD", mean)
+
+
+def _held(trades: Sequence[TradeFact]) -> Chart:
+    """By classes that grow: a scalp of two seconds and a hold of ten minutes both have to be seen."""
+    values = [row.hold_ns / NS_PER_S for row in trades]
+    classes: dict[int, list[int]] = {}
+    for at, value in enumerate(values):
+        classes.setdefault(bisect_right(_HOLDS_S, value) - 1, []).append(at)
+    places = range(min(classes), max(classes) + 1)
+    names = [_class_name(place) for place in places]
+    members = [classes.get(place, []) for place in places]
+    data = {
+        "type": "bar",
+        "x": names,
+        "y": [len(found) for found in members],
+        "marker": {"color": "@sky"},
+        "hovertext": [_hint(trades, found, name) for found, name in zip(members, names, strict=True)],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
+    shown = axis("held", showgrid=False, type="category", tickangle=0)
+    return _chart("spread-hold", "Time held", values, data, shown, "s", None)
+
+
+def _class_name(place: int) -> str:
+    low = _HOLDS_S[place]
+    if place + 1 == len(_HOLDS_S):
+        return f"over {_short(low)}"
+    return f"under {_short(_HOLDS_S[1])}" if not low else f"{_short(low)}\N{EN DASH}{_short(_HOLDS_S[place + 1])}"
+
+
+def _short(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 60 else f"{seconds // 60} m" if seconds < 3600 else f"{seconds // 3600} h"
+
+
+def _slipped(trades: Sequence[TradeFact]) -> Chart:
+    """One bar a tick, with what the decisions expected."""
+    values = [row.slippage_ticks for row in trades]
+    expected = sum(row.slippage_expected_ticks for row in trades) / len(trades)
+    bins = binned(values, 1.0, -0.5)
+    data = {
+        "type": "bar",
+        "x": list(bins),
+        "y": [len(members) for members in bins.values()],
+        "width": 0.9,
+        "marker": {"color": "@sky"},
+        "hovertext": [_hint(trades, members, f"{_plus(k)} ticks") for k, members in bins.items()],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
+    low, high = min(-_SLIP_TICKS, min(values) - 1), max(_SLIP_TICKS, max(values) + 1)
+    shown = axis(
+        "ticks, positive is worse", showgrid=False, range=[low, high], dtick=1 if high - low < BINS_MAX else None
+    )
+    chart = _chart("spread-slip", "Slippage of a trade", values, data, shown, "ticks", expected)
+    return _noted(chart, f"{_told(values, 'ticks')} Dashed: {numbers.number(expected)} were expected.")
+
+
+def _chart(
     anchor: str,
     title: str,
+    values: Sequence[float],
+    data: dict[str, Any],
+    shown: dict[str, Any],
     unit: str,
-    split_at_zero: bool = False,
-    step_min: float = 0.0,
-    centred: bool = False,
-    floor_at: float | None = None,
+    dashed: float | None,
 ) -> Chart:
-    values = [value(row) for row in trades]
-    low = min(values) if floor_at is None else floor_at
-    step = max(step_for(low, max(values)), step_min)
-    offset = -step / 2 if centred else 0.0
-    bins = binned(values, step, offset)
-    middles = [(k + 0.5) * step + offset for k in bins]
-    hints = [
-        lines(
-            (
-                f"<b>{len(members)} trade{'s' if len(members) > 1 else ''}</b>",
-                f"{k * step + offset:g} to {(k + 1) * step + offset:g} {unit.split(',', maxsplit=1)[0]}",
-                plain(", ".join(trades[at].trade_id for at in members[:_TRADES_TOLD]))
-                + (f" and {len(members) - _TRADES_TOLD} more" if len(members) > _TRADES_TOLD else ""),
-            )
-        )
-        for k, members in bins.items()
-    ]
-    colours = ["@orange" if middle < 0 else "@long" for middle in middles] if split_at_zero else "@sky"
-    mean = sum(values) / len(values)
-    ordered = sorted(values)
-    median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
     return Chart(
         anchor=anchor,
         title=title,
-        told=f"{title}: mean {mean:.2f}, median {median:.2f} {unit}, from {ordered[0]:.2f} to {ordered[-1]:.2f}.",
-        data=(
-            {
-                "type": "bar",
-                "x": middles,
-                "y": [len(members) for members in bins.values()],
-                "width": step * 0.94,
-                "marker": {"color": colours},
-                "hovertext": hints,
-                "hovertemplate": "%{hovertext}<extra></extra>",
-            },
-        ),
+        told=f"{title}: {_told(values, unit)}",
+        data=(data,),
         layout=layout(
-            xaxis=axis(unit, showgrid=False),
-            yaxis=axis("trades", tickformat=",d", nticks=5),
-            shapes=[rule(mean, vertical=True, colour="@ink", dash="dash")],
+            xaxis=shown,
+            yaxis=axis("trades", tickformat=",d", nticks=5, rangemode="tozero"),
+            shapes=[] if dashed is None else [rule(dashed, vertical=True, colour="@ink", dash="dash")],
         ),
         height_px=_HEIGHT_PX,
         half=True,
-        note=f"Mean {mean:,.2f} (dashed), median {median:,.2f}, from {ordered[0]:,.2f} to {ordered[-1]:,.2f}.".replace(
-            "-", "\N{MINUS SIGN}"
-        ),
+        note=_told(values, unit) + (" Dashed: the mean." if dashed is not None else ""),
     )
+
+
+def _noted(chart: Chart, note: str) -> Chart:
+    return msgspec.structs.replace(chart, note=note)
+
+
+def _told(values: Sequence[float], unit: str) -> str:
+    ordered = sorted(values)
+    mean = sum(values) / len(values)
+    median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    texts = [numbers.number(value) for value in (mean, median, ordered[0], ordered[-1])]
+    return f"Mean {texts[0]}, median {texts[1]}, from {texts[2]} to {texts[3]} {unit}."
+
+
+def _hint(trades: Sequence[TradeFact], members: Sequence[int], where: str) -> str:
+    more = len(members) - _TRADES_TOLD
+    return lines(
+        (
+            f"<b>{len(members)} trade{'' if len(members) == 1 else 's'}</b>",
+            where,
+            plain(", ".join(trades[at].trade_id for at in members[:_TRADES_TOLD]))
+            + (f" and {more} more" if more > 0 else ""),
+        )
+    )
+
+
+def _plus(value: float) -> str:
+    return f"{numbers.MINUS if value < 0 else ''}{abs(value):g}"
 
 
 def _excursions(trades: Sequence[TradeFact], tick: float) -> Chart:
@@ -132,7 +176,7 @@ def _excursions(trades: Sequence[TradeFact], tick: float) -> Chart:
     data: list[dict[str, Any]] = []
     for name, colour, symbol, rows in (
         ("earned", "@long", "circle", [row for row in known if row.win]),
-        ("lost", "@orange", "x", [row for row in known if not row.win]),
+        ("did not", "@orange", "x", [row for row in known if not row.win]),
     ):
         if rows:
             data.append(
@@ -142,15 +186,17 @@ def _excursions(trades: Sequence[TradeFact], tick: float) -> Chart:
                     "name": f"{name} ({len(rows)})",
                     "x": [row.mae_ticks for row in rows],
                     "y": [row.mfe_ticks for row in rows],
-                    "marker": {"color": colour, "symbol": symbol, "size": 8, "opacity": 0.8},
+                    "marker": {"color": colour, "symbol": symbol, "size": 8, "opacity": 0.6},
+                    "cliponaxis": False,
                     "text": [
                         f"{trade_text(row, tick)}<br>against {row.mae_ticks:g}, for {row.mfe_ticks:g} ticks"
                         for row in rows
                     ],
-                    "customdata": [f"trade-{row.run_id}-{row.trade_id}" for row in rows],
+                    "customdata": [trade_anchor(row.log, row.trade_id) for row in rows],
                     "hovertemplate": "%{text}<extra></extra>",
                 }
             )
+    far = max((value for row in known for value in (row.mae_ticks or 0, row.mfe_ticks or 0)), default=0.0)
     unknown = len(trades) - len(known)
     return Chart(
         anchor="spread-excursions",
@@ -158,13 +204,14 @@ def _excursions(trades: Sequence[TradeFact], tick: float) -> Chart:
         told=f"Largest move against and for each of {len(known)} trades.",
         data=tuple(data),
         layout=layout(
-            xaxis=axis("against us (MAE), ticks", rangemode="tozero"),
-            yaxis=axis("for us (MFE), ticks", rangemode="tozero"),
+            xaxis=axis("against us (MAE), ticks", range=[-0.5, far + 1]),
+            yaxis=axis("for us (MFE), ticks", range=[-0.5, far + 1], nticks=6),
             showlegend=True,
-            legend=legend(y=1.0),
+            legend=legend(),
             margin={"l": 54, "r": 14, "t": 30, "b": 42, "pad": 2},
         ),
         height_px=_HEIGHT_PX,
         half=True,
-        note=f"{unknown} trades without a price while open are left out." if unknown else "",
+        note=(f"{unknown} trades without a price while open are left out. " if unknown else "")
+        + "A cross far up and to the left went well and was given back.",
     )

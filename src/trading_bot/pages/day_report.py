@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Final
 
+from trading_bot.analytics.analysis import Book
 from trading_bot.domain.units import NS_PER_MS
 from trading_bot.pages import numbers
 from trading_bot.pages.chart_day import day_chart
 from trading_bot.pages.chart_spread import spread_charts
 from trading_bot.pages.day_inputs import DayInputs, Sourced
 from trading_bot.pages.numbers import money, percent
-from trading_bot.pages.page import BAD, WARN, Block, Note, Page, Section, Tile, Value
+from trading_bot.pages.page import BAD, QUIET, WARN, Block, Note, Page, Section, Tile, Value
+from trading_bot.pages.section_attribution import attribution_section
 from trading_bot.pages.section_belief import belief_section
 from trading_bot.pages.section_course import about_section, course_section
 from trading_bot.pages.section_execution import execution_section
@@ -31,6 +33,7 @@ def day_page(inputs: DayInputs) -> Page:
         _day(inputs),
         *money_section(inputs.analysis.books, inputs.tick, sourced),
         *groups_section(inputs.analysis.books, sourced),
+        *attribution_section(inputs.attributions, sourced),
         *_spread(inputs),
         *belief_section(inputs.analysis, sourced),
         *execution_section(inputs.scope),
@@ -86,27 +89,25 @@ def _headline(inputs: DayInputs, sourced: Sourced, trades: Sequence[TradeFact]) 
 
 
 def _tiles(inputs: DayInputs, sourced: Sourced, trades: Sequence[TradeFact]) -> list[Tile]:
-    ledger, rows = inputs.ledger, list(trades)
-    if inputs.mixed:
-        rows = [row for row in rows if not row.hypothetical]
-    ref = sourced.of_trades("net", rows)
-    won = [row for row in rows if row.win]
-    gains_uusd, losses_uusd = sum(row.net_uusd for row in won), -sum(row.net_uusd for row in rows if not row.win)
-    tiles = [
-        Tile("Trades", Value(str(len(rows)), "", ref), f"{len(won)} won, {len(rows) - len(won)} did not"),
-        Tile("Gross", money(sum(row.gross_uusd for row in rows), ref), "after slippage"),
-        Tile("Win rate", Value(percent(len(won) / len(rows) if rows else None), "", ref), "after commission"),
-        Tile(
-            "Profit factor",
-            Value(numbers.number(gains_uusd / losses_uusd if losses_uusd else None), "", ref),
-            f"{numbers.usd(gains_uusd)} against {numbers.usd(losses_uusd)}",
+    """Of the real money where there was any; the simulator's beside it says what it is."""
+    book = inputs.analysis.book(hypothetical=False) or inputs.analysis.book(hypothetical=True)
+    entries = [row for row in inputs.facts.orders if row.leg == "ENTRY"]
+    filled = [row for row in entries if row.filled_qty]
+    stop = Tile(
+        "Longest without a stop",
+        Value(f"{inputs.ledger.naked_ms_max:,.0f} ms", "", _naked(inputs, sourced)),
+        "at the broker",
+    )
+    sent = Tile(
+        "Entries filled",
+        Value(
+            numbers.percent(len(filled) / len(entries) if entries else None),
+            "",
+            sourced.ref("entries sent", ((row.log, (row.seq,)) for row in entries)),
         ),
-        Tile(
-            "Longest without a stop",
-            Value(f"{ledger.naked_ms_max:,.0f} ms", "", _naked(inputs, sourced)),
-            "at the broker",
-        ),
-    ]
+        f"{len(filled):,} of {len(entries):,} sent",
+    )
+    tiles = [*(_book_tiles(book, sourced) if book is not None else ()), sent, stop]
     if inputs.mixed:
         shown = [row for row in trades if row.hypothetical]
         tiles.append(
@@ -117,6 +118,26 @@ def _tiles(inputs: DayInputs, sourced: Sourced, trades: Sequence[TradeFact]) -> 
             )
         )
     return tiles
+
+
+def _book_tiles(book: Book, sourced: Sourced) -> list[Tile]:
+    found, ref = book.metrics, sourced.of_trades("net", book.trades)
+    interval = found.expectancy_interval
+    between = "too few for an interval"
+    if interval is not None:
+        between = f"{numbers.usd(round(interval.low), sign=True)} to {numbers.usd(round(interval.high), sign=True)}"
+    expectancy = Value(numbers.NONE, QUIET)
+    if found.expectancy_uusd is not None:
+        expectancy = money(round(found.expectancy_uusd), ref)
+    won = f"{numbers.usd(found.won_uusd)} against {numbers.usd(found.lost_uusd)}"
+    return [
+        Tile("Trades", Value(str(found.trades), "", ref), f"{found.wins} won, {found.trades - found.wins} did not"),
+        Tile("Gross", money(found.gross_uusd, ref), "after slippage"),
+        Tile("Win rate", Value(percent(found.win_rate), "", ref), "after commission"),
+        Tile("Expectancy a trade", expectancy, between),
+        Tile("Profit factor", Value(numbers.number(found.profit_factor), "", ref), won),
+        Tile("Deepest drawdown", Value(numbers.usd(book.drawdown.depth_uusd), "", ref), "of closed trades"),
+    ]
 
 
 def _naked(inputs: DayInputs, sourced: Sourced) -> str:

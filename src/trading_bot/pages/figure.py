@@ -6,6 +6,7 @@ have one home. Plotly reads a little markup in texts, so whatever comes from a l
 
 from collections.abc import Iterable
 from html import escape
+from pathlib import PurePath
 from typing import Any, Final
 
 FONT: Final = 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
@@ -85,3 +86,8 @@ def rule(value: float, *, vertical: bool, colour: str = "@faint", dash: str = "d
 def lines(parts: Iterable[str]) -> str:
     """Lines of a text that is shown when pointed at."""
     return "<br>".join(parts)
+
+
+def trade_anchor(log: str, trade_id: str) -> str:
+    """The name of a trade's row: a click on its mark leads there."""
+    return "-".join(("trade", *PurePath(log).parts[-2:], trade_id))

@@ -48,7 +48,7 @@ class Row(msgspec.Struct, frozen=True):
     anchor: str = ""
     details: tuple[tuple[str, Cell], ...] = ()
     command: str = ""  # what to type to see more, offered for copying
-    share: float | None = None  # 0..1: a bar behind the first cell
+    share: float | None = None  # -1..1: a bar under the first cell, in another colour below zero
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):

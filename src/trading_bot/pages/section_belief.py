@@ -15,7 +15,7 @@ from trading_bot.reports.fact_records import TradeFact
 
 
 def belief_section(analysis: Analysis, sourced: Sourced) -> list[Section]:
-    """Calibration, efficiency and conversion."""
+    """The curves of each book."""
     blocks: list[Block] = []
     for book in analysis.books:
         kind = "-hypothetical" if book.hypothetical else ""
@@ -24,10 +24,6 @@ def belief_section(analysis: Analysis, sourced: Sourced) -> list[Section]:
             for at, curve in enumerate(book.calibration)
             if curve.count
         ]
-        if book.efficiency.trades:
-            blocks.append(_efficiency(book, sourced))
-    if any(row.candidates for row in analysis.funnels):
-        blocks.append(_funnel(analysis.funnels))
     if not blocks:
         return []
     return [
@@ -110,7 +106,8 @@ def _members(book: Book, row: CurveBin) -> list[TradeFact]:
     return [book.trades[at] for at in row.members]
 
 
-def _efficiency(book: Book, sourced: Sourced) -> Table:
+def efficiency_table(book: Book, sourced: Sourced) -> Table:
+    """Realised over predicted, template by template."""
     rows = [*book.efficiency_by_template.items()]
     return Table(
         title="Edge promised and edge that came" + (", HYPOTHETICAL" if book.hypothetical else ""),
@@ -145,7 +142,9 @@ def _efficiency_row(name: str, found: Efficiency, book: Book, sourced: Sourced) 
     )
 
 
-def _funnel(funnels: Sequence[Funnel]) -> Table:
+def funnel_table(funnels: Sequence[Funnel]) -> Table:
+    """How candidates became orders and fills, template by template."""
+
     def row(found: Funnel) -> Row:
         return Row(
             (
@@ -176,5 +175,4 @@ def _funnel(funnels: Sequence[Funnel]) -> Table:
         ),
         rows=tuple(row(found) for found in rows),
         total=None if total is None else row(total),
-        half=True,
     )

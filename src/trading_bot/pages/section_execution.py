@@ -6,7 +6,7 @@ from typing import Any, Final
 from trading_bot.analytics.scope_records import HORIZONS_MS, Drift, ExecutionRow, Markout, Microscope, TradeScope
 from trading_bot.domain.units import NS_PER_MS
 from trading_bot.pages import numbers
-from trading_bot.pages.figure import axis, layout, legend, plain
+from trading_bot.pages.figure import axis, layout, legend, plain, trade_anchor
 from trading_bot.pages.numbers import number, percent, ticks
 from trading_bot.pages.page import Block, Cell, Chart, Column, Row, Section, Table, Value
 
@@ -59,7 +59,7 @@ def _templates(rows: Sequence[ExecutionRow]) -> Table:
         ),
         rows=tuple(_template_row(row) for row in ordered),
         total=None if total is None else _template_row(total),
-        note="Where the mid runs better after entries that were missed than after those that filled, we get the bad fills.",
+        note="Where the mid runs better after entries that were missed than after fills, we get the bad ones.",
     )
 
 
@@ -147,7 +147,7 @@ def _latency(trades: Sequence[TradeScope]) -> Chart:
                     "y": [ns / NS_PER_MS for _, ns in told],
                     "marker": {"color": colour, "symbol": symbol, "size": 6.5, "opacity": 0.85},
                     "text": [f"{plain(row.trade_id)}: {numbers.held(ns)} {name}" for row, ns in told],
-                    "customdata": [f"trade-{row.trade_id}" for row, _ in told],
+                    "customdata": [trade_anchor(row.log, row.trade_id) for row, _ in told],
                     "hovertemplate": "%{text}<extra></extra>",
                 }
             )

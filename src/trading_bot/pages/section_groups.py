@@ -15,10 +15,11 @@ _DIMENSIONS: Final = {
     "template": "By template",
     "regime": "By regime",
     "hour": "By hour (New York)",
-    "side": "By side",
-    "exit": "By what ended them",
     "phase": "By part of the day",
+    "exit": "By what ended them",
+    "side": "By side",
 }
+_SHOWN: Final = {"hour": "{}:00", "phase": "part {}"}  # 0 before the cash open, 6 after the close
 _SIDES: Final = {"BUY": "long", "SELL": "short"}
 
 
@@ -44,7 +45,7 @@ def groups_section(books: Sequence[Book], sourced: Sourced) -> list[Section]:
 
 def _table(book: Book, dimension: str, title: str, sourced: Sourced) -> Table:
     groups = book.groups.get(dimension, ())
-    if dimension != "hour":
+    if dimension not in {"hour", "phase"}:
         groups = tuple(sorted(groups, key=lambda group: -group.net_uusd))
     most = max((abs(group.net_uusd) for group in groups), default=0)
     return Table(
@@ -67,7 +68,9 @@ def _table(book: Book, dimension: str, title: str, sourced: Sourced) -> Table:
 
 def _row(group: Group, book: Book, dimension: str, most_uusd: int, sourced: Sourced) -> Row:
     key = _SIDES.get(group.key, group.key)
-    shown = f"{key}:00" if dimension == "hour" else key.lower().replace("_", " ") if dimension == "exit" else key
+    shown = _SHOWN.get(dimension, "{}").format(key)
+    if dimension == "exit":
+        shown = key.lower().replace("_", " ")
     ref = sourced.of_trades(f"{dimension} {shown}", (book.trades[at] for at in group.members))
     return Row(
         (
@@ -79,7 +82,7 @@ def _row(group: Group, book: Book, dimension: str, most_uusd: int, sourced: Sour
             number(group.profit_factor),
             numbers.held(int(group.hold_mean_s * 1e9)),
         ),
-        share=abs(group.net_uusd) / most_uusd if most_uusd else 0.0,
+        share=group.net_uusd / most_uusd if most_uusd else 0.0,
     )
 
 

@@ -11,6 +11,7 @@ from trading_bot.pages.chart_money import Step, equity_chart, waterfall_chart
 from trading_bot.pages.day_inputs import Sourced
 from trading_bot.pages.numbers import NONE, held, money, number, percent, usd
 from trading_bot.pages.page import Block, Cell, Pairs, Section, Value
+from trading_bot.pages.section_belief import efficiency_table
 
 _BASES: Final = {
     "reported": "reported by the broker",
@@ -38,6 +39,8 @@ def money_section(books: Sequence[Book], tick: float, sourced: Sourced) -> list[
             _ratios(book, sourced),
             _fees(book, sourced),
         ]
+        if book.efficiency.trades:
+            blocks.append(efficiency_table(book, sourced))
         found.append(
             Section(
                 anchor=f"money{kind}",

@@ -4,8 +4,10 @@ from trading_bot.analytics.attribution import Attribution
 from trading_bot.domain.orders import Side
 from trading_bot.pages import numbers
 from trading_bot.pages.day_inputs import DayInputs, Sourced
+from trading_bot.pages.figure import trade_anchor
 from trading_bot.pages.numbers import money, number, points, ticks
 from trading_bot.pages.page import Cell, Column, Row, Section, Table, Value
+from trading_bot.pages.section_attribution import class_name
 from trading_bot.pages.section_execution import scope_details
 from trading_bot.reports.fact_records import TradeFact
 
@@ -65,7 +67,7 @@ class _More:
 
 
 def _attribution(row: Attribution) -> list[tuple[str, Cell]]:
-    found: list[tuple[str, Cell]] = [("class", row.trade_class.value.lower().replace("_", " "))]
+    found: list[tuple[str, Cell]] = [("afterwards it was", class_name(row.trade_class))]
     if row.skill_uusd is not None and row.luck_uusd is not None and row.execution_uusd is not None:
         parts = (numbers.usd(value, sign=True) for value in (row.skill_uusd, row.luck_uusd, row.execution_uusd))
         found.append(("skill, luck, execution", f"{', '.join(parts)} USD"))
@@ -115,7 +117,7 @@ def _row(row: TradeFact, inputs: DayInputs, sourced: Sourced, more: _More) -> Ro
     log = sourced.log(row.log)
     return Row(
         cells,
-        anchor=f"trade-{row.run_id}-{row.trade_id}",
+        anchor=trade_anchor(row.log, row.trade_id),
         details=(*_details(row, inputs, ref), *more.of(row)),
         command=f"trading-bot explain {log} {row.trade_id}",
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from trading_bot.pages import numbers
 from trading_bot.pages.day_inputs import DayInputs, Sourced
 from trading_bot.pages.page import Block, Column, Row, Section, Table, Value
+from trading_bot.pages.section_belief import funnel_table
 from trading_bot.reports.day_tables import MEANINGS
 from trading_bot.reports.fact_records import DecisionFact
 
@@ -17,11 +18,13 @@ _COLUMNS = (
 )
 
 
-def why_not_section(inputs: DayInputs, sourced: Sourced, more: Sequence[Block] = ()) -> Section:
-    """Skips and refusals; `more` follows them."""
+def why_not_section(inputs: DayInputs, sourced: Sourced) -> Section:
+    """Skips, conversion and refusals."""
     facts = inputs.facts
     skips = [row for row in facts.decisions if row.action == "SKIP"]
     blocks: list[Block] = [_skips(skips, sourced)]
+    if any(row.candidates for row in inputs.analysis.funnels):
+        blocks.append(funnel_table(inputs.analysis.funnels))
     checks: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
     for refusal in facts.refusals:
         for name in refusal.failed:
@@ -53,7 +56,7 @@ def why_not_section(inputs: DayInputs, sourced: Sourced, more: Sequence[Block] =
         lead=f"{len(facts.decisions):,} decisions, one per episode and reason: {len(skips):,} skips, "
         f"{len(entries):,} entries sent, {len(filled):,} of them filled, "
         f"{len(facts.refusals):,} refused by the safety gate.",
-        blocks=(*blocks, *more),
+        blocks=tuple(blocks),
     )
 
 
