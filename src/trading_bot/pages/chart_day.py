@@ -68,8 +68,8 @@ def day_chart(ledger: DayLedger, trades: Sequence[TradeFact], regimes: Sequence[
         },
         height_px=panels.height_px,
         note="Drag over a stretch to look closer, double-click to see the whole day again; a click on a trade leads to "
-        "its row. Shaded: a score below its entry gate or data down. Dotted in the scores: the entry gates of data (blue) and "
-        "execution (violet), the kill gate (red). Times are New York's.",
+        "its row. Shaded: a score below its entry gate or data down. Dotted in the scores: the entry gates of data "
+        "(blue) and execution (violet), the kill gate (red). Times are New York's.",
     )
 
 

@@ -107,8 +107,10 @@ def waterfall_chart(steps: Sequence[Step], *, anchor: str, title: str, note: str
                 "marker": {"color": colours},
                 "text": labels,
                 "textposition": "outside",
+                "textangle": 0,
+                "constraintext": "none",
                 "cliponaxis": False,
-                "textfont": {"size": 11.5, "color": "@ink"},
+                "textfont": {"size": 10.5, "color": "@ink"},
                 "hovertext": hints,
                 "hovertemplate": "%{hovertext}<extra></extra>",
                 "width": 0.62,
@@ -119,8 +121,18 @@ def waterfall_chart(steps: Sequence[Step], *, anchor: str, title: str, note: str
             yaxis=axis("USD", zeroline=True, tickformat=",.0f"),
             margin={"l": 58, "r": 14, "t": 26, "b": 46, "pad": 2},
         ),
-        narrow={"xaxis": {"tickangle": -32, "tickfont": {"size": 10}}, "margin": {"l": 50, "r": 8, "t": 26, "b": 70}},
+        narrow={"xaxis": {"tickangle": -45, "tickfont": {"size": 9.5}}, "margin": {"l": 50, "r": 8, "t": 26, "b": 70}},
+        narrow_trace={
+            "text": [_whole(step.amount_uusd) for step in steps],
+            "x": [plain(step.name, 28) for step in steps],
+            "textfont": {"size": 9},
+        },
         height_px=380,
         half=True,
         note=note,
     )
+
+
+def _whole(amount_uusd: int) -> str:
+    """Whole dollars, for a chart that has room for no more."""
+    return numbers.number(usd_from_uusd(amount_uusd), 0, sign=True)

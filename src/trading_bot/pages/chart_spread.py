@@ -80,19 +80,21 @@ def _held(trades: Sequence[TradeFact]) -> Chart:
         "hovertext": [_hint(trades, found, name) for found, name in zip(members, names, strict=True)],
         "hovertemplate": "%{hovertext}<extra></extra>",
     }
-    shown = axis("held", showgrid=False, type="category", tickangle=0)
+    shown = axis(showgrid=False, type="category", tickfont={"size": 11})
     return _chart("spread-hold", "Time held", values, data, shown, "s", None)
 
 
 def _class_name(place: int) -> str:
-    low = _HOLDS_S[place]
+    low, unit = _short(_HOLDS_S[place])
     if place + 1 == len(_HOLDS_S):
-        return f"over {_short(low)}"
-    return f"under {_short(_HOLDS_S[1])}" if not low else f"{_short(low)}\N{EN DASH}{_short(_HOLDS_S[place + 1])}"
+        return f"over {low} {unit}"
+    high, high_unit = _short(_HOLDS_S[place + 1])
+    return f"{low}\N{EN DASH}{high} {unit}" if unit == high_unit else f"{low} {unit}\N{EN DASH}{high} {high_unit}"
 
 
-def _short(seconds: int) -> str:
-    return f"{seconds} s" if seconds < 60 else f"{seconds // 60} m" if seconds < 3600 else f"{seconds // 3600} h"
+def _short(seconds: int) -> tuple[int, str]:
+    """In minutes from two minutes on, so that most classes name their unit once."""
+    return (seconds, "s") if seconds <= 60 else (seconds // 60, "min")
 
 
 def _slipped(trades: Sequence[TradeFact]) -> Chart:

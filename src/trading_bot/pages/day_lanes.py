@@ -11,7 +11,7 @@ from trading_bot.reports.day_records import DayLedger
 from trading_bot.research.day_regimes import RegimeSpan
 
 EVENT_ROWS: Final = 3
-_CHARS_PER_DAY: Final = 150  # how many letters fit beside each other on a screen
+_CHARS_PER_DAY: Final = 105  # how many letters fit beside each other on paper
 _TREND_COLOURS: Final = {Trend.TREND: "@green/0.75", Trend.CHOP: "@grey/0.7"}
 _VOLATILITY_COLOURS: Final = {
     Volatility.LOW: "@sky/0.45",

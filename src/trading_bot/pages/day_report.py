@@ -94,9 +94,9 @@ def _tiles(inputs: DayInputs, sourced: Sourced, trades: Sequence[TradeFact]) -> 
     entries = [row for row in inputs.facts.orders if row.leg == "ENTRY"]
     filled = [row for row in entries if row.filled_qty]
     stop = Tile(
-        "Longest without a stop",
+        "Without a stop",
         Value(f"{inputs.ledger.naked_ms_max:,.0f} ms", "", _naked(inputs, sourced)),
-        "at the broker",
+        "the longest, at the broker",
     )
     sent = Tile(
         "Entries filled",

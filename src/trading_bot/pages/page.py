@@ -68,7 +68,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """A figure of Plotly: `data` and `layout` as it takes them, with colours as `@name` of the page's style sheet.
 
-    `narrow` replaces parts of the layout on a screen below 640 px; `told` says in a sentence what is to be seen, for
+    `narrow` replaces parts of the layout, `narrow_trace` of each trace, where it is below 640 px wide; `told` says in a sentence what is to be seen, for
     who cannot see it.
     """
 
@@ -78,6 +78,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     data: tuple[dict[str, Any], ...]
     layout: dict[str, Any]
     narrow: dict[str, Any] = {}
+    narrow_trace: dict[str, Any] = {}
     height_px: int = 320
     half: bool = False
     note: str = ""

@@ -49,6 +49,7 @@ def _figure(chart: Chart) -> dict[str, Any]:
         "data": chart.data,
         "layout": chart.layout,
         "narrow": chart.narrow,
+        "narrow_trace": chart.narrow_trace,
         "height": chart.height_px,
     }
 

@@ -34,12 +34,14 @@
   const draw = (id, widthPx) => {
     const element = document.getElementById(id), figure = figures[id];
     const width = widthPx || element.clientWidth;
-    const layout = merged(figure.layout, width < NARROW_PX ? figure.narrow : {});
+    const narrow = width < NARROW_PX;
+    const layout = merged(figure.layout, narrow ? figure.narrow : {});
+    const data = narrow ? figure.data.map((trace) => merged(trace, figure.narrow_trace)) : figure.data;
     layout.width = width;
     layout.height = layout.height || figure.height;
     const options = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: "reset" };
     element.style.minHeight = "";
-    return Plotly.react(element, painted(figure.data, false), painted(layout, false), options);
+    return Plotly.react(element, painted(data, false), painted(layout, false), options);
   };
   const drawAll = () => { for (const id of Object.keys(figures)) draw(id); };
 
