@@ -130,12 +130,8 @@ class Player:
 
     def _live(self, seq: int) -> Machine:
         if self.machine is None:
-            raise LogCorrupt(
-                f"record {seq} comes before RUN_STARTED: this is not the beginning of a log",
-                segment="",
-                offset=0,
-                seq=seq,
-            )
+            text = f"record {seq} comes before RUN_STARTED: this is not the beginning of a log"
+            raise LogCorrupt(text, segment="", offset=0, seq=seq)
         return self.machine
 
     def _span(self, first_seq: int, ticks: memoryview, count: int) -> None:
@@ -359,13 +355,13 @@ class Player:
             self.facts.entry_ended(record.order_id, record.leg)
         elif isinstance(record, events.OrderRejected):
             self.facts.entry_ended(record.order_id, record.leg)
-            self._carry(deficits=(*self.facts.carried.deficits, EqsDeficit("reject", record.ts_ns)))
+            self._carry(deficits=(*carried.deficits, EqsDeficit("reject", record.ts_ns)))
         elif isinstance(record, events.ExecutionPenalised):
             self._carry(deficits=with_penalty(self.facts.carried.deficits, record))
         elif isinstance(record, PlaceOrder):
-            ledger = self.facts.carried.ledger
             self.facts.entry_sent(record.order)
-            self._carry(ledger=msgspec.structs.replace(ledger, budgets=budgets.with_attempt(ledger.budgets)))
+            attempted = budgets.with_attempt(carried.ledger.budgets)
+            self._carry(ledger=msgspec.structs.replace(carried.ledger, budgets=attempted))
         elif isinstance(record, events.AccountSnapshot):
             self._carry(ledger=self.facts.carried.ledger.opened(trade_date, record.equity_uusd, assumed=record.assumed))
         elif isinstance(record, LearningOrdered):
