@@ -42,6 +42,7 @@ from trading_bot import (
     cli_record,
     cli_report,
     cli_rules,
+    cli_stats,
     cli_watch,
 )
 from trading_bot import cli_options as options
@@ -75,6 +76,7 @@ app.add_typer(cli_bundle.app)
 app.add_typer(cli_gateway.app)
 app.add_typer(cli_record.app)
 app.add_typer(cli_report.app)
+app.add_typer(cli_stats.app)
 cli_latency.app.add_typer(cli_latency_model.app)
 app.add_typer(cli_latency.app, name="latency")
 cli_learning.learning_app.add_typer(cli_learning_orders.app)

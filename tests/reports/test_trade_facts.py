@@ -261,7 +261,7 @@ def test_logs_are_found_wherever_they_are_named_and_read_in_their_order(tmp_path
         assert [row.run_id for row in read_facts(place).sessions] == ["early", "late"]
     assert logs_below([late, late]) == [late]
     assert [row.run_id for row in read_facts(data, trade_date=20261126).sessions] == ["late"]
-    with pytest.raises(UsageError, match=r"\[20261125, 20261126\]"):
+    with pytest.raises(UsageError, match=r"\[20261125, 20261126\], expected one with the trade date 20261101"):
         read_facts(data, trade_date=20261101)
     for nothing in (tmp_path / "nowhere", tmp_path, []):
         with pytest.raises(UsageError):

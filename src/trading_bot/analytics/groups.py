@@ -12,7 +12,7 @@ from trading_bot.reports.fact_records import TradeFact
 DIMENSIONS: Final[dict[str, Callable[[TradeFact], str]]] = {
     "template": lambda row: row.template,
     "regime": lambda row: row.regime or "-",
-    "phase": lambda row: row.bucket or "-",
+    "phase": lambda row: row.bucket or "-",  # `engines.session.session_phase`: 0 before the open to 6 after the close
     "hour": lambda row: f"{hour_of(row.entry_ts_ns):02d}",
     "side": lambda row: row.side.value,
     "exit": lambda row: row.exit_reason or "-",

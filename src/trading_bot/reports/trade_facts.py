@@ -51,7 +51,8 @@ def read_facts(path: Path | str | Sequence[Path | str], *, trade_date: int | Non
     chosen = sorted(row for row in begun if trade_date in (None, row[3].trade_date))
     if not chosen:
         dates = sorted({started.trade_date for *_, started in begun})
-        raise UsageError(f"{path}: found logs of {dates or 'no day'}, {trade_date=}; expected at least one to read")
+        wanted = "a record" if trade_date is None else f"the trade date {trade_date}"
+        raise UsageError(f"{_named(path)}: found logs of {dates or 'no day'}, expected one with {wanted}")
     reader = FactReader()
     reader.notes += [f"{log} holds no record" for log in logs if log not in {row[2] for row in begun}]
     for _, _, log, started in chosen:
@@ -78,6 +79,11 @@ def logs_below(path: Path | str | Sequence[Path | str]) -> list[Path]:
         raise UsageError("no log was named; expected a run's folder, a session's log or a data directory")
     found = [log for folder in paths for log in _logs_of(Path(folder))]
     return list(dict.fromkeys(found))
+
+
+def _named(path: Path | str | Sequence[Path | str]) -> str:
+    """Paths for people."""
+    return str(path) if isinstance(path, str | Path) else ", ".join(str(one) for one in path)
 
 
 def _logs_of(folder: Path) -> list[Path]:
