@@ -68,8 +68,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """A figure of Plotly: `data` and `layout` as it takes them, with colours as `@name` of the page's style sheet.
 
-    `narrow` replaces parts of the layout, `narrow_trace` of each trace, where it is below 640 px wide; `told` says in a sentence what is to be seen, for
-    who cannot see it.
+    `narrow` replaces parts of the layout, `narrow_trace` of each trace, below 640 px; `told` says in a sentence what is
+    to be seen, for who cannot see it.
     """
 
     anchor: str

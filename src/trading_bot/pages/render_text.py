@@ -6,7 +6,9 @@ from typing import Final
 from trading_bot.pages.page import BAD, WARN, Block, Cell, Note, Page, Pairs, Row, Table, Value
 from trading_bot.pages.safe_text import safe
 
-_MARKDOWN: Final = str.maketrans({letter: f"\\{letter}" for letter in "\\`*_[]<>|~#"})
+_MARKDOWN: Final = str.maketrans(
+    {letter: f"\\{letter}" for letter in "\\`*_[]|~#"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
 CELL_CHARS_MAX: Final = 48
 
 
@@ -17,7 +19,7 @@ def text(page: Page) -> str:
     parts.append(_shown(page.lead))
     tiles = [page.headline, *page.tiles] if page.headline else [*page.tiles]
     parts.append(_columns([(tile.label, _shown(tile.value), _shown(tile.note)) for tile in tiles], (1,)))
-    parts += _blocks(page, _text_table, lambda pairs: _columns(list(pairs), ()), str.upper)
+    parts += _blocks(page, _text_table, lambda pairs: _columns(list(pairs), ()), _shown, str.upper)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -30,7 +32,7 @@ def markdown(page: Page) -> str:
     tiles = [page.headline, *page.tiles] if page.headline else [*page.tiles]
     rows = [Row((tile.label, tile.value, tile.note)) for tile in tiles]
     parts.append(_pipes(("", "", ""), rows, (1,)))
-    parts += _blocks(page, _markdown_table, _markdown_pairs, lambda title: f"**{_escaped(title)}**")
+    parts += _blocks(page, _markdown_table, _markdown_pairs, _escaped, lambda title: f"**{title}**")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -38,24 +40,27 @@ def _blocks(
     page: Page,
     table: Callable[[Table], str],
     pairs: Callable[[Iterable[tuple[str, str]]], str],
+    plain: Callable[[Cell], str],
     heading: Callable[[str], str],
 ) -> list[str]:
     """The brief blocks in the order of the page, each under its title."""
     found: list[str] = []
+
+    def named(title: str) -> str:
+        return heading(plain(title))
+
     for block in (block for section in page.sections for block in section.blocks):
         if not _brief(block):
             continue
         if isinstance(block, Table):
-            body = table(block) if block.rows else _shown(block.empty)
+            body = table(block) if block.rows else plain(block.empty)
             more = len(block.rows) - block.brief_rows
             rest = f"\nand {more} more" if more > 0 else ""
-            found.append(f"{heading(block.title)}\n\n{body}{rest}".strip())
+            found.append(f"{named(block.title)}\n\n{body}{rest}".strip())
         elif isinstance(block, Pairs):
-            found.append(
-                f"{heading(block.title)}\n\n{pairs((name, _shown(cell)) for name, cell in block.pairs)}".strip()
-            )
+            found.append(f"{named(block.title)}\n\n{pairs((name, _shown(cell)) for name, cell in block.pairs)}".strip())
         elif isinstance(block, Note):
-            found.append(("! " if block.tone in {WARN, BAD} else "") + _shown(block.text))
+            found.append(("! " if block.tone in {WARN, BAD} else "") + plain(block.text))
     return found
 
 

@@ -20,6 +20,13 @@ _KINDS: Final = (
 )  # fmt: skip
 _COLUMNS: Final = (Column("time", hint="New York"), Column("what"), Column("of it"), Column("record", number=True))
 EVENTS_MAX: Final = 400
+_TOLD_ABOVE: Final = (
+    "BREAKER_",
+    "LOCKOUT_",
+    "KILL_",
+    "LEARNING_UPDATE",
+    "DATA_",
+)  # alerts that an event above says as well
 
 
 def course_section(inputs: DayInputs, sourced: Sourced) -> Section:
@@ -36,11 +43,11 @@ def course_section(inputs: DayInputs, sourced: Sourced) -> Section:
             empty="Nothing happened around the trades: no restart, no breaker, no kill, no change of a template.",
         )
     ]  # fmt: skip
-    warnings = [row for row in facts.told("ALERT") if isinstance(row.record, Alert) and row.record.level != "INFO"]
+    warnings = [row for row in facts.told("ALERT") if not _alert(row).code.startswith(_TOLD_ABOVE)]
     if warnings:
         blocks.append(
             Table(
-                title="Alerts",
+                title="Other alerts",
                 columns=_COLUMNS,
                 rows=tuple(
                     Row(
@@ -115,7 +122,7 @@ def about_section(inputs: DayInputs, sourced: Sourced) -> Section:
         anchor="about",
         title="What this was made from",
         short="About",
-        lead="From the event log alone. The same log gives the same report; `trading-bot replay` proves the log.",
+        lead="From the event log alone. The same log gives the same report; a replay proves the log.",
         blocks=(*(_session(row, facts, sourced) for row in facts.sessions), *dict.fromkeys(notes)),
     )
 
