@@ -54,7 +54,7 @@ BUILD_EXT = $(PY) setup.py -q build_ext --inplace --parallel $(JOBS)
 NORMAL := --build-temp build/temp --build-lib build/lib
 CHECKED := --build-temp build/temp-debug --build-lib build/lib-debug
 
-.PHONY: help demo test lint learning-study bench bench-compare bench-gate debug clean features check build sim sim-long mutants crash fuzz audit chaos \
+.PHONY: help demo agree test lint learning-study bench bench-compare bench-gate debug clean features check build sim sim-long mutants crash fuzz audit chaos \
 	ib-async nominal-day FORCE lint-ruff lint-format \
 	lint-types lint-imports lint-sources
 
@@ -66,6 +66,10 @@ build: build/.built
 
 demo: build/.built
 	$(PY) tools/e2e_demo_scenario.py $(ARGS)
+
+# Whether summaries, report, eod, digest, learning, journal and bundles of the demo name the same money (docs/day-end.md).
+agree: build/.built
+	$(PY) tools/books_agree.py $(ARGS)
 
 test: build/.built
 	$(PY) -m pytest $(TOGETHER) --benchmark-disable $(RECORD) $(ARGS)
