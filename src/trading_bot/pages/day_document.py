@@ -4,12 +4,12 @@ from typing import Final
 
 import msgspec
 
-from trading_bot.analytics.analysis import Analysis
+from trading_bot.analytics.analysis import Analysis, Book
 from trading_bot.analytics.attribution import Attributions
 from trading_bot.analytics.scope_records import Microscope
 from trading_bot.domain.units import usd_from_uusd
 from trading_bot.pages.day_inputs import DayInputs
-from trading_bot.reports.fact_records import TradeFact
+from trading_bot.reports.learning_view import LearningView
 from trading_bot.research.gate_records import GateLedger
 
 SCHEMA: Final = 1
@@ -55,6 +55,7 @@ class DayDocument(msgspec.Struct, frozen=True, kw_only=True):
     analysis: Analysis
     attributions: Attributions
     microscope: Microscope
+    learning: LearningView
     gates: GateLedger | None
 
 
@@ -74,8 +75,8 @@ def day_document(inputs: DayInputs) -> DayDocument:
         ticks=ledger.ticks,
         decisions=ledger.decisions,
         entries=ledger.entries,
-        real=_money([row for row in inputs.trades if not row.hypothetical]),
-        hypothetical=_money([row for row in inputs.trades if row.hypothetical]),
+        real=_money(inputs.analysis.book(hypothetical=False)),
+        hypothetical=_money(inputs.analysis.book(hypothetical=True)),
         skips=ledger.skips,
         naked_ms_max=ledger.naked_ms_max,
         throttled=ledger.throttled,
@@ -83,19 +84,23 @@ def day_document(inputs: DayInputs) -> DayDocument:
         analysis=inputs.analysis,
         attributions=inputs.attributions,
         microscope=inputs.scope,
+        learning=inputs.learning,
         gates=inputs.gates,
     )
 
 
-def _money(rows: list[TradeFact]) -> Money:
-    gross_uusd, fees_uusd = sum(row.gross_uusd for row in rows), sum(row.commission_uusd for row in rows)
+def _money(book: Book | None) -> Money:
+    """As the runs' summaries have it: commissions reported later for trades of other logs are in the fees."""
+    if book is None:
+        return Money(trades=0, won=0, gross_uusd=0, fees_uusd=0, net_uusd=0, gross_usd=0.0, fees_usd=0.0, net_usd=0.0)
+    gross_uusd, net_uusd = book.metrics.gross_uusd, book.net_uusd
     return Money(
-        trades=len(rows),
-        won=sum(row.win for row in rows),
+        trades=book.metrics.trades,
+        won=book.metrics.wins,
         gross_uusd=gross_uusd,
-        fees_uusd=fees_uusd,
-        net_uusd=gross_uusd - fees_uusd,
+        fees_uusd=gross_uusd - net_uusd,
+        net_uusd=net_uusd,
         gross_usd=usd_from_uusd(gross_uusd),
-        fees_usd=usd_from_uusd(fees_uusd),
-        net_usd=usd_from_uusd(gross_uusd - fees_uusd),
+        fees_usd=usd_from_uusd(gross_uusd - net_uusd),
+        net_usd=usd_from_uusd(net_uusd),
     )

@@ -17,6 +17,8 @@ from trading_bot.pages.trace import Trace
 from trading_bot.reports.day_ledger import read_day
 from trading_bot.reports.day_records import DayLedger
 from trading_bot.reports.fact_records import Facts, Told, TradeFact
+from trading_bot.reports.learning_state import learned_from_log
+from trading_bot.reports.learning_view import LearningView, view
 from trading_bot.reports.trade_facts import logs_below, read_facts
 from trading_bot.research.day_regimes import RegimeSpan, day_regimes
 from trading_bot.research.gate_ledger import gate_ledger
@@ -35,6 +37,7 @@ class DayInputs(msgspec.Struct, frozen=True, kw_only=True):
     analysis: Analysis
     scope: Microscope
     attributions: Attributions
+    learning: LearningView
     regimes: tuple[RegimeSpan, ...] = ()
     gates: GateLedger | None = None
     left_out: tuple[str, ...] = ()
@@ -90,6 +93,7 @@ def read_inputs(paths: Sequence[Path], *, trade_date: int | None, build: str) ->
         analysis=analyse(facts, touches=exit_touches(facts)),
         scope=microscope(facts),
         attributions=attribute(facts),
+        learning=view(learned_from_log(logs[-1])),
         regimes=regimes,
         gates=gates,
         left_out=tuple(left_out),

@@ -17,6 +17,7 @@ from trading_bot.pages.section_course import about_section, course_section
 from trading_bot.pages.section_execution import execution_section
 from trading_bot.pages.section_gates import gates_section
 from trading_bot.pages.section_groups import groups_section
+from trading_bot.pages.section_learning import learning_section
 from trading_bot.pages.section_money import money_section
 from trading_bot.pages.section_trades import trades_section
 from trading_bot.pages.section_why_not import why_not_section
@@ -40,6 +41,7 @@ def day_page(inputs: DayInputs) -> Page:
         trades_section(inputs, sourced),
         why_not_section(inputs, sourced),
         *gates_section(inputs.gates, sourced),
+        *learning_section(inputs.learning, sourced),
         course_section(inputs, sourced),
         about_section(inputs, sourced),
     ]
@@ -50,7 +52,7 @@ def day_page(inputs: DayInputs) -> Page:
         badges.append(Value("kill switch stands", BAD))
     if ledger.torn_bytes:
         badges.append(Value(f"{ledger.torn_bytes:,} torn bytes at the end of a log", WARN))
-    headline, tiles = _headline(inputs, sourced, trades), _tiles(inputs, sourced, trades)
+    headline, tiles = _headline(inputs, sourced), _tiles(inputs, sourced, trades)
     return Page(
         kicker="Trading day",
         title=f"{ledger.instrument}, {numbers.day(ledger.trade_date)}",
@@ -80,12 +82,16 @@ def _lead(inputs: DayInputs) -> str:
     return f"{len(trades)} trades, {won} earned more than their commission. Ended by: {ends}. {hours}."
 
 
-def _headline(inputs: DayInputs, sourced: Sourced, trades: Sequence[TradeFact]) -> Tile:
-    real = [row for row in trades if not row.hypothetical] if inputs.mixed else trades
+def _headline(inputs: DayInputs, sourced: Sourced) -> Tile:
+    """The net as the runs' summaries have it: with commissions that were reported later for trades of other days."""
+    book = inputs.analysis.book(hypothetical=False) or inputs.analysis.book(hypothetical=True)
     label = "Net, HYPOTHETICAL" if inputs.hypothetical and not inputs.mixed else "Net"
-    fees_uusd = sum(row.commission_uusd for row in real)
-    note = f"USD after {numbers.usd(fees_uusd)} of commission"
-    return Tile(label, sourced.money("net", sum(row.net_uusd for row in real), real), note)
+    if book is None:
+        return Tile(label, Value(numbers.usd(0)), "USD, nothing was traded")
+    fees_uusd = book.metrics.commission_uusd + book.later_fees_uusd
+    later = f", {numbers.usd(book.later_fees_uusd)} of it for earlier trades" if book.later_fees_uusd else ""
+    ref = sourced.of_trades("net", book.trades)
+    return Tile(label, money(book.net_uusd, ref), f"USD after {numbers.usd(fees_uusd)} of commission{later}")
 
 
 def _tiles(inputs: DayInputs, sourced: Sourced, trades: Sequence[TradeFact]) -> list[Tile]:

@@ -81,7 +81,9 @@ def _waterfall(book: Book, *, anchor: str) -> Block:
         steps.append(Step("residual", uusd(parts.residual_ticks), "what the prices of the fills do not explain"))
     steps.append(Step("gross", book.metrics.gross_uusd, "after spread and slippage", total=True))
     steps.append(Step("commission", -book.metrics.commission_uusd, "both sides, as reported or modelled"))
-    steps.append(Step("net", book.metrics.net_uusd, "what is left", total=True))
+    if book.later_fees_uusd:
+        steps.append(Step("later fees", -book.later_fees_uusd, "reported now for trades of earlier logs"))
+    steps.append(Step("net", book.net_uusd, "what is left", total=True))
     note = f"Largest residual of a trade: {number(parts.residual_max_ticks)} ticks."
     if parts.told < parts.trades:
         note += f" {parts.trades - parts.told} trades have no touch at their decision: all of theirs is market move."
