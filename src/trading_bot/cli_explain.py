@@ -1,20 +1,24 @@
-"""`trading-bot explain LOG ID`: a decision by its number, an order by its name, from the tick to the fill."""
+"""`trading-bot explain LOG ID`: a decision by its number, an order by its name, from the tick to what came of it."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import typer
 
 from trading_bot.build_digest import build_digest
 from trading_bot.cli_log import log_folder
 from trading_bot.cli_options import Common
 from trading_bot.cli_output import write_json, write_pairs, write_table
-from trading_bot.domain.units import iso_from_ns
+from trading_bot.domain.units import NS_PER_S, iso_from_ns, usd_from_uusd
 from trading_bot.reports.belief_parts import BeliefParts
 from trading_bot.reports.explain import Explanation
 from trading_bot.reports.explain import explain as explain_story
 from trading_bot.reports.explain_story import find_story
 from trading_bot.strategy_plugins import offer_installed
+
+if TYPE_CHECKING:
+    from trading_bot.analytics.attribution import Attribution
 
 
 def explain(common: Common, log: Path, wanted: str) -> int:
@@ -22,8 +26,9 @@ def explain(common: Common, log: Path, wanted: str) -> int:
     folder = log_folder(common, log)
     offer_installed()
     found = explain_story(find_story(folder, wanted), build=build_digest())
+    attribution = _attribution(found)
     if common.as_json:
-        write_json(found)
+        write_json({**msgspec.to_builtins(found, str_keys=True), "attribution": attribution})
         return 0
     _print_decision(found)
     if found.belief is not None:
@@ -34,7 +39,9 @@ def explain(common: Common, log: Path, wanted: str) -> int:
     _print_gates(found)
     if found.inputs is not None:
         write_pairs("What the gates saw", [(name, _number(value)) for name, value in found.inputs.items()])
-    _print_steps(found)
+    _print_story(found)
+    if attribution is not None:
+        _print_attribution(attribution)
     if found.note:
         typer.echo(found.note, err=True)
     return 0
@@ -112,13 +119,60 @@ def _print_gates(found: Explanation) -> None:
     )
 
 
-def _print_steps(found: Explanation) -> None:
-    rows = []
-    for step in found.steps:
-        rest = {name: value for name, value in step.items() if name not in {"seq", "cause_seq", "what", "ts_ns"}}
-        text = " ".join(f"{name}={value}" for name, value in rest.items() if value not in (None, "", [], {}))
-        rows.append((step["seq"], step["cause_seq"], iso_from_ns(step["ts_ns"]), step["what"], text))
-    write_table("Records", ("seq", "cause", "time", "what", "with"), rows)
+def _print_story(found: Explanation) -> None:
+    """`--json` has every field of every record in `steps`."""
+    rows = [
+        (
+            _seqs(line.seqs),
+            line.cause_seq or "",
+            iso_from_ns(line.ts_ns)[11:23],
+            f"{(line.ts_ns - found.ts_ns) / NS_PER_S:+,.3f}",
+            line.what,
+            line.text,
+        )
+        for line in found.story
+    ]
+    write_table("What became of it", ("record", "follows", "UTC", "seconds", "what", "in words"), rows)
+
+
+def _seqs(seqs: tuple[int, ...]) -> str:
+    return str(seqs[0]) if len(seqs) == 1 else f"{seqs[0]} … {seqs[-1]} ({len(seqs)})"
+
+
+def _attribution(found: Explanation) -> "Attribution | None":
+    """What the trade of this order was made of (docs/attribution.md); None where none was closed in this log."""
+    from trading_bot.analytics.attribution import attribute
+    from trading_bot.reports.trade_facts import read_facts
+
+    if not any(line.what in {"TRADE_CLOSED", "SHADOW_FILLED"} for line in found.story):
+        return None
+    facts = read_facts(Path(found.log))
+    trades = tuple(trade for trade in facts.trades if trade.trade_id == found.order_ref)
+    return next(iter(attribute(msgspec.structs.replace(facts, trades=trades)).trades), None)
+
+
+def _print_attribution(row: "Attribution") -> None:
+    def money(uusd: int | None) -> str:
+        return "not known" if uusd is None else f"{usd_from_uusd(uusd):+,.2f} USD"
+
+    def share(part: float | None) -> str:
+        return "not known" if part is None else f"{part:.2f}"
+
+    write_pairs(
+        "What the result was made of (docs/attribution.md)" + (", HYPOTHETICAL" if row.hypothetical else ""),
+        [
+            ("net", f"{money(row.net_uusd)}, record {row.closed_seq}"),
+            ("skill", f"{money(row.skill_uusd)}: what the decision expected after costs; share {share(row.skill)}"),
+            ("luck", f"{money(row.luck_uusd)}: the rest; share {share(row.luck)}"),
+            (
+                "execution",
+                f"{money(row.execution_uusd)}: slippage beyond what was expected; score {share(row.execution)}",
+            ),
+            ("it was", f"{row.trade_class.value}, by what the market did afterwards"),
+            ("teaches", share(row.weight)),
+            ("records", ", ".join(map(str, row.seqs))),
+        ],
+    )
 
 
 def _verdict(passes: bool | None) -> str:

@@ -163,9 +163,7 @@ def backup(
     from trading_bot.journal.backup import FOLDER, back_up
 
     where = folder or _existing(asked.data_dir) / FOLDER
-    found = back_up(
-        database, asked.data_dir, where, now_ns=time.time_ns(), keep_days=keep_days, daily=daily
-    )
+    found = back_up(database, asked.data_dir, where, now_ns=time.time_ns(), keep_days=keep_days, daily=daily)
     if asked.as_json:
         write_json(found)
         return

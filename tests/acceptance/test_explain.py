@@ -91,17 +91,47 @@ def test_an_order_from_tick_to_close(command, sim_log):
     # The inputs are those before the order went out.
     assert found["inputs"]["working_entries"] == 0
     assert_belief(found)
+    outcome, parts = closed["payload"]["outcome"], found["attribution"]
+    net_uusd = round((outcome["pnl_usd"] - outcome["commission_round_trip"]) * 1e6)
+    assert parts["net_uusd"] == parts["skill_uusd"] + parts["luck_uusd"] + parts["execution_uusd"] == net_uusd
+    assert parts["closed_seq"] == closed["seq"]
+    told = [line["what"] for line in found["story"]]
+    assert [
+        what for what in steps if what not in {"ARM_TIMER", "DISARM_TIMER", "TIMER_FIRED", "POSITION_HEARTBEAT"}
+    ] == [what for what in told if what not in {"TIMER_FIRED", "POSITION_HEARTBEAT"}]
     code, out, err = command("explain", sim_log, f"{seq}-{number}")
     assert code == 0, err
-    for heading in ("Belief: the signals", "Triggers", "Terms", "Gates", "What the gates saw", "Records"):
+    for heading in (
+        "Belief: the signals",
+        "Triggers",
+        "Terms",
+        "Gates",
+        "What the gates saw",
+        "What became of it",
+        "What the result was made of",
+    ):
         assert heading in out
+
+
+def test_an_order_that_never_filled(command, sim_log):
+    """Its time to live ended: the timer, the withdrawal, what the broker said; no trade, so nothing is attributed."""
+    withdrawn = records(command, sim_log, "CANCEL_ORDER")[0]["payload"]
+    assert withdrawn["reason"] == "TIME_TO_LIVE"
+    seq, number = withdrawn["order_id"]
+    code, out, err = command("explain", sim_log, f"{seq}-{number}", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    told = [line["what"] for line in found["story"]]
+    assert told[-5:-2] == ["TIMER_FIRED", "CANCEL_ORDER", "ORDER_CANCELLED"]
+    assert "ORDER_FILLED" not in told
+    assert found["attribution"] is None
 
 
 def test_wrong_ids(command, sim_log):
     decision = records(command, sim_log, "DECISION_MADE")[0]["seq"]
     code, _, err = command("explain", sim_log, decision + 1)
     assert code == 2
-    assert f"the nearest is {decision}" in err
+    assert f"the nearest decision is {decision}" in err
     code, _, err = command("explain", sim_log, "1-99")
     assert code == 2
     assert "no order 1-99" in err

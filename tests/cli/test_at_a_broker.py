@@ -155,6 +155,14 @@ def test_paper_ends_flat_with_every_order_of_ours_at_the_broker(bot, gateway, ru
     assert summary["naked_ms_max"] <= 250
     code, out, _ = run_main("replay", summary["log_path"], "--json")
     assert code == 0, out
+    # The name that the broker's statement has leads to what the broker said about each order, and to its trade.
+    for reference in [reference for reference, *_ in placed if reference.endswith("-E")][:3]:
+        code, out, _ = run_main("explain", summary["log_path"], reference, "--json")
+        assert code == 0, out
+        told = [line["what"] for line in json.loads(out)["story"]]
+        assert told.index("PLACE_ORDER") < told.index("ORDER_ACKNOWLEDGED")
+        assert "ORDER_TIMED" in told
+        assert ("TRADE_CLOSED" in told) == ("ORDER_FILLED" in told)
 
 
 def test_record_writes_the_feed_and_decides_nothing(gateway, run_main):

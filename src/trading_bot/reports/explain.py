@@ -18,6 +18,7 @@ from trading_bot.domain.kernel import Candidate, Outcome
 from trading_bot.domain.reasons import GateReason
 from trading_bot.reports.belief_parts import BeliefParts, belief_parts
 from trading_bot.reports.explain_story import Numbered, Story, order_ref
+from trading_bot.reports.explain_words import StoryLine, story_lines
 from trading_bot.reports.log_export import Row, show
 
 _TICKS_SHOWN: Final = 3  # market records before the decision
@@ -42,6 +43,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     levels: tuple[dict[str, Any], ...] | None = None
     context: tuple[dict[str, Any], ...] | None = None
+    story: tuple[StoryLine, ...] = ()
 
 
 def explain(story: Story, *, build: str) -> Explanation:
@@ -59,6 +61,7 @@ def explain(story: Story, *, build: str) -> Explanation:
     state = player.machine.state
     index = list(state.documents.templates).index(made.template)
     known = player.compared
+    rows = (story.outcome, story.decision, *story.chain)
     candidate = next((row for row in outcome.candidates if (row.template, row.side) == (index, made.side)), None)
     if story.proposed is not None:
         candidate = story.proposed.candidate
@@ -75,7 +78,8 @@ def explain(story: Story, *, build: str) -> Explanation:
         signals=state.kernel.signals() if known else None,
         inputs=msgspec.to_builtins(decision_inputs(state, outcome.ts_ns, outcome.dvs_c)) if known else None,
         ticks=_ticks(story),
-        steps=tuple(_step(row) for row in (story.outcome, story.decision, *story.chain)),
+        steps=tuple(_step(row) for row in rows),
+        story=story_lines(rows, state.documents.instrument),
         note="" if known else "another build wrote this log: signals and gate inputs are not recomputed",
         levels=level_rows(state) if known else None,
         context=tuple(msgspec.structs.asdict(held) for held in state.context.held) if known else None,
