@@ -31,7 +31,7 @@ Logs = Annotated[
 Date = Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Only the logs of this trade date.")]
 
 _DASH: Final = "-"
-_GROUPED: Final = ("template", "regime", "phase", "hour", "side", "exit")
+_GROUPED: Final = ("regime", "phase", "hour", "side", "exit", "mode")
 
 
 @app.command()
@@ -143,14 +143,15 @@ def _show(analysis: "Analysis") -> None:
     if not analysis.books:
         typer.echo("No trade in these logs.")
     for book in analysis.books:
-        name = "HYPOTHETICAL" if book.hypothetical else "Real money"
+        modes = ", ".join(group.key for group in book.groups["mode"])
+        name = f"{modes}: HYPOTHETICAL" if book.hypothetical else f"{modes}: the broker's fills"
         write_pairs(f"{name}, net of commission", _pairs(book))
         write_table(
             f"{name}: by template",
             ("template", "trades", "won", "net USD", "a trade USD", "95 % from", "to", "profit factor", "edge kept"),
             [_template(key, found, book) for key, found in book.by_template.items()],
         )
-        for dimension in _GROUPED[1:]:
+        for dimension in _GROUPED:
             write_table(
                 f"{name}: by {dimension}",
                 (dimension, "trades", "won", "net USD", "a trade USD", "hold s"),

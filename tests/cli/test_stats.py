@@ -38,7 +38,7 @@ def test_stats_are_one_document_and_tables(data, capfdbinary):
     assert book["groups"]["exit"][0]["key"] == "TARGET"
     assert main(["stats", str(data / "runs" / "run-1"), "--quick", "--data-dir", str(data)]) == 0
     shown = capfdbinary.readouterr().out.decode()
-    assert "Real money, net of commission" in shown
+    assert "PAPER: the broker's fills, net of commission" in shown
     assert "+3.76 (gross +5.00, fees 1.24)" in shown
     assert "1 of 30 days with a session: too few" in shown
 
