@@ -245,3 +245,26 @@ def test_weeks_are_those_of_iso_8601():
     assert week_of(date(2026, 11, 23)) == Week(2026, 48)
     assert Week(2027, 1).before == Week(2026, 53)
     assert Week(2026, 48).name == "2026-W48"
+
+
+def test_executions_of_no_trade_are_told_with_what_they_come_to(log, tmp_path):
+    """A long of one lot from 24 000 to 23 994 ticks at 1.25 dollars, 1.25 dollars commission each: −7.50 − 2.50."""
+    cold = events.ProcessStarted(
+        ts_ns=day.at(15), recovery="facts", config_hash="x", kernel_build="x", last_seq=3, torn_bytes=0
+    )
+    fills = [
+        day.filled(11, 50, Leg.ENTRY, Side.BUY, 24_000),
+        cold,
+        day.filled(20, 50, Leg.EXIT, Side.SELL, 23_994),
+    ]
+    log([started(), day.carried(), *fills, *day.three_trades()[:1], ended(2_000)])
+    (book,) = read_day_end(tmp_path / "data").books
+    assert (book.stray.fills, book.stray.net_uusd) == (2, -10_000_000)
+    assert list(book.stray.records.values()) == [(3, 5)]
+    assert book.net_uusd == 10_000_000, "the trade alone"
+    assert book.flat
+
+
+def test_an_open_position_is_worth_nothing_yet(log, tmp_path):
+    log([started(), day.carried(), day.filled(11, 50, Leg.ENTRY, Side.BUY, 24_000)], close=False)
+    assert read_day_end(tmp_path / "data").books[0].stray.net_uusd is None

@@ -99,7 +99,16 @@ def _word(one: Standing, trace: Trace) -> Cell:
 
 
 def _money(book: BookDay, trace: Trace) -> tuple[Block, ...]:
+    stray, notes = book.stray, []
+    if stray.fills:
+        amount = "a position is open" if stray.net_uusd is None else f"{numbers.usd(stray.net_uusd, sign=True)} USD"
+        told = (
+            f"{numbers.several(stray.fills, 'fill')} of no trade: {amount}. A process that began cold knew no trade of "
+            "theirs, so that no sum here, and no summary, has them; the account has."
+        )
+        notes = [Note(told, WARN, brief=True)]
     return (
+        *notes,
         blocks.by_name("By template", "template", book.by_template, book.total, trace),
         blocks.by_name("By what ended them", "ended by", book.by_exit, book.total, trace),
         blocks.trades_table(book.trades, book.tick_size_points, trace),

@@ -15,6 +15,7 @@ from trading_bot.domain.errors import LogCorrupt, UsageError
 from trading_bot.domain.events import ProcessStarted, QualityStateChanged, RunEnded, RunStarted
 from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.learning import LearningState
+from trading_bot.domain.orders import Side
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.reconciling import ReconciliationDone
 from trading_bot.domain.trade_events import StopResident
@@ -27,11 +28,12 @@ from trading_bot.reports.day_end_records import (
     Records,
     RunLine,
     StandingBreaker,
+    Stray,
     Tally,
     TradeLine,
 )
 from trading_bot.reports.day_tables import MEANINGS
-from trading_bot.reports.fact_records import DecisionFact, Facts, SessionFact, TradeFact
+from trading_bot.reports.fact_records import DecisionFact, Facts, FillFact, SessionFact, TradeFact
 from trading_bot.reports.next_session import next_session
 from trading_bot.reports.standing import Standing, standing_of
 from trading_bot.reports.trade_facts import logs_below, opening_of, read_facts
@@ -129,6 +131,7 @@ def _book(
         standings=standings,
         total=total,
         late_commission_uusd=total.net_uusd - facts.net_uusd(hypothetical=hypothetical),
+        stray=_stray(facts.stray_fills),
         fills=sum(row.counted for row in facts.fills),
         orders=len(facts.orders),
         decisions=len(facts.decisions),
@@ -209,6 +212,19 @@ def tally(name: str, trades: Iterable[TradeFact]) -> Tally:
         gross_uusd=sum(row.gross_uusd for row in rows),
         commission_uusd=sum(row.commission_uusd for row in rows),
         records=records_of((row.log, row.closed_seq) for row in rows),
+    )
+
+
+def _stray(fills: Sequence[FillFact]) -> Stray:
+    lots = cash_uusd = 0
+    for row in fills:
+        bought = row.qty if row.side is Side.BUY else -row.qty
+        lots += bought
+        cash_uusd -= bought * row.price_ticks * row.tick_value_uusd + row.commission_uusd
+    return Stray(
+        fills=len(fills),
+        net_uusd=None if lots else cash_uusd,
+        records=records_of((row.log, row.seq) for row in fills),
     )
 
 

@@ -117,6 +117,18 @@ class NextSession(msgspec.Struct, frozen=True, kw_only=True):
     events_known: bool
 
 
+class Stray(msgspec.Struct, frozen=True, kw_only=True):
+    """Executions that are part of no trade: whose position was open when a process began cold, or that nobody owned.
+
+    `net_uusd` is what they come to by themselves, with their commission; None while they leave a position open. It is
+    money of the account, and in no trade and no summary.
+    """
+
+    fills: int
+    net_uusd: int | None
+    records: Records
+
+
 class BookDay(msgspec.Struct, frozen=True, kw_only=True):
     """One book of the day: what one mode did through one adapter in one instrument.
 
@@ -134,6 +146,7 @@ class BookDay(msgspec.Struct, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]
     total: Tally
     late_commission_uusd: int
+    stray: Stray
     fills: int
     orders: int
     decisions: int
