@@ -16,7 +16,8 @@ from trading_bot.domain.errors import Halted, LogCorrupt, UsageError
 
 if TYPE_CHECKING:
     from trading_bot.pages.page import Page
-    from trading_bot.reports.week import Week
+    from trading_bot.reports.week import Week, WeekBook
+    from trading_bot.research.gate_records import GateLedger
 
 app = typer.Typer()
 
@@ -69,6 +70,9 @@ def digest(
         str | None, typer.Option("--week", metavar="YYYY-Www", help="ISO week such as 2026-W48. Default: the newest.")
     ] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="The week this day is in.")] = None,
+    gates: Annotated[
+        bool, typer.Option("--gates", help="Add what each gate saved or cost; follows every refused candidate.")
+    ] = False,
     mode: Mode = None,
     out: Out = None,
     form: Form = None,
@@ -86,11 +90,19 @@ def digest(
     chosen = "json" if asked.as_json and form is None and out is None else form_of(form, out)
     data_dir, chosen_mode = _data(asked), None if mode is None else mode.upper()
     found = read_week(data_dir, week=_week(week, to), mode=chosen_mode, live=bot_runs(data_dir))
-    _show(asked, week_page(found), week_document(found), out, chosen)
+    ledgers = [_gates(book) for book in found.books] if gates else []
+    document = week_document(found) | ({"gates": msgspec.to_builtins(ledgers)} if gates else {})
+    _show(asked, week_page(found, ledgers), document, out, chosen)
     if found.unread:
         if chosen != "json":
             write_error("LogCorrupt", "; ".join(found.unread), LogCorrupt.exit_code, as_json=False)
         raise typer.Exit(LogCorrupt.exit_code)
+
+
+def _gates(book: "WeekBook") -> "GateLedger":
+    from trading_bot.research.gate_ledger import gate_ledger
+
+    return gate_ledger([Path(log) for day in book.days for run in day.runs for log in run.logs])
 
 
 def _data(asked: Common) -> Path:

@@ -76,6 +76,14 @@ def test_a_week(run_main, data):
     assert "No trades." in out
 
 
+def test_a_week_with_its_gates(run_main, data):
+    code, out, _ = run_main("digest", "--data-dir", data, "--gates")
+    assert code == 0
+    assert "GATES, HYPOTHETICAL" in out
+    code, out, _ = run_main("digest", "--data-dir", data, "--gates", "--json")
+    assert (code, json.loads(out)["gates"][0]["instrument"]) == (0, "MES")
+
+
 def test_a_damaged_day_is_named_and_the_exit_code_says_it(run_main, data):
     segment = data / "runs" / "20261125T140000Z-aaaa" / "20261125" / "seg-000001.tbl"
     content = bytearray(segment.read_bytes())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from trading_bot.domain.orders import Side
@@ -30,6 +31,19 @@ _TRADES: Final = (
     Column("ended by"),
     Column("net USD", number=True),
 )
+
+
+class ShortTrace(Trace):
+    """Records by the name of their log as every command takes it, `RUN/SESSION`, without this machine's folders."""
+
+    def ref(self, label: str, seqs: Mapping[str, Iterable[int]]) -> str:
+        """As `Trace.ref`."""
+        return super().ref(label, {short_log(log): numbers for log, numbers in seqs.items()})
+
+
+def short_log(log: str) -> str:
+    """`RUN/SESSION` of a log's folder."""
+    return "/".join(Path(log).parts[-2:])
 
 
 def by_name(title: str, name: str, rows: Sequence[Tally], total: Tally, trace: Trace) -> Table:
@@ -85,7 +99,7 @@ def _trade(row: TradeLine, tick_size_points: float, trace: Trace) -> Row:
             reason(row.exit_reason),
             money(row.net_uusd, ref),
         ),
-        command=f"trading-bot explain {row.log} {row.trade_id}",
+        command=f"trading-bot explain {short_log(row.log)} {row.trade_id}",
     )
 
 

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from trading_bot.pages import day_end_blocks as blocks
 from trading_bot.pages import numbers
 from trading_bot.pages.day_end_sections import FLAT, NOT_FLAT, name_of, sections_of
 from trading_bot.pages.numbers import money
@@ -16,7 +17,7 @@ HYPOTHETICAL: Final = "HYPOTHETICAL: fills of a simulator, no money was made or 
 
 def day_end_page(day: DayEnd) -> Page:
     """The whole page; each book has its sections."""
-    trace = Trace()
+    trace = blocks.ShortTrace()
     first = day.books[0]
     several = len(day.books) > 1
     sections = [section for book in day.books for section in sections_of(book, trace, named=several)]

@@ -29,12 +29,19 @@ def sections_of(book: BookDay, trace: Trace, *, named: bool) -> list[Section]:
         ("why-not", "Why not", _why_not(book, trace)),
         ("changed", "What changed", changed(book, trace)),
         ("next", "Next session", (_ahead(book),)),
-        ("runs", "Runs", (_runs(book), *(Note(text) for text in book.notes))),
+        ("runs", "Runs", (_runs(book), *(Note(_short(text, book)) for text in book.notes))),
     )
     return [
         Section(anchor=f"{anchor}-{name}", title=f"{title}{of}", short=f"{title}{of}", blocks=found)
         for name, title, found in parts
     ]
+
+
+def _short(text: str, book: BookDay) -> str:
+    """A sentence in which logs are named as commands take them."""
+    for log in (log for run in book.runs for log in run.logs):
+        text = text.replace(log, blocks.short_log(log))
+    return text
 
 
 def _position(book: BookDay, trace: Trace) -> tuple[Block, ...]:

@@ -1,6 +1,7 @@
 """The week to look at, or to send: each day, what they come to, the week before beside it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from trading_bot.domain.units import usd_from_uusd
@@ -25,8 +26,10 @@ from trading_bot.pages.page import (
     Value,
 )
 from trading_bot.pages.trace import Trace
+from trading_bot.pages.week_gates import gates_table
 from trading_bot.reports.day_end_records import BookDay
 from trading_bot.reports.week import WeekBook, WeekDigest
+from trading_bot.research.gate_records import GateLedger
 
 NO_TRADES: Final = "No trades."
 _DAYS: Final = (
@@ -41,14 +44,17 @@ _DAYS: Final = (
 )
 
 
-def week_page(week: WeekDigest) -> Page:
-    """The whole page; each book has its sections."""
-    trace = Trace()
+def week_page(week: WeekDigest, gates: Sequence[GateLedger | None] = ()) -> Page:
+    """The whole page; each book has its sections. `gates` are the gate ledgers of the books, where they were made."""
+    trace = blocks.ShortTrace()
     several = len(week.books) > 1
     badges = [Value(NOT_FLAT, BAD)] if any(not book.flat for book in week.books) else []
     if week.books and all(book.hypothetical for book in week.books):
         badges.append(Value("HYPOTHETICAL: fills of a simulator, no money was made or lost", WARN))
-    sections = [section for book in week.books for section in _sections(book, trace, named=several)]
+    sections: list[Section] = []
+    for place, book in enumerate(week.books):
+        ledger = gates[place] if place < len(gates) else None
+        sections += _sections(book, ledger, trace, named=several)
     if week.unread:
         notes = tuple(Note(f"Not read: {text}", BAD, brief=True) for text in week.unread)
         sections.insert(0, Section(anchor="unread", title="Not read", short="Not read", blocks=notes))
@@ -123,7 +129,7 @@ def _tiles(book: WeekBook, trace: Trace, *, named: bool) -> list[Tile]:
     return tiles
 
 
-def _sections(book: WeekBook, trace: Trace, *, named: bool) -> list[Section]:
+def _sections(book: WeekBook, gates: GateLedger | None, trace: Trace, *, named: bool) -> list[Section]:
     anchor = f"{book.mode}-{book.adapter}-{book.instrument}".lower()
     of = f" of {_name(book)}" if named else ""
     by_template: dict[str, Counter[str]] = {}
@@ -146,7 +152,14 @@ def _sections(book: WeekBook, trace: Trace, *, named: bool) -> list[Section]:
                 _costs(book),
             ),
         ),
-        ("why-not", "Why not", (blocks.skips_table(book.skips, by_template, trace),)),
+        (
+            "why-not",
+            "Why not",
+            (
+                blocks.skips_table(book.skips, by_template, trace),
+                *(() if gates is None else (gates_table(gates, trace),)),
+            ),
+        ),
         (
             "changed",
             "What changed",

@@ -4,7 +4,7 @@ from typing import Any
 
 from trading_bot.domain import events, rule_events, trade_events
 from trading_bot.domain.effects import Alert, LatchKillSwitch
-from trading_bot.domain.learning import LearningState, LearningUpdate
+from trading_bot.domain.learning import LearningOrdered, LearningState, LearningUpdate
 from trading_bot.domain.units import UUSD_PER_USD
 from trading_bot.reports.day_end_records import Change, Count
 from trading_bot.reports.fact_records import Facts, Told
@@ -14,7 +14,7 @@ _ORDER = (LearningState.ACTIVE, LearningState.THROTTLED_120, LearningState.THROT
 
 def learning(facts: Facts) -> tuple[Change, ...]:
     """Transitions of templates, values adopted, and trouble with the file, in their order."""
-    kinds = ("LEARNING_UPDATE", "PARAMS_ADOPTED", "LEARNING_REFUSED", "LEARNING_SAVE_FAILED")
+    kinds = ("LEARNING_UPDATE", "LEARNING_ORDERED", "PARAMS_ADOPTED", "LEARNING_REFUSED", "LEARNING_SAVE_FAILED")
     return _changes(facts, kinds, _learned)
 
 
@@ -29,8 +29,11 @@ def _learned(record: Any) -> tuple[str, str, str]:
             )
             worse = _rank(record.state) > _rank(record.previous)
             return record.template, text, "warn" if worse else "good"
+        case LearningOrdered():
+            return record.template, f"{record.finding.value} by {record.source}: {record.reason}", ""
         case trade_events.ParamsAdopted():
-            return record.parameter, f"{record.old} → {record.new} over {record.fills} fills", ""
+            why = f"adopted in set {record.set_number}: {record.evidence}" if record.set_number else ""
+            return record.parameter, f"{record.old} → {record.new} {why or f'over {record.fills} fills'}", ""
         case events.LearningRefused():
             return "file refused", f"{record.reason}; rebuilt from {record.rebuilt_from}", "bad"
         case _:
