@@ -117,6 +117,25 @@ def _print_book(rows: list["TemplateView"], costs: tuple["CostView", ...]) -> No
             _print_changes(row.template, row)
     if fresh:
         _print_changes(f"Without a trade yet: {', '.join(row.template for row in fresh)}", fresh[0])
+    keys = [
+        (
+            row.template,
+            key.regime or "-",
+            key.bucket or "-",
+            key.n,
+            key.wins,
+            f"{key.mean_usd:+.2f}",
+            f"{key.estimate_usd:+.2f}",
+        )
+        for row in rows
+        for key in row.keys
+    ]
+    if keys:
+        write_table(
+            "Finer keys (USD a trade; they only lower a template's estimate; part 0 before the RTH open to 6 after its close)",
+            ("template", "regime", "part of the day", "n", "wins", "mean", "estimate"),
+            keys,
+        )
     write_table(
         "Belief (kept: share of its promise that counts, now and from the next session)",
         ("template", "win rate", "sigma_p", "confidence", "kept", "next", "trades", "Brier", "ECE"),

@@ -333,6 +333,8 @@ sys.exit(main(sys.argv[2:]))
         """The same command goes on with the run; another one starts from what was saved, and is throttled too."""
         _, first, _ = whole
         data = tmp_path / "data"
+        # An older run that ended in order, with nothing throttled: its end must not count for more.
+        day(data, *options, "--start", "2026-11-24T14:20:00Z", "--duration", 60)
         run = ["--mode", "OBSERVE", "--adapter", "sim", "--data-dir", str(data), *map(str, options), "--json"]
         killed = subprocess.run(
             [sys.executable, "-c", self.KILLED, "4", *run, "--duration", "7200"], capture_output=True, check=False

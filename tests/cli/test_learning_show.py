@@ -58,6 +58,11 @@ def test_each_template_of_both_books_with_its_state_and_evidence(show):
     assert (s2["state"], s2["throttle"], s2["shadow_trades"]) == ("QUARANTINED", None, 10)
     assert [way["state"] for way in s2["ways"]] == ["THROTTLED_150", "ARCHIVED"]
     assert (s1["lifetime_trades"], s1["lifetime_wins"], s1["lifetime_net_usd"]) == (3, 2, 13.0)
+    [key] = k1["keys"]
+    assert (key["n"], key["wins"]) == (25, 13)
+    # 13 wins of 8 and 12 losses of 12 are -40: -1.6 a trade; with the prior -40/45 = -.889; the key (-40 - 20·.889)/45.
+    assert key["mean_usd"] == pytest.approx(-1.6)
+    assert key["estimate_usd"] == pytest.approx(-1.2840, abs=1e-3)
     assert s1["reliability"]["bins"][0]["promised"] == pytest.approx(0.6)
 
 

@@ -265,6 +265,14 @@ class LearningLoop:
         row = self._find(template)
         return tuple(_nets(row.real)) if row else ()
 
+    def keys(self, template: str) -> list[tuple[str, str, list[int]]]:
+        """Regime, time-of-day bucket and net results of each pair in the template's evidence, in order."""
+        row = self._find(template)
+        found: dict[tuple[str, str], list[int]] = {}
+        for result in row.real if row else ():
+            found.setdefault((result.regime, result.bucket), []).append(result.net_uusd)
+        return [(regime, bucket, found[regime, bucket]) for regime, bucket in sorted(found)]
+
     def look(self, template: str) -> tuple[tuple[int, ...], int]:
         """Results that the next look judges, oldest first in micro-dollars, and the trades since the last one."""
         row = self._find(template)

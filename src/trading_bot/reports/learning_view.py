@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from trading_bot.core.learning_loop import LearningLoop
 from trading_bot.domain.learning import Evidence, LearningState, LearningUpdate
 from trading_bot.domain.units import UUSD_PER_USD, iso_from_ns, usd_from_uusd
 from trading_bot.engines import belief, costs
@@ -51,6 +52,17 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Judged
 
 
+class KeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """Trades of one regime and time of day: their own mean, and the template's estimate as they shrink it."""
+
+    regime: str
+    bucket: str
+    n: int
+    wins: int
+    mean_usd: float
+    estimate_usd: float
+
+
 class TemplateView(msgspec.Struct, frozen=True, kw_only=True):
     """A template in one book. `throttle` None: it sends nothing. Counts and sums `lifetime_` forget nothing.
 
@@ -79,6 +91,7 @@ class TemplateView(msgspec.Struct, frozen=True, kw_only=True):
     belief_factor_next: float
     belief_trades: int
     reliability: Reliability
+    keys: tuple[KeyView, ...]
 
 
 class CostView(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +180,18 @@ def _template(learned: Learned, name: str, *, hypothetical: bool) -> TemplateVie
         belief_factor_next=fitted.factor_e6 / belief.ONE_E6,
         belief_trades=len(promises),
         reliability=belief.reliability(promises, loop.win_rate_pseudo_trades),
+        keys=tuple(_key(loop, name, *key) for key in loop.keys(name)),
+    )
+
+
+def _key(loop: LearningLoop, name: str, regime: str, bucket: str, nets_uusd: list[int]) -> KeyView:
+    return KeyView(
+        regime=regime,
+        bucket=bucket,
+        n=len(nets_uusd),
+        wins=sum(net_uusd > 0 for net_uusd in nets_uusd),
+        mean_usd=usd_from_uusd(sum(nets_uusd)) / len(nets_uusd),
+        estimate_usd=usd_from_uusd(loop.expectancy_uusd(name, regime, bucket)),
     )
 
 
