@@ -132,7 +132,7 @@ def _print_book(rows: list["TemplateView"], costs: tuple["CostView", ...]) -> No
     ]
     if keys:
         write_table(
-            "Finer keys (USD a trade; they only lower a template's estimate; part 0 before the RTH open to 6 after its close)",
+            "Finer keys (USD a trade; they only lower an estimate; part 0 is before the RTH open, 6 after its close)",
             ("template", "regime", "part of the day", "n", "wins", "mean", "estimate"),
             keys,
         )
