@@ -7,12 +7,13 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.analytics.ten_trades import facts_of, ten_trades, trade
+from tests.analytics.ten_trades import facts_of, session, ten_trades, trade
 from trading_bot.analytics.analysis import analyse
 from trading_bot.analytics.frames import frame, hour_of, tables
 from trading_bot.analytics.groups import DIMENSIONS, grouped
+from trading_bot.domain.events import SessionChanged
 from trading_bot.domain.orders import Side
-from trading_bot.reports.fact_records import CorrectionFact
+from trading_bot.reports.fact_records import CorrectionFact, Told
 
 changes = st.fixed_dictionaries(
     {
@@ -70,6 +71,26 @@ def test_real_simulated_and_shadow_trades_are_never_in_one_sum():
     assert sums == {False: 10_000_000, True: 22_500_000}
     assert [row.trade_id for row in found.shadows] == ["3-0"]
     assert found.shadow_metrics["S1"].net_uusd == -12_500_000
+
+
+def test_a_day_counts_when_entries_were_open_and_not_because_a_log_began():
+    """Three logs: entries open without a trade, a trade, and one that only saw the session before its open."""
+    told = tuple(
+        Told(log=log, seq=2, cause_seq=1, record=SessionChanged(ts_ns=1, state=state, trade_date=date))
+        for log, date, state in (
+            ("a", 20261123, "SESSION_PRE_OPEN"),
+            ("a", 20261123, "SESSION_ENTRIES"),
+            ("c", 20261126, "SESSION_PRE_OPEN"),
+        )
+    )
+    sessions = (
+        session(log="a", trade_date=20261123),
+        session(log="log", trade_date=20261125),
+        session(log="c", trade_date=20261126),
+    )
+    facts = facts_of((trade(1, 10),), sessions=sessions, rest={"SESSION_CHANGED": told})
+    book = analyse(facts).book(hypothetical=False)
+    assert [(day.trade_date, day.net_uusd) for day in book.days] == [(20261123, 0), (20261125, 10_000_000)]
 
 
 def test_nothing_traded_is_no_book():

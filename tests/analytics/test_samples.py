@@ -100,7 +100,7 @@ def test_ratios_are_those_of_pandas():
         assert row.calmar == pytest.approx(series.mean() * 252 / deepest)
         assert row.note == ""
     assert (year.sharpe, year.sortino, year.calmar, year.note) == (
-        None, None, None, "70 of 252 days with a session: too few",
+        None, None, None, "70 of 252 days with entries open: too few",
     )  # fmt: skip
 
 

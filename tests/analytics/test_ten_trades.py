@@ -70,7 +70,7 @@ def test_one_day_has_no_ratios_and_says_so(book):
         (63, None, None, None),
         (252, None, None, None),
     ]
-    assert book.ratios[0].note == "1 of 30 days with a session: too few"
+    assert book.ratios[0].note == "1 of 30 days with entries open: too few"
 
 
 def test_ten_trades_have_no_tail_and_say_so(book):

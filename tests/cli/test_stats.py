@@ -40,7 +40,7 @@ def test_stats_are_one_document_and_tables(data, capfdbinary):
     shown = capfdbinary.readouterr().out.decode()
     assert "PAPER: the broker's fills, net of commission" in shown
     assert "+3.76 (gross +5.00, fees 1.24)" in shown
-    assert "1 of 30 days with a session: too few" in shown
+    assert "1 of 30 days with entries open: too few" in shown
 
 
 def test_fees_are_a_table_a_document_and_csv(data, capfdbinary):

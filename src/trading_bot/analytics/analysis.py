@@ -19,6 +19,8 @@ from trading_bot.analytics.groups import DIMENSIONS, Group, grouped
 from trading_bot.analytics.metrics import Metrics, metrics
 from trading_bot.analytics.reliability import Curve, curves
 from trading_bot.analytics.samples import SEED, TAIL_DAYS_MIN, TAIL_TRADES_MIN, TailRisk, tail_of, tail_of_drawn_day
+from trading_bot.domain.events import SessionChanged
+from trading_bot.engines.session import SessionState
 from trading_bot.reports.fact_records import Facts, OrderFact, SessionFact, TradeFact
 
 
@@ -103,7 +105,7 @@ def _book(facts: Facts, *, hypothetical: bool, touches: Mapping[tuple[str, int],
     found = metrics(trades, seed=seed)
     net_uusd = facts.net_uusd(hypothetical=hypothetical)
     parts = _parts(facts, trades, touches)
-    days = day_results(trades, [row.trade_date for row in facts.sessions if row.hypothetical is hypothetical])
+    days = day_results(trades, _dates_open(facts, hypothetical=hypothetical))
     traded_days = max(sum(day.trades > 0 for day in days), 1)
     nets = [row.net_uusd for row in trades]
     names = sorted({row.template for row in trades})
@@ -135,6 +137,16 @@ def _book(facts: Facts, *, hypothetical: bool, touches: Mapping[tuple[str, int],
         calibration=curves(trades),
         fees=fee_ledger(facts, hypothetical=hypothetical),
     )
+
+
+def _dates_open(facts: Facts, *, hypothetical: bool) -> list[int]:
+    """Trade dates on which entries were possible for a while; a log that only began the next session is no day."""
+    logs = {row.log: row.trade_date for row in facts.sessions if row.hypothetical is hypothetical}
+    return [
+        logs[row.log]
+        for row in facts.told("SESSION_CHANGED")
+        if isinstance(row.record, SessionChanged) and row.record.state == SessionState.ENTRIES.value and row.log in logs
+    ]
 
 
 def _parts(

@@ -15,7 +15,7 @@ DAYS_PER_YEAR: Final = 252
 
 
 class DayResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One trade date (yyyymmdd) on which a session ran; one without a trade counts, with nothing."""
+    """One trade date (yyyymmdd) on which entries were possible; one without a trade counts, with nothing."""
 
     trade_date: int
     trades: int
@@ -26,7 +26,7 @@ class DayResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ratios(msgspec.Struct, frozen=True, kw_only=True):
-    """Over the last `window_days` days with a session, annualised with 252 days.
+    """Over the last `window_days` days, annualised with 252 days.
 
     Of daily net results in money: Sharpe is mean / standard deviation (n − 1), Sortino mean / root mean square of the
     losing days, both times sqrt(252); Calmar is mean times 252 / deepest drawdown of the window's days. On an account
@@ -61,7 +61,7 @@ class Drawdown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def day_results(trades: Sequence[TradeFact], dates: Sequence[int]) -> tuple[DayResult, ...]:
-    """One row per date in `dates` (those with a session) and per date of a trade, ascending."""
+    """One row per date in `dates` (those on which entries were possible) and per date of a trade, ascending."""
     by_date: dict[int, list[TradeFact]] = {date: [] for date in sorted({*dates, *(row.trade_date for row in trades)})}
     for trade in trades:
         by_date[trade.trade_date].append(trade)
@@ -85,7 +85,7 @@ def ratios(days: Sequence[DayResult], windows: Sequence[int] = WINDOWS_DAYS) -> 
 
 def _ratios(daily_uusd: Sequence[int], window: int) -> Ratios:
     if len(daily_uusd) < window:
-        note = f"{len(daily_uusd)} of {window} days with a session: too few"
+        note = f"{len(daily_uusd)} of {window} days with entries open: too few"
         return Ratios(window_days=window, days=len(daily_uusd), sharpe=None, sortino=None, calmar=None, note=note)
     newest = daily_uusd[-window:]
     mean, spread = fmean(newest), stdev(newest)
