@@ -35,7 +35,7 @@ class Server:
 
     def url(self, database: str, *, password: str | None = None) -> str:
         """The URL of a new database, which is made here; `password` replaces the right one."""
-        self.psql(f"CREATE DATABASE {database}")
+        self.psql(f'CREATE DATABASE "{database}"')
         return self.url_of(database, password=password)
 
     def url_of(self, database: str, *, password: str | None = None) -> str:
@@ -47,13 +47,16 @@ class Server:
         """What a statement prints, without headings."""
         command = [str(self.binaries / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder)]
         environment = {**os.environ, "PGPASSWORD": self.password}
-        return subprocess.run(
+        done = subprocess.run(
             [*command, "-U", SUPERUSER, "-d", database, "-c", sql],
             env=environment,
-            check=True,
             capture_output=True,
             text=True,
-        ).stdout
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"psql: {done.stderr.strip()}")
+        return done.stdout
 
     def control(self, *arguments: str) -> None:
         """`pg_ctl` on this server."""

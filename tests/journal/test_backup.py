@@ -250,20 +250,20 @@ class TestFiles:
             restore(database(urls("sqlite")), module.newest(data / "backups"), data, files=True)
 
     @pytest.mark.usefixtures("url")
-    def test_a_name_that_leads_out_is_refused(self, data, tmp_path, urls):
-        def led_out(text):
-            return text.replace(b'"learned_params.json"', b'"../x.json"')
-
-        source = module.newest(data / "backups")
-        with tarfile.open(source) as archive, tarfile.open(tmp_path / "b.tar.gz", "w:gz") as changed:
+    @pytest.mark.parametrize("form", ["../x.json", "{}/x.json", "logs/../../x.json"])
+    def test_a_name_that_leads_out_is_refused(self, data, tmp_path, urls, form):
+        name = form.format(tmp_path)
+        newest, spoilt = module.newest(data / "backups"), tmp_path / "b.tar.gz"
+        with tarfile.open(newest) as archive, tarfile.open(spoilt, "w:gz") as changed:
             for entry in archive.getmembers():
                 content = archive.extractfile(entry).read()
-                content = led_out(content) if entry.name == "MANIFEST.json" else content
-                entry.name = entry.name.replace("learned_params.json", "../x.json")
+                if entry.name == "MANIFEST.json":
+                    content = content.replace(b'"learned_params.json"', json.dumps(name).encode())
+                entry.name = entry.name.replace("learned_params.json", name)
                 entry.size = len(content)
                 changed.addfile(entry, io.BytesIO(content))
         with pytest.raises(DataCorrupt, match="outside the data directory"):
-            restore(database(urls("sqlite")), tmp_path / "b.tar.gz", data, files=True, force=True)
+            restore(database(urls("sqlite")), spoilt, data, files=True, force=True)
         assert not (tmp_path / "x.json").exists()
 
 

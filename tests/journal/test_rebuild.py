@@ -15,10 +15,12 @@ import sqlalchemy as sa
 
 from tests.journal.conftest import add_run
 from tests.reports import day_log as day
-from trading_bot.domain import broker_events, events, trade_events
+from trading_bot.core.event_log import EventLog
+from trading_bot.domain import broker_events, effects, events, log_records, trade_events
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.learning import LearningState
 from trading_bot.domain.orders import Leg, Side
+from trading_bot.domain.records import FrameClass
 from trading_bot.journal.database import Database
 from trading_bot.journal.rebuild import rebuild
 
@@ -108,6 +110,19 @@ def test_every_kind_of_row_is_equal_on_both_and_again(tmp_path, urls):
     assert (found["sqlite"].net_uusd, found["sqlite"].fees_uusd) == (9_700_000, 2_800_000)
 
 
+def test_a_server_that_sorts_as_people_do_gives_the_same_digest(tmp_path, urls, server):
+    """In English `a` comes before `B` and `_` before `-`; Python, SQLite and the page sort by code points."""
+    for run_id, session in (("B-1", "20261125"), ("a-1", "20261125-02"), ("a-1", "20261125_1")):
+        add_run(tmp_path / "data", run_id, [day.started(run_id=run_id), day.carried()], session=session)
+    try:
+        server.psql("CREATE DATABASE english TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+    except RuntimeError as error:
+        pytest.skip(f"needs PostgreSQL 15 with ICU: {error}")
+    assert server.psql("SELECT 'a' < 'B' AND '20261125_1' < '20261125-02'", "english").strip() == "t"
+    found = [rebuild(database(url), [tmp_path / "data"]) for url in (urls("sqlite"), server.url_of("english"))]
+    assert found[0].rows_digest == found[1].rows_digest
+
+
 def test_the_digest_is_of_the_lines_that_the_page_describes(tmp_path, urls):
     """Lines built from docs/journal.md and the file alone, by the standard library."""
     add_run(tmp_path / "data", "run-1", all_kinds())
@@ -137,6 +152,52 @@ def test_a_text_with_a_nul_is_shown_with_its_picture(tmp_path, db):
     add_run(tmp_path / "data", "run-1", all_kinds())
     rebuild(database(db), [tmp_path / "data"])
     assert ask(db, "SELECT detail, failed FROM refusals") == [("a␀b ▲", "KILL_SWITCH RECOVERY")]
+
+
+def test_what_was_never_sent_is_a_row_and_in_no_sum(data, db):
+    placed = effects.PlaceShadow(
+        ts_ns=day.at(1), order_id=(9, 0), template="S1", side=Side.BUY, limit_ticks=None, target_ticks=10, stop_ticks=6,
+        hold_ns=1, life_ns=1,
+    )  # fmt: skip
+    filled = [
+        trade_events.ShadowFilled(
+            ts_ns=day.at(at), order_id=(9, 0), leg=leg, side=side, price_ticks=price, commission_uusd=1_250_000
+        )
+        for at, leg, side, price in ((2, Leg.ENTRY, Side.BUY, 24_000), (3, Leg.TARGET, Side.SELL, 24_010))
+    ]
+    add_run(data, "run-2", [day.started(run_id="run-2"), day.carried(), placed, *filled])
+    found = rebuild(database(db), [data])
+    assert (found.trades, found.net_usd, found.rows["trades"]) == (3, -11.25, 4)
+    assert ask(db, "SELECT trade_id, net_uusd FROM trades WHERE shadow") == [("9-0", 10_000_000)]
+
+
+def test_a_commission_that_comes_a_day_late_is_in_the_sums(data, db):
+    """30 cents more for a trade of a session that is not in these logs, as the run's summary counts it."""
+    late = trade_events.CommissionCorrected(
+        ts_ns=day.at(40), order_id=(77, 0), leg=Leg.EXIT, exec_id="x", delta_uusd=300_000, trade_closed=True,
+        hypothetical=False, ledger=b"",
+    )  # fmt: skip
+    add_run(data, "run-2", [day.started(run_id="run-2", hypothetical=False), day.carried(), late])
+    found = rebuild(database(db), [data])
+    assert (found.real.net_uusd, found.real.fees_uusd, found.hypothetical.net_uusd) == (-300_000, 300_000, -11_250_000)
+    assert (found.net_usd, found.fees_usd) == (-11.55, 10.3)
+
+
+def test_a_log_is_read_while_it_is_written(tmp_path, db):
+    data = tmp_path / "data"
+    (data / "runs" / "run-1").mkdir(parents=True)
+    trades = day.three_trades()
+    log = EventLog.create(data / "runs" / "run-1" / "20261125", b"day", day.SEGMENT_BYTES)
+    try:
+        seen = []
+        for record in [day.started(), day.carried(), *trades]:
+            kind = log_records.frame_class(record)
+            log.append_message(kind, record.ts_ns, 1, 0 if kind is FrameClass.INPUT else 1, log_records.encode(record))
+            seen.append(rebuild(database(db), [data]).trades)
+        assert seen == [0, 0, 1, 2, 3]
+        assert rebuild(database(db), [data]).runs_read == 0  # nothing was appended since
+    finally:
+        log.close()
 
 
 def test_a_log_that_has_grown_is_read_again_and_the_others_are_not(data, db):
