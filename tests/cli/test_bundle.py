@@ -14,7 +14,7 @@ from trading_bot.build_digest import build_digest
 from trading_bot.core.event_log import LogReader, MessageFrame
 from trading_bot.core.replay import replay, session_logs
 from trading_bot.domain import log_records
-from trading_bot.domain.events import AccountSnapshot, DecisionMade
+from trading_bot.domain.events import AccountSnapshot, DecisionMade, RunEnded
 from trading_bot.reports.log_rewrite import rewrite_log
 from trading_bot.reports.redaction import HIDDEN, Redactor
 
@@ -97,6 +97,7 @@ def test_a_paper_run_with_its_secrets_out_replays_in_another_place(run_main, tmp
     assert any(
         isinstance(record, AccountSnapshot) and record.account == ACCOUNT for record in records(tmp_path / log_path)
     )
+    ended = next(record for record in records(tmp_path / log_path) if isinstance(record, RunEnded))
     said = packed(run_main, log_path, "--data-dir", data, "--out", tmp_path / "bug.tar.gz")["bundle"]
     assert said["equal"]
     assert said["effects_digest_same"]
@@ -112,6 +113,9 @@ def test_a_paper_run_with_its_secrets_out_replays_in_another_place(run_main, tmp
     assert {record.account for record in records(bundle / "run") if isinstance(record, AccountSnapshot)} == {
         "DUSIM0001"
     }
+    again = next(record for record in records(bundle / "run") if isinstance(record, RunEnded))
+    assert again.effects_digest == ended.effects_digest
+    assert ended.state_digest.encode() not in b"".join(whole), "it would confirm a guess of the account"
     monkeypatch.chdir(elsewhere)
     monkeypatch.setenv("HOME", str(elsewhere))
     (data / "runs").rename(tmp_path / "gone")  # nothing but the bundle is left to read
@@ -212,6 +216,8 @@ def test_what_cannot_be_done_is_said(run_main, sim_run, tmp_path, arguments, sai
 
 
 def test_what_is_no_bundle_is_refused(run_main, tmp_path):
+    (tmp_path / "e.tar.gz").write_bytes(b"\x1f\x8b\x08\x08")
+    assert run_main("replay", tmp_path / "e.tar.gz", "--json")[0] == 6
     (tmp_path / "x.tar.gz").write_bytes(b"\x1f\x8b nothing")
     assert run_main("replay", tmp_path / "x.tar.gz", "--json")[0] == 6
     with tarfile.open(tmp_path / "y.tar.gz", "w:gz") as archive:

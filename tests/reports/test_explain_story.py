@@ -137,7 +137,7 @@ def test_a_trade_from_its_doubt_over_a_restart_to_what_was_learnt(log):
     assert "HYPOTHETICAL -11.25 USD net (-8.75 less 2.50 commission)" in words[24]
     assert words[25] == "S1 goes from ACTIVE to THROTTLED_120"
     assert words[27] == "the broker's commission of EXIT execution 9-EXIT: 0.62 USD, estimated 1.25 USD"
-    assert words[28] == "booked: -0.6300 USD"
+    assert words[28] == "booked, -0.6300 USD against the estimate"
     assert all(line.text for line in lines)
 
 

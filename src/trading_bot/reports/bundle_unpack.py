@@ -2,6 +2,7 @@
 
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from trading_bot.domain.errors import DataCorrupt, UsageError
 from trading_bot.reports.bundle import RUN_FOLDER, SUFFIX
 
 BYTES_MAX: Final = 16 << 30  # unpacked: a month of sessions
+# What the library raises about nonsense, a TypeError about an empty file among it.
+_UNREADABLE: Final = (tarfile.TarError, zlib.error, OSError, EOFError, ValueError, TypeError)
 _MEMBERS_MAX: Final = 10_000
 
 
@@ -31,7 +34,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         try:
             with tarfile.open(path, "r|gz") as archive:
                 archive.extractall(folder, members=_checked(path, archive), filter="data")
-        except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        except _UNREADABLE as error:
             raise DataCorrupt(f"{path} does not unpack: {error}; ask for it again") from error
         runs = [entry / RUN_FOLDER for entry in Path(folder).iterdir() if (entry / RUN_FOLDER).is_dir()]
         if len(runs) != 1:

@@ -170,8 +170,9 @@ def _placed_by(record: Record, template: str, side: int) -> bool:
 
 
 def _story(log: Path, messages: list[Numbered], decision: Numbered, order_id: ClientOrderId | None) -> Story:
-    outcome = next(row for row in messages if row.seq == decision.cause_seq)
-    assert isinstance(outcome.record, OutcomeReached)
+    outcome = next((row for row in messages if row.seq == decision.cause_seq), None)
+    if outcome is None or not isinstance(outcome.record, OutcomeReached):
+        raise UsageError(f"record {decision.seq} of {log} follows from no outcome of the kernel: nothing to take apart")
     made = decision.record
     assert isinstance(made, DecisionMade)
     asked = (row.record for row in messages if row.cause_seq == outcome.seq)

@@ -176,6 +176,12 @@ def _reported(_: _Words, record: broker_events.CommissionReported) -> str:
     )
 
 
+def _corrected(_: _Words, record: trade_events.CommissionCorrected) -> str:
+    if record.delta_uusd == 0:
+        return "booked as it was estimated"
+    return f"booked, {usd_from_uusd(record.delta_uusd):+.4f} USD against the estimate"
+
+
 def _breaker(_: _Words, record: trade_events.BreakerChanged) -> str:
     return f"breaker {record.breaker} {'tripped' if record.tripped else 'reset'}: {record.reason}"
 
@@ -218,7 +224,7 @@ _TOLD: Final[dict[type, Callable[[_Words, Any], str]]] = {
     trade_events.ExitDecided: _Words.exit_decided,
     trade_events.RequestRefused: lambda _, record: f"the broker found nothing of {record.leg.value} to act on",
     trade_events.TradeClosed: _Words.closed,
-    trade_events.CommissionCorrected: lambda _, record: f"booked: {usd_from_uusd(record.delta_uusd):+.4f} USD",
+    trade_events.CommissionCorrected: _corrected,
     trade_events.BreakerChanged: _breaker,
     trade_events.FlattenAdvanced: lambda _, record: f"{record.plan} {record.step}: {record.reason}",
     trade_events.ShadowFilled: lambda words, record: (
