@@ -53,7 +53,7 @@ def test_nothing_is_violated_where_latencies_are_drawn():
         latency = latency_model(random.Random(world.seed), 300_000_000)
         return msgspec.structs.replace(world, exchange=msgspec.structs.replace(world.exchange, latency=latency))
 
-    report = simulate.simulate(6, change=drawn)
+    report = simulate.simulate(10, change=drawn)
     assert report.violations == []
     assert (report.ok, report.restarted) == (True, "equal")
     assert report.trades > 10
