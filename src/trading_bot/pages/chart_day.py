@@ -1,5 +1,6 @@
 """The day as one chart: price with entries and exits, what held entries up, both scores, equity, on one time axis."""
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -27,6 +28,7 @@ class _Mark(NamedTuple):
     label: str
     symbol: str
     colour: str
+    size: float = 9.5
 
 
 _EXITS: Final = {
@@ -41,6 +43,8 @@ _EXITS: Final = {
     "KILL": _Mark("kill", "star", "@ink"),
 }
 _OTHER: Final = _Mark("other exit", "triangle-down-open", "@muted")
+
+_SIZES: Final = ((60, 9.5), (150, 7.5), (sys.maxsize, 6.0))  # up to so many trades: larger marks would cover the price
 
 
 def day_chart(ledger: DayLedger, trades: Sequence[TradeFact], regimes: Sequence[RegimeSpan]) -> Chart:
@@ -168,6 +172,7 @@ def _price(ledger: DayLedger) -> dict[str, Any]:
 
 def _trades(trades: Sequence[TradeFact], tick: float) -> list[dict[str, Any]]:
     """A line for each trade, blue where it earned; triangles where it began, marks of its end by the reason."""
+    size = next(size for count, size in _SIZES if len(trades) <= count)
     found = [
         _legs([row for row in trades if row.win], tick, "@long"),
         _legs([row for row in trades if not row.win], tick, "@orange"),
@@ -179,7 +184,7 @@ def _trades(trades: Sequence[TradeFact], tick: float) -> list[dict[str, Any]]:
         rows = [row for row in trades if row.side is side]
         if rows:
             at = [(row.entry_ts_ns, row.entry_ticks) for row in rows]
-            trace = _marks(rows, at, tick, _Mark(f"{name} ({len(rows)})", symbol, colour))
+            trace = _marks(rows, at, tick, _Mark(f"{name} ({len(rows)})", symbol, colour, size))
             # Beside the price they were filled at, turned about so that they point at it.
             trace["marker"] |= {"standoff": 9, "angle": 0 if side is Side.BUY else 180}
             sample = {"x": [None], "y": [None], "text": [""], "customdata": [""]}
@@ -191,7 +196,7 @@ def _trades(trades: Sequence[TradeFact], tick: float) -> list[dict[str, Any]]:
         rows = [row for row in trades if row.exit_reason == reason]
         mark = _EXITS.get(reason, _OTHER._replace(label=plain(reason.lower().replace("_", " "), 20)))
         at = [(row.exit_ts_ns, row.exit_ticks) for row in rows]
-        found.append(_marks(rows, at, tick, mark._replace(label=f"{mark.label} ({len(rows)})")))
+        found.append(_marks(rows, at, tick, mark._replace(label=f"{mark.label} ({len(rows)})", size=size)))
     return [trace for trace in found if trace["x"]]
 
 
@@ -227,7 +232,7 @@ def _marks(rows: Sequence[TradeFact], at: Sequence[tuple[int, int]], tick: float
         "marker": {
             "symbol": mark.symbol,
             "color": mark.colour,
-            "size": 9.5 if len(rows) <= 40 else 7.5,
+            "size": mark.size,
             "line": {"color": "@halo", "width": 1},
         },
         "text": [trade_text(row, tick) for row in rows],

@@ -12,6 +12,7 @@ from trading_bot.reports.fact_records import TradeFact
 
 _GAP: Final = 0.09
 _FEW: Final = 60  # trades whose dots have room beside each other
+_TOLD_MAX: Final = 400  # trades that are told in full where they are pointed at
 
 
 class Step(NamedTuple):
@@ -33,15 +34,15 @@ def equity_chart(trades: Sequence[TradeFact], tick: float, *, anchor: str, hypot
         equity.append(usd_from_uusd(equity_uusd))
         drawdown.append(usd_from_uusd(equity_uusd - peak_uusd))
     count = list(range(len(equity)))
-    hints = ["before the first trade", *(trade_text(row, tick) for row in rows)]
+    few = len(rows) <= _TOLD_MAX
+    hints = ["before the first trade", *(trade_text(row, tick) if few else plain(row.trade_id) for row in rows)]
     anchors = ["", *(trade_anchor(row.log, row.trade_id) for row in rows)]
     common: dict[str, Any] = {
         "type": "scatter",
         "x": count,
-        "text": hints,
-        "customdata": anchors,
-        "hovertemplate": "%{text}<br>%{meta}: %{y:,.2f} USD<extra></extra>",
+        "hovertemplate": "%{meta}: %{y:,.2f} USD after %{x} trades<extra></extra>",
     }
+    told = {"text": hints, "customdata": anchors, "hovertemplate": "%{text}<br>%{meta}: %{y:,.2f} USD<extra></extra>"}
     dots = {"size": 5, "color": ["@faint", *("@long" if row.win else "@orange" for row in rows)]}
     return Chart(
         anchor=anchor,
@@ -50,6 +51,7 @@ def equity_chart(trades: Sequence[TradeFact], tick: float, *, anchor: str, hypot
         data=(
             {
                 **common,
+                **told,
                 "mode": "lines+markers" if len(rows) <= _FEW else "lines",
                 "meta": "equity",
                 "y": equity,

@@ -1,5 +1,7 @@
 """The trades of a day, row by row, each with its terms, its records and the command that takes it apart."""
 
+from typing import Final
+
 from trading_bot.analytics.attribution import Attribution
 from trading_bot.domain.orders import Side
 from trading_bot.pages import numbers
@@ -28,6 +30,7 @@ _COLUMNS = (
     Column("MFE", number=True, hint="largest move for it, ticks"),
     Column("slip", number=True, hint="ticks: entry against the touch, stop against its trigger; positive is worse"),
 )  # fmt: skip
+DETAILS_MAX: Final = 400
 
 
 def trades_section(inputs: DayInputs, sourced: Sourced) -> Section:
@@ -115,17 +118,22 @@ def _row(row: TradeFact, inputs: DayInputs, sourced: Sourced, more: _More) -> Ro
         ticks(row.slippage_ticks),
     )
     log = sourced.log(row.log)
+    told = len(inputs.trades) <= DETAILS_MAX  # beyond, the file would pass eight megabytes
     return Row(
         cells,
         anchor=trade_anchor(row.log, row.trade_id),
-        details=(*_details(row, inputs, ref), *more.of(row)),
+        details=(*_details(row, inputs, ref), *more.of(row)) if told else (("records", _records(row, ref)),),
         command=f"trading-bot explain {log} {row.trade_id}",
     )
 
 
+def _records(row: TradeFact, ref: str) -> Value:
+    return Value(", ".join(map(str, row.seqs)), "", ref)
+
+
 def _details(row: TradeFact, inputs: DayInputs, ref: str) -> list[tuple[str, Cell]]:
     found: list[tuple[str, Cell]] = [
-        ("records", Value(", ".join(map(str, row.seqs)), "", ref)),
+        ("records", _records(row, ref)),
         (
             "decided",
             f"{numbers.clock(row.decision_ts_ns)}, filled {numbers.held(row.entry_ts_ns - row.decision_ts_ns)} later",
