@@ -102,7 +102,7 @@ def _tiles(inputs: DayInputs, sourced: Sourced, trades: Sequence[TradeFact]) -> 
     stop = Tile(
         "Without a stop",
         Value(f"{inputs.ledger.naked_ms_max:,.0f} ms", "", _naked(inputs, sourced)),
-        "the longest, at the broker",
+        "longest, at the broker",
     )
     sent = Tile(
         "Entries filled",

@@ -62,7 +62,7 @@ def _table(book: Book, dimension: str, title: str, sourced: Sourced) -> Table:
         rows=tuple(_row(group, book, dimension, most, sourced) for group in groups),
         total=_total(book.metrics, sourced.of_trades("all trades", book.trades)),
         half=True,
-        brief=dimension in {"template", "exit"},
+        brief=dimension == "template",
     )
 
 

@@ -32,7 +32,7 @@ def learning_section(view: LearningView, sourced: Sourced) -> list[Section]:
             "what would change its state.",
             blocks=(
                 Table(
-                    title="Templates",
+                    title="What each template has learned",
                     columns=(
                         Column("template"),
                         Column("state"),

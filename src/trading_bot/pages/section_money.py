@@ -124,7 +124,6 @@ def _chance(book: Book, sourced: Sourced) -> Pairs:
         title="What chance does to it",
         pairs=tuple(pairs),
         half=True,
-        brief=True,
         note=_methods(found.expectancy_interval),
     )
 
