@@ -39,8 +39,8 @@ def test_the_sums_are_those_of_the_trades(three, page_of):
     assert tiles["Gross"] == "−1.25"
     assert tiles["Win rate"] == "33 %"
     assert tiles["Profit factor"] == "0.47"  # 10.00 over 21.25
-    assert tiles["Expectancy a trade"] == "−3.75"
-    assert tiles["Deepest drawdown"] == "21.25"  # from +10.00 to −11.25
+    assert tiles["Expectancy"] == "−3.75"
+    assert tiles["Drawdown"] == "21.25"  # from +10.00 to −11.25
 
 
 def test_each_breakdown_sums_to_the_account(three, page_of):

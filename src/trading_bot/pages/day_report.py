@@ -140,9 +140,9 @@ def _book_tiles(book: Book, sourced: Sourced) -> list[Tile]:
         Tile("Trades", Value(str(found.trades), "", ref), f"{found.wins} won, {found.trades - found.wins} did not"),
         Tile("Gross", money(found.gross_uusd, ref), "after slippage"),
         Tile("Win rate", Value(percent(found.win_rate), "", ref), "after commission"),
-        Tile("Expectancy a trade", expectancy, between),
+        Tile("Expectancy", expectancy, f"a trade; {between}"),
         Tile("Profit factor", Value(numbers.number(found.profit_factor), "", ref), won),
-        Tile("Deepest drawdown", Value(numbers.usd(book.drawdown.depth_uusd), "", ref), "of closed trades"),
+        Tile("Drawdown", Value(numbers.usd(book.drawdown.depth_uusd), "", ref), "deepest, of closed trades"),
     ]
 
 

@@ -1,6 +1,7 @@
 """Whether beliefs meant what they said, how much of the promised edge came, and how candidates became fills."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from trading_bot.analytics.analysis import Analysis, Book
 from trading_bot.analytics.decomposition import Efficiency
@@ -78,15 +79,7 @@ def _curve(curve: Curve, book: Book, *, anchor: str, sourced: Sourced) -> Chart:
                     "opacity": 1,
                     "line": {"color": "@halo", "width": 1},
                 },
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [max(row.interval.high - row.observed, 0.0) if row.interval else 0 for row in bins],
-                    "arrayminus": [max(row.observed - row.interval.low, 0.0) if row.interval else 0 for row in bins],
-                    "color": "@muted",
-                    "thickness": 1,
-                    "width": 3,
-                },
+                "error_y": _error_bars(bins),
                 "text": hints,
                 "hovertemplate": "%{text}<extra></extra>",
             },
@@ -100,6 +93,19 @@ def _curve(curve: Curve, book: Book, *, anchor: str, sourced: Sourced) -> Chart:
         note=f"Brier score {number(curve.brier, 3)} (always saying the average has {number(curve.brier_base, 3)}), "
         f"calibration error {number(curve.ece, 3)}, {curve.count} trades. A larger dot stands for more trades.",
     )
+
+
+def _error_bars(bins: Sequence[CurveBin]) -> dict[str, Any]:
+    """Up and down to the ends of each interval."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(row.interval.high - row.observed, 0.0) if row.interval else 0 for row in bins],
+        "arrayminus": [max(row.observed - row.interval.low, 0.0) if row.interval else 0 for row in bins],
+        "color": "@muted",
+        "thickness": 1,
+        "width": 3,
+    }
 
 
 def _members(book: Book, row: CurveBin) -> list[TradeFact]:
