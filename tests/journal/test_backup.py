@@ -78,15 +78,18 @@ def test_thirty_days_are_kept_and_what_goes_is_said(data, urls):
     url = urls("sqlite")
     rebuild(database(url), [data])
     folder = data / "backups"
-    for day in range(40):
-        found = made(url, data, days=day)
-        if day < 31:
-            assert found.deleted == []
-    # Now is day 39: 30 days before is day 9, which is not older than 30 days.
+    folder.mkdir()
     begun = datetime(2026, 11, 25, 22, 5, tzinfo=UTC)
+    for day in range(39):  # as many evenings; only their names count
+        (folder / f"journal-{begun + timedelta(days=day):%Y%m%dT%H%M%SZ}.tar.gz").touch()
+        if day == 30:
+            assert module.prune(folder, begun + timedelta(days=30), module.KEEP_DAYS) == []
+    found = made(url, data, days=39)
+    # Now is day 39: 30 days before is day 9, which is not older than 30 days.
     names = sorted(path.name for path in folder.iterdir())
     assert names == [f"journal-{begun + timedelta(days=day):%Y%m%dT%H%M%SZ}.tar.gz" for day in range(9, 40)]
-    assert found.deleted == [str(folder / f"journal-{begun + timedelta(days=8):%Y%m%dT%H%M%SZ}.tar.gz")]
+    gone = [f"journal-{begun + timedelta(days=day):%Y%m%dT%H%M%SZ}.tar.gz" for day in range(9)]
+    assert found.deleted == [str(folder / name) for name in gone]
 
 
 def test_the_newest_is_never_deleted_nor_a_file_that_is_not_ours(data, urls):
@@ -133,7 +136,8 @@ class TestDamage:
         return module.newest(data / "backups")
 
     @pytest.mark.parametrize("cut", [0, 1, 40, 300])
-    def test_a_cut_backup_changes_nothing(self, data, path, db, cut):
+    def test_a_cut_backup_changes_nothing(self, data, path, urls, cut):
+        db = urls("sqlite")
         rebuild(database(db), [data])
         path.write_bytes(path.read_bytes()[:cut])
         with pytest.raises(DataCorrupt, match="damaged, or no backup"):
