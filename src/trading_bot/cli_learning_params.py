@@ -5,6 +5,7 @@ Only `adopt` and `rollback` write, and only sessions that begin later trade with
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
@@ -86,7 +87,12 @@ def propose(
     with TemporaryDirectory(prefix="learning-propose-") as scratch:
         log_setup.start_logging(Path(scratch), run_id=log_setup.new_run_id())
         found = make(
-            paths, read_learned(asked.data_dir), now_ns=now_ns, scratch=Path(scratch), hypothetical=hypothetical
+            paths,
+            read_learned(asked.data_dir),
+            now_ns=now_ns,
+            scratch=Path(scratch),
+            hypothetical=hypothetical,
+            on_run=_told(asked),
         )
     stamp = iso_from_ns(now_ns)[:19].replace("-", "").replace(":", "")
     path = out or asked.data_dir / "proposals" / f"{stamp}Z-{_WORLD[found.hypothetical]}.json"
@@ -215,7 +221,10 @@ def challenge(
     with TemporaryDirectory(prefix="learning-challenge-") as temporary:
         folder = keep or Path(temporary)
         log_setup.start_logging(folder, run_id=log_setup.new_run_id())
-        found = compare(play(runs, champion, folder / "champion"), play(runs, challenger, folder / "challenger"))
+        told = _told(asked)
+        found = compare(
+            play(runs, champion, folder / "champion", told), play(runs, challenger, folder / "challenger", told)
+        )
     if asked.as_json:
         write_json(found)
         return
@@ -237,6 +246,13 @@ def _challenger(path: Path, log: Path) -> "dict[str, TemplateConfig]":
     if not proposal.changes:
         raise UsageError(f"{path} changes nothing; there is no challenger in it")
     return with_changes(documents.templates, proposal.changes)
+
+
+def _told(asked: Common) -> Callable[[Path], None] | None:
+    """A line for each run of the market that is over; none where JSON is wanted or nobody watches."""
+    if asked.as_json or not sys.stderr.isatty():
+        return None
+    return lambda log: typer.echo(f"ran {log.name} again", err=True)
 
 
 def _paths(asked: Common, logs: list[Path] | None) -> list[Path]:
@@ -281,7 +297,9 @@ def _show_values(title: str, learned: LearnedSet) -> None:
 
 
 def _show_proposal(found: "Proposal") -> None:
-    logs = f"{len(found.logs)} logs" + (f", {len(found.left_out)} left out" if found.left_out else "")
+    logs = f"{len(found.logs)} {'log' if len(found.logs) == 1 else 'logs'}" + (
+        f", {len(found.left_out)} left out" if found.left_out else ""
+    )
     on_set = f"on set {found.based_on}" if found.based_on else "on the strategy file"
     write_table(
         f"Proposal for {found.instrument}, {_WORLD[found.hypothetical]} trades of {logs}, {on_set}",

@@ -19,6 +19,7 @@ from trading_bot.core.log_reader import LogReader, MessageFrame
 from trading_bot.core.replay import session_logs
 from trading_bot.domain import events, log_records
 from trading_bot.domain.errors import BotError
+from trading_bot.domain.learned import LearnedSet
 from trading_bot.domain.secret_names import names_secret
 from trading_bot.domain.units import iso_from_ns
 from trading_bot.log_setup import REDACTED
@@ -40,7 +41,7 @@ class ConfigChange(msgspec.Struct, frozen=True, kw_only=True):
     """One value that is not what it was at the start before; texts as people read them, a secret as `[redacted]`.
 
     `origin` is the layer that set the new value: `default`, `profile NAME`, `file PATH`, `environment NAME`,
-    `command line`, or `not recorded`.
+    `command line`, `learned set N` (`learning params` has its evidence), or `not recorded`.
     """
 
     key: str
@@ -165,7 +166,7 @@ def _starts_of(folder: Path, before: dict[str, str] | None) -> Iterator[tuple[Co
                 build=record.kernel_build,
                 config_hash=record.config_hash,
                 hash_holds=documents.config_hash == record.config_hash,
-                changes=_changes(before, values, said),
+                changes=_changes(before, values, said, documents.learned),
             )
             yield start, values
             before = values
@@ -200,7 +201,7 @@ def _values(documents: RunDocuments, record: events.RunStarted | events.ProcessS
 
 
 def _changes(
-    before: Mapping[str, str] | None, values: Mapping[str, str], said: _Recorded | None
+    before: Mapping[str, str] | None, values: Mapping[str, str], said: _Recorded | None, learned: LearnedSet | None
 ) -> tuple[ConfigChange, ...]:
     if before is None:
         return ()
@@ -208,13 +209,15 @@ def _changes(
     for key in sorted(before.keys() | values.keys()):
         old, new = before.get(key, _NONE), values.get(key, _NONE)
         if old != new:
-            changes.append(ConfigChange(key=key, old=old, new=new, origin=_origin(key, said)))
+            changes.append(ConfigChange(key=key, old=old, new=new, origin=_origin(key, said, learned)))
     return tuple(changes)
 
 
-def _origin(key: str, said: _Recorded | None) -> str:
+def _origin(key: str, said: _Recorded | None, learned: LearnedSet | None) -> str:
     if key == "build":
         return "another build of the program"
+    if learned is not None and any(key == value.parameter for value in learned.values):
+        return f"learned set {learned.number}"
     if said is None:
         return NOT_RECORDED
     if key.startswith(("template.", "veto.")):

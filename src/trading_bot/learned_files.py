@@ -26,6 +26,9 @@ FILE_NAME: Final = "learned_params.json"
 PREVIOUS_NAME: Final = "learned_params.previous.json"
 FORMAT: Final = "trading_bot learned parameters"
 VERSION: Final = 1
+# The tag stands at the start of a message: what is none of these is not decoded.
+_TAGS: Final = (b"RUN_STARTED", b"PROCESS_STARTED")
+_TAG_BYTES: Final = 48
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,28 +111,45 @@ class LoggedSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def newest_session(run_folder: Path) -> LoggedSession | None:
-    """What the newest log with any record says; None where there is none.
+    """What the newest log with any record says; None where there is none. Reads that log to its end.
 
     Raises:
         UsageError: the folder holds no log.
         LogCorrupt: a record about the start of a process does not decode.
     """
     for log in reversed(session_logs(run_folder)):
-        trade_date, documents, last = 0, b"", b""
-        with LogReader(log) as reader:
-            for item in reader.spans():
-                last = bytes(item.payload) if isinstance(item, MessageFrame) else b""
-                if b"RUN_STARTED" not in last and b"PROCESS_STARTED" not in last:
-                    continue
+        documents, last = b"", b""
+        for last in _messages(log):
+            if any(tag in last[:_TAG_BYTES] for tag in _TAGS):
                 record = log_records.decode(last)
-                if isinstance(record, events.RunStarted):
-                    trade_date = record.trade_date
-                if isinstance(record, events.RunStarted | events.ProcessStarted):
-                    documents = record.documents or documents
+                documents = getattr(record, "documents", b"") or documents
         if documents:
             learned = RunDocuments.unpack(documents, where=log.name).learned
-            return LoggedSession(going_on=b"RUN_ENDED" not in last, trade_date=trade_date, learned=learned)
+            ended = b"RUN_ENDED" in last[:_TAG_BYTES]
+            return LoggedSession(going_on=not ended, trade_date=newest_date(run_folder), learned=learned)
     return None
+
+
+def newest_date(run_folder: Path) -> int:
+    """Trade date (yyyymmdd) of the newest log of a run that holds a record, 0 where none does or it had none.
+
+    Raises:
+        UsageError: the folder holds no log.
+        LogCorrupt: the first record does not decode.
+    """
+    for log in reversed(session_logs(run_folder)):
+        first = next(_messages(log), None)
+        record = None if first is None else log_records.decode(first)
+        if isinstance(record, events.RunStarted):
+            return record.trade_date
+    return 0
+
+
+def _messages(log: Path) -> Iterator[bytes]:
+    with LogReader(log) as reader:
+        for item in reader.spans():
+            if isinstance(item, MessageFrame):
+                yield bytes(item.payload)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -8,7 +8,7 @@ from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.learned import LearnedSet
 from trading_bot.engines.learned_params import STOP_TICKS, parts_of, with_learned
 from trading_bot.engines.session import parse_calendar
-from trading_bot.learned_files import LoggedSession, newest_session, read_learned
+from trading_bot.learned_files import newest_date, newest_session, read_learned
 from trading_bot.market_sources import Source
 from trading_bot.run_folders import RunsBefore
 from trading_bot.strategy_files import refuse_unreachable
@@ -34,22 +34,24 @@ def learned_for(options: RunOptions, source: Source, before: RunsBefore, *, hypo
     Raises:
         DataCorrupt: the file of the adopted sets is damaged.
     """
+    today = _trade_date(source)
     if before.unfinished is not None:
         session = newest_session(before.unfinished)
-        if session is not None and (session.going_on or _same_session(source, session)):
+        if session is not None and (session.going_on or (today and session.trade_date == today)):
             return session.learned
-    elif source.broker is not None and before.runs:  # a recorded or simulated market begins anew with each run
+    elif today and before.runs and newest_date(before.runs[0]) == today:
         session = newest_session(before.runs[0])
-        if session is not None and _same_session(source, session):
+        if session is not None:
             return session.learned
     return read_learned(options.data_dir).in_force(hypothetical=hypothetical)
 
 
-def _same_session(source: Source, session: LoggedSession) -> bool:
+def _trade_date(source: Source) -> int:
+    """The session at a broker that a run begins in; 0 elsewhere: a recorded or simulated market begins anew."""
     if source.broker is None or not source.calendar or not source.first_ts_ns:
-        return False
+        return 0
     day = parse_calendar(source.calendar, source="calendar").trading_day(source.first_ts_ns)
-    return day is not None and day.trade_date == session.trade_date
+    return 0 if day is None else day.trade_date
 
 
 def loaded_with(loaded: LoadedConfig, learned: LearnedSet | None) -> LoadedConfig:

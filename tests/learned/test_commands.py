@@ -8,6 +8,7 @@ import pytest
 from tests.core.worlds import messages
 from trading_bot import cli
 from trading_bot.analytics.proposal_files import read_proposal
+from trading_bot.config_trail import config_history
 from trading_bot.core.documents import RunDocuments
 from trading_bot.domain.events import RunStarted
 from trading_bot.domain.trade_events import ParamsAdopted
@@ -144,6 +145,8 @@ def test_the_next_run_trades_with_it_and_tells_why_until_it_is_rolled_back(world
         assert (told.new, told.fills >= 10 or told.evidence.startswith("rolled back")) == (new_e6, True)
         documents = RunDocuments.unpack(next(one for one in records if isinstance(one, RunStarted)).documents, where="")
         assert documents.templates["E1"].belief_enter == belief
+        [changed] = [one for one in config_history(world / "data").starts[-1].changes if one.key == BELIEF]
+        assert changed.origin == ("learned set 1" if belief == 0.61 else f"file {world / 'eager.toml'}")
     sets = ask(world, "params")["hypothetical"]
     assert [(one["number"], one["kind"]) for one in sets] == [(1, "ADOPTED"), (2, "ROLLED_BACK")]
     assert "nothing to roll back" in ask(world, "rollback", "--yes", code=2)

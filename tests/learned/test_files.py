@@ -1,7 +1,11 @@
 """The file of the learned parameters: whole or refused, every set kept, one writer at a time."""
 
 import json
+import os
+import signal
+import time
 
+import msgspec
 import pytest
 
 from tests.learned.sets import MONDAY_NS, books, one_set, value
@@ -83,3 +87,21 @@ def test_a_disk_that_takes_nothing_leaves_the_old_file(tmp_path, monkeypatch):
 def test_one_adoption_at_a_time(tmp_path):
     with only_writer(tmp_path), pytest.raises(UsageError, match="another process is changing"), only_writer(tmp_path):
         pass
+
+
+def test_a_process_killed_while_it_writes_leaves_the_old_file_or_the_new_one(tmp_path):
+    """Twenty kills, a millisecond later each time."""
+    write_learned(tmp_path, books(FIRST))
+    found = set()
+    for wait_ms in range(20):
+        child = os.fork()
+        if child == 0:  # pragma: no cover (the child is killed)
+            while True:
+                write_learned(tmp_path, books(FIRST, SECOND))
+                write_learned(tmp_path, books(FIRST))
+        time.sleep(wait_ms / 1_000)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        found.add(len(read_learned(tmp_path).hypothetical))
+        assert len(msgspec.json.decode((tmp_path / FILE_NAME).read_bytes())["books"]["hypothetical"]) in {1, 2}
+    assert found <= {1, 2}
