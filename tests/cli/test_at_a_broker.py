@@ -146,7 +146,7 @@ def test_a_clock_that_differs_from_the_gateways_is_told(bot, tmp_path):
     assert any("the gateway's clock is" in text and "--clock feed" in text for text in told), told
 
 
-def test_paper_ends_flat_with_every_order_of_ours_at_the_broker(bot, gateway, run_main):
+def test_paper_ends_flat_with_every_order_of_ours_at_the_broker(bot, gateway, run_main, tmp_path):
     code, summary = bot("--mode", "PAPER", "--account", "DUSIM1", *FAST, "--duration", "12")
     assert code == 0, summary
     assert summary["position_qty"] == position_at(gateway) == 0
@@ -155,6 +155,9 @@ def test_paper_ends_flat_with_every_order_of_ours_at_the_broker(bot, gateway, ru
     assert summary["naked_ms_max"] <= 250
     code, out, _ = run_main("replay", summary["log_path"], "--json")
     assert code == 0, out
+    # Written unasked when the run has ended, after its log is closed.
+    ending = json.loads((tmp_path / "data" / "reports" / "eod-20261125.json").read_text())
+    assert (ending["flat"], ending["real"]["net_usd"]) == (True, summary["pnl_net_usd"])
     # The name that the broker's statement has leads to what the broker said about each order, and to its trade.
     for reference in [reference for reference, *_ in placed if reference.endswith("-E")][:3]:
         code, out, _ = run_main("explain", summary["log_path"], reference, "--json")

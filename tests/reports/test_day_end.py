@@ -16,6 +16,7 @@ from trading_bot.domain.instruments import INSTRUMENTS
 from trading_bot.domain.learning import LearningState
 from trading_bot.domain.orders import Leg, Side
 from trading_bot.domain.scheduled import EventCalendar, EventKind, ScheduledEvent
+from trading_bot.domain.trade_events import CommissionCorrected
 from trading_bot.domain.units import iso_from_ns
 from trading_bot.reports.day_end import read_day_end
 from trading_bot.reports.week import Week, read_week, week_of
@@ -268,3 +269,19 @@ def test_executions_of_no_trade_are_told_with_what_they_come_to(log, tmp_path):
 def test_an_open_position_is_worth_nothing_yet(log, tmp_path):
     log([started(), day.carried(), day.filled(11, 50, Leg.ENTRY, Side.BUY, 24_000)], close=False)
     assert read_day_end(tmp_path / "data").books[0].stray.net_uusd is None
+
+
+def test_a_commission_that_is_reported_on_another_day_counts_on_that_day(log, tmp_path):
+    """Wednesday's trade is +12.50 less 2.50; on Friday the broker says 0.35 dollars more: week +9.65, fees 2.85."""
+    more = CommissionCorrected(
+        ts_ns=day.at(20), order_id=(1, 0), leg=Leg.EXIT, exec_id="1-EXIT", delta_uusd=350_000, trade_closed=True,
+        hypothetical=True, ledger=b"",
+    )  # fmt: skip
+    log([started(), day.carried(), day.three_trades()[0], ended(2_000)])
+    friday = [started(run_id="run-2", trade_date=20261127), day.carried(), more, ended(30)]
+    log([later(one, 2) for one in friday], run="run-2", name="20261127")
+    wednesday, (book,) = read_day_end(tmp_path / "data", trade_date=20261125), read_day_end(tmp_path / "data").books
+    assert wednesday.books[0].net_uusd == 10_000_000
+    assert (book.total.trades, book.late_commission_uusd, book.net_uusd) == (0, 350_000, -350_000)
+    (week,) = read_week(tmp_path / "data").books
+    assert (week.net_uusd, week.total.commission_uusd + week.late_commission_uusd) == (9_650_000, 2_850_000)

@@ -63,7 +63,8 @@ def read_day_end(
     found = day_end_of(begun, wanted, live=live)
     if not found.books:
         of_mode = f" in mode {mode}" if mode else ""
-        raise UsageError(f"{path}: no log of trade date {wanted or '(any)'}{of_mode}; found dates {dates or 'none'}")
+        where = path if isinstance(path, str | Path) else ", ".join(map(str, path))
+        raise UsageError(f"{where}: no log of trade date {wanted or '(any)'}{of_mode}; found dates {dates or 'none'}")
     return found
 
 
