@@ -347,6 +347,30 @@ class TestTheEntryMask:
         assert counts[False] > 10
 
 
+def test_the_journal_has_a_line_on_each_change_of_reason_and_the_log_a_sample_at_each_look():
+    """DE11: an episode of thirty seconds that is refused for one reason, and from the 16th second on for another."""
+    world = World()
+    world.state.decisions.tier_constraints["B"] = msgspec.structs.replace(
+        world.state.decisions.tier_constraints["B"], templates=("K1",)
+    )
+    for second in range(1, 31):
+        if second == 16:
+            world.apply(events.KillRequested(ts_ns=world.now_ns, reason="enough", source="test"))
+        world.quote(START_NS + second * NS_PER_S, bid_qty=40, ask_qty=5)
+        if second == 16:
+            world.state.kernel.set_entry_mask(0b1)  # else a killed bot is not asked again
+    made = [one for one in of(world.records, events.DecisionMade) if one.template]
+    samples = [one for outcome in of(world.records, events.OutcomeReached) for one in outcome.candidates]
+    assert len({one.episode for one in made}) == 1
+    assert [one.reason for one in made] == ["TIER", "KILL_SWITCH"]
+    assert len(samples) > 10
+    assert all(one.belief_e6 and one.edge_e6 and one.cost_e6 for one in samples), "with all terms"
+    for one in made:
+        assert one.mask >> GateReason[one.reason] & 1
+        assert one.text.startswith(f"E1 long SKIP {one.reason}: p ")
+        assert "\n" not in one.text
+
+
 def test_the_volatility_index_from_outside_scales_the_size_while_it_lives():
     """RK13: at 50 and more LIVE would not trade; the message of an hour ends after its hour."""
     world = World({"context": {"sources": ["desk"]}})

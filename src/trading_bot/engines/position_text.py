@@ -54,7 +54,8 @@ def held_rows(held: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _ticks(distance_ticks: int | None) -> str:
     if distance_ticks is None:
         return "at a distance not known"
-    return f"{distance_ticks} ticks away" if distance_ticks >= 0 else f"passed by {-distance_ticks} ticks"
+    ticks = f"{abs(distance_ticks)} tick{'' if abs(distance_ticks) == 1 else 's'}"
+    return f"{ticks} away" if distance_ticks >= 0 else f"passed by {ticks}"
 
 
 def _span(span_ns: int) -> str:

@@ -33,7 +33,7 @@ SCHEMA: Final = 1
 SUFFIX: Final = ".tar.gz"
 MANIFEST: Final = "bundle.json"
 RUN_FOLDER: Final = "run"
-_LEARNING_FILE: Final = "learning_state.json"
+_STATE_FILES: Final = (STATUS_FILE, "learning_state.json", "learned_params.json", KILL_FILE, CLEARED_FILE)
 _LINES_MAX: Final = 50_000  # newest diagnostic lines of a file
 _FILE_BYTES_MAX: Final = 64 << 20
 # What must be the same of a replay before and after.
@@ -210,7 +210,7 @@ def _side_files(run_folder: Path, run_id: str) -> Iterator[tuple[str, tuple[Path
     data_dir = run_folder.parent.parent
     if run_folder.parent.name != "runs":
         return
-    for name in (STATUS_FILE, _LEARNING_FILE, KILL_FILE, CLEARED_FILE):
+    for name in _STATE_FILES:
         document = _document(data_dir / name)
         of_another = isinstance(document, dict) and document.get("run_id", run_id) != run_id
         if document is not None and not of_another:
