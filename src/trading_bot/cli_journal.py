@@ -152,7 +152,9 @@ def backup(
     db: Db = None,
     folder: Folder = None,
     keep_days: KeepDays = _KEEP_DAYS,
-    daily: Annotated[bool, typer.Option("--daily", help="Only if there is none of today (UTC).")] = False,
+    daily: Annotated[
+        bool, typer.Option("--daily", help="Keep one of each day (UTC), the newest; none within an hour of it.")
+    ] = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,

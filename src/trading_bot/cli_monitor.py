@@ -41,7 +41,8 @@ def monitor(
 ) -> None:
     """Watch a bot and serve /health, /metrics and /status, until SIGTERM or Ctrl-C. Changes nothing in the bot.
 
-    Five minutes after a session's close it writes the end of the day into the data directory's `reports`.
+    Five minutes after a session's close it writes the end of the day into the data directory's `reports`, and backs the
+    journal up.
     """
     from trading_bot.monitor.access import KEY_FILE, KEY_VARIABLE, refuse_exposed, token_of
     from trading_bot.monitor.server import Monitor
@@ -84,6 +85,7 @@ async def _write_at_close(watcher: "Watcher", stop: asyncio.Event) -> None:
     while not stop.is_set():
         if bell.rings(watcher.story):
             await asyncio.to_thread(_write_day_end, watcher.data_dir)
+            await asyncio.to_thread(_keep_journal, watcher.data_dir)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _BELL_S)
 
@@ -97,3 +99,23 @@ def _write_day_end(data_dir: Path) -> None:
         typer.echo(f"the end of the day was not written: {error}", err=True)
         return
     typer.echo(f"{data_dir / FOLDER}/eod-{day.trade_date:08d}: {'flat' if day.flat else 'NOT FLAT'}", err=True)
+
+
+def _keep_journal(data_dir: Path) -> None:
+    """The journal up to date and today's backup made (docs/journal.md), where the extra is installed."""
+    try:
+        from trading_bot.journal.backup import FOLDER as BACKUPS
+        from trading_bot.journal.backup import KEEP_DAYS
+        from trading_bot.journal.database import Database, database_url
+        from trading_bot.journal.keeping import one_round
+
+        found = one_round(Database(database_url(None, data_dir)), data_dir, data_dir / BACKUPS, keep_days=KEEP_DAYS)
+    except ImportError as error:
+        typer.echo(f"no journal, and no backup: {error.name} is missing; install trading-bot[journal]", err=True)
+        return
+    except (BotError, OSError) as error:
+        typer.echo(f"the journal was not kept: {error}", err=True)
+        return
+    for folder, reason in found.rebuilt.refused.items():
+        typer.echo(f"not in the journal: {folder}: {reason}", err=True)
+    typer.echo(f"{found.rebuilt.db}: {found.rebuilt.trades:,} trades; backup {found.backup.file}", err=True)

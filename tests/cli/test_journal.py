@@ -8,6 +8,7 @@ import pytest
 
 from tests.journal.conftest import add_run
 from tests.reports import day_log as day
+from trading_bot import cli_monitor
 from trading_bot.domain.errors import SourceUnreachable
 from trading_bot.journal import keeping
 from trading_bot.journal.database import URL_VARIABLE, Database, database_url
@@ -140,3 +141,24 @@ def test_what_is_not_installed_is_named(run_main, data, monkeypatch, url, packag
     monkeypatch.setitem(sys.modules, package, None)
     code, _, err = run_main("journal", "rebuild", "--db", url)
     assert (code, f"needs {package}; install trading-bot[{extra}]" in err) == (2, True)
+
+
+class TestAtTheClose:
+    """What `monitor` does five minutes after the close."""
+
+    def test_rebuilt_and_backed_up(self, data, capsys):
+        cli_monitor._keep_journal(data)
+        cli_monitor._keep_journal(data)
+        said = capsys.readouterr().err.splitlines()
+        assert all("3 trades; backup" in line for line in said)
+        assert len(list((data / "backups").iterdir())) == 1
+        assert Database(database_url(None, data)).file.is_file()
+
+    def test_what_goes_wrong_is_said_and_ends_nothing(self, data, capsys, monkeypatch):
+        (data / "journal.db").write_bytes(b"x" * 4096)
+        cli_monitor._keep_journal(data)
+        assert "the journal was not kept" in capsys.readouterr().err
+        monkeypatch.delitem(sys.modules, "trading_bot.journal.database")
+        monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+        cli_monitor._keep_journal(data)
+        assert "sqlalchemy is missing; install trading-bot[journal]" in capsys.readouterr().err

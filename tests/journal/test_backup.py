@@ -7,6 +7,7 @@ import json
 import shutil
 import tarfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ STATE = {"templates": {}}
 
 
 def made(url, data, *, days=0, **options):
-    return back_up(database(url), data, data / "backups", now_ns=NOW_NS + days * DAY_NS, **options)
+    return back_up(database(url), data, data / "backups", now_ns=NOW_NS + round(days * DAY_NS), **options)
 
 
 def drop_all(url):
@@ -107,13 +108,29 @@ def test_the_newest_is_never_deleted_nor_a_file_that_is_not_ours(data, urls):
     }  # fmt: skip
 
 
-def test_daily_makes_one_a_day(data, urls):
+def test_daily_keeps_the_newest_of_each_day(data, urls):
+    """At 22:05: made. Half an hour later, and where nothing has changed: not. Changed at 23:35: in its place."""
+    url, hour = urls("sqlite"), 1 / 24
+    rebuild(database(url), [data])
+    found = [made(url, data, days=days, daily=True) for days in (0, 0.5 * hour, 1.4 * hour)]
+    assert [row.made for row in found] == [True, False, False]
+    assert {row.file for row in found} == {found[0].file}
+    change(url, "UPDATE trades SET net_uusd = 5 WHERE closed_seq = 3")
+    assert not made(url, data, days=0.9 * hour, daily=True).made
+    later = made(url, data, days=1.5 * hour, daily=True)
+    assert (later.made, later.deleted, later.kept) == (True, [found[0].file], 1)
+    assert later.rows_digest != found[0].rows_digest
+    next_day = made(url, data, days=1, daily=True)
+    assert (next_day.made, next_day.deleted, next_day.kept) == (True, [], 2)
+
+
+def test_a_damaged_backup_of_today_counts_as_none(data, urls):
     url = urls("sqlite")
     rebuild(database(url), [data])
-    found = [made(url, data, days=days, daily=True) for days in (0, 0.05, 1)]
-    assert [row.made for row in found] == [True, False, True]
-    assert [row.kept for row in found] == [1, 1, 2]
-    assert found[0].rows_digest == found[1].rows_digest
+    path = Path(made(url, data).file)
+    path.write_bytes(path.read_bytes()[:100])
+    again = made(url, data, days=0.01, daily=True)
+    assert (again.made, again.deleted) == (True, [str(path)])
 
 
 def test_rows_in_the_way_are_replaced_only_by_force(data, db):

@@ -33,6 +33,7 @@ MANIFEST: Final = "MANIFEST.json"
 FILES: Final = "files/"
 _NAME: Final = re.compile(r"journal-(\d{8}T\d{6}Z)\.tar\.gz")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
+_FRESH: Final = timedelta(hours=1)  # assumed: a day's backup is not made anew within it
 # What a data directory holds besides logs: the learning state, what was adopted and proposed, and what operators did.
 # Latch, locks, keys and the status are of a moment: a backup must not bring an old one back.
 _KEPT: Final = ("learning*.json", "learned*.json", "proposals/*.json", "logs/operator.jsonl", "logs/deadman.jsonl")
@@ -71,27 +72,32 @@ def back_up(
 ) -> BackedUp:
     """Write a backup into `folder`, whole or not at all, then delete those older than `keep_days`.
 
-    `now_ns` is the wall's time, which goes into the name. `daily` writes none where one of today (UTC) is
-    there. The newest backup is never deleted.
+    `now_ns` is the wall's time, which goes into the name. `daily` keeps one of each day (UTC), its newest: none is made
+    within an hour of it or where nothing has changed since, and a new one replaces it. The newest is never deleted.
 
     Raises:
         UsageError: there is no journal, or the folder cannot be written.
     """
     now = datetime.fromtimestamp(now_ns // NS_PER_S, tz=UTC)
-    today = [path for path in _backups(folder) if _made_at(path).date() == now.date()]
-    if daily and today:
-        path = today[-1]
-        manifest = _manifest_of(path)
+    path = folder / f"journal-{now.strftime(_STAMP)}.tar.gz"
+    today = [old for old in _backups(folder) if _made_at(old).date() == now.date()] if daily else []
+    standing = _intact(today[-1]) if today else None
+    if standing is not None and now - _made_at(today[-1]) < _FRESH:
+        path, manifest = today[-1], standing
     else:
-        path = folder / f"journal-{now.strftime(_STAMP)}.tar.gz"
         if path.exists():  # a second one within the same second
             raise UsageError(f"{path} is there already; wait a second and run the command again")
-        manifest = _write(database, data_dir, path, now)
-    deleted = prune(folder, now, keep_days)
+        manifest = _write(database, data_dir, path, now, standing)
+        if standing is not None and manifest is standing:
+            path = today[-1]
+    replaced = [old for old in today if old != path]
+    for old in replaced:
+        old.unlink()
+    deleted = [*replaced, *prune(folder, now, keep_days)]
     return BackedUp(
         file=str(path),
         bytes=path.stat().st_size,
-        made=not (daily and today),
+        made=manifest is not standing,
         db=database.name,
         rows=manifest.rows,
         rows_digest=manifest.rows_sha256,
@@ -171,7 +177,8 @@ def _made_at(path: Path) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def _write(database: Database, data_dir: Path, path: Path, now: datetime) -> Manifest:
+def _write(database: Database, data_dir: Path, path: Path, now: datetime, standing: Manifest | None = None) -> Manifest:
+    """Write a backup; none, and `standing` is the answer, where that one has the same content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -188,6 +195,8 @@ def _write(database: Database, data_dir: Path, path: Path, now: datetime) -> Man
                 rows_sha256=digest,
                 files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
             )
+            if standing is not None and msgspec.structs.replace(manifest, made_at=standing.made_at) == standing:
+                return standing
             _pack(temporary, manifest, lines, files, now)
         temporary.replace(path)
         _sync(path.parent)
@@ -229,9 +238,13 @@ def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], size: int, now
     archive.addfile(entry, content)
 
 
-def _manifest_of(path: Path) -> Manifest:
-    with opened(path) as (manifest, _archive):
-        return manifest
+def _intact(path: Path) -> Manifest | None:
+    """The manifest of a backup that can be restored; None for another, which counts as none."""
+    try:
+        with opened(path) as (manifest, _archive):
+            return manifest
+    except DataCorrupt:
+        return None
 
 
 def _decoded(path: Path, archive: tarfile.TarFile) -> Manifest:
