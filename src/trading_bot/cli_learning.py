@@ -99,7 +99,7 @@ def _print(found: "LearningView") -> None:
         if any(_used(row) for row in rows) or found.decides_on == book:
             _print_book(rows, found.costs)
         else:
-            typer.echo(f"none yet: {', '.join(row.template for row in rows)} begin with their prior")
+            typer.echo(f"none yet; at their prior: {', '.join(row.template for row in rows)}")
     typer.echo(f"\nFrom {title}")
 
 
@@ -164,7 +164,7 @@ def _row(row: "TemplateView") -> tuple[object, ...]:
         row.template,
         row.state,
         "sends nothing" if row.throttle is None else f"x{row.throttle:g}",
-        row.since or "the start",
+        _moment(row.since) if row.since else "the start",
         f"{evidence.n} shadow" if evidence.shadow else evidence.n,
         evidence.wins,
         f"{evidence.mean_usd:+.2f}",
@@ -185,7 +185,7 @@ def _print_changes(title: str, row: "TemplateView") -> None:
     pairs: list[tuple[str, object]] = []
     if change is not None:
         where = "" if change.seq is None else f", record {change.seq}"
-        pairs.append(("last change", f"{change.previous} -> {change.state}, {change.at}{where}"))
+        pairs.append(("last change", f"{change.previous} -> {change.state}, {_moment(change.at)}{where}"))
         pairs.append(("its evidence", _evidence(change.evidence)))
     looks = "none" if row.next_look_trades is None else f"in {_trades(row)}"
     pairs.append(("next look", looks))
@@ -198,11 +198,17 @@ def _trades(row: "TemplateView") -> str:
     return f"{row.next_look_trades} {kind}{'' if row.next_look_trades == 1 else 's'}"
 
 
+def _moment(text: str) -> str:
+    """To the second: a look is no matter of nanoseconds."""
+    return f"{text[:19]}Z"
+
+
 def _evidence(evidence: "Judged") -> str:
+    threshold = f" (threshold {evidence.threshold:.2f})" if evidence.threshold else ""
     text = (
         f"{evidence.finding}: {evidence.n} {'shadow ' if evidence.shadow else ''}trades, {evidence.wins} wins, "
-        f"mean {evidence.mean_usd:+.2f} USD, sd {evidence.sd_usd:.2f}, P {evidence.p:.3f} "
-        f"(threshold {evidence.threshold:.2f}), drawdown {evidence.drawdown_usd:.2f} USD"
+        f"mean {evidence.mean_usd:+.2f} USD, sd {evidence.sd_usd:.2f}, P {evidence.p:.3f}"
+        f"{threshold}, drawdown {evidence.drawdown_usd:.2f} USD"
     )
     limit = evidence.drawdown_limit_usd
     return text if limit is None else f"{text} (limit {limit:.2f})"
