@@ -7,11 +7,14 @@ import shutil
 
 import pytest
 
+from tests.core.handler_world import World as Core
 from tests.core.worlds import messages
 from tests.learned.sets import MONDAY_NS, PROPOSAL, books, one_set, value
 from trading_bot import cli, log_setup
+from trading_bot.core.carried import Carried
 from trading_bot.core.documents import RunDocuments
-from trading_bot.domain.events import ProcessStarted, RunStarted
+from trading_bot.domain.config import canonical
+from trading_bot.domain.events import EffectsAbandoned, ProcessStarted, RunStarted, StateCarried
 from trading_bot.domain.learned import SetKind
 from trading_bot.domain.trade_events import ParamsAdopted
 from trading_bot.learned_files import FILE_NAME, newest_session, write_learned
@@ -136,6 +139,32 @@ def test_a_session_that_was_cut_goes_on_with_its_own_parameters(world):
     assert cli.main(["replay", str(world.log), "--json"]) == 0
     # The next run begins another session.
     assert {one.parameter: one.new for one in adoptions(world.run(DAYS[2]))}[STOP] == 2_000_000
+
+
+def test_a_process_that_dies_before_it_has_told_an_adoption_is_followed_by_one_that_does(world):
+    write_learned(world.data, books(ADOPTED))
+    world.run(DAYS[1])
+    log = next(entry for entry in world.log.iterdir() if entry.is_dir())
+    segment = min(log.glob("seg-*"))
+    os.truncate(segment, segment.read_bytes().index(b"PARAMS_ADOPTED"))
+    records = world.run(DAYS[1])
+    assert sorted(one.parameter for one in adoptions(records)) == [STOP, WEIGHT]
+    assert cli.main(["replay", str(world.log), "--json"]) == 0
+
+
+def test_at_a_broker_an_adoption_that_a_dead_process_had_not_told_is_told_after_its_restart():
+    """There nothing of a dead process is carried out late, so the record would be lost with the effects."""
+    core = Core()
+    [name] = list(core.state.documents.templates)[:1]
+    parameter = f"template.{name}.stop_ticks"
+    state = canonical(Carried(params=((parameter, 1_000_000),)))
+    results = core.apply(StateCarried(ts_ns=core.now_ns, state=state))
+    [told] = [one for one in results if isinstance(one, ParamsAdopted)]
+    assert (told.parameter, told.old) == (parameter, 1_000_000)
+    kept = results.index(told)
+    core.machine.abandoned(tuple(results), kept)
+    again = core.apply(EffectsAbandoned(ts_ns=core.now_ns, cause_seq=core.seq, kept=kept))
+    assert [one for one in again if isinstance(one, ParamsAdopted)] == [told]
 
 
 def test_the_newest_session_of_a_run_says_what_it_trades_with(world):

@@ -28,7 +28,13 @@ from trading_bot.domain.effects import (
 )
 from trading_bot.domain.events import Event
 from trading_bot.domain.learning import LearningUpdate
-from trading_bot.domain.trade_events import BreakerChanged, CommissionCorrected, FillMeasured, TradeClosed
+from trading_bot.domain.trade_events import (
+    BreakerChanged,
+    CommissionCorrected,
+    FillMeasured,
+    ParamsAdopted,
+    TradeClosed,
+)
 from trading_bot.engines.orders import OrderSignal, next_status
 
 _ABANDONED: Final = "EFFECTS_ABANDONED"
@@ -91,8 +97,8 @@ def _anew(state: State, ts_ns: int, effect: Event | Effect) -> Results:
                 return [msgspec.structs.replace(effect, ts_ns=ts_ns)]
         case Alert() if effect.code != _ABANDONED:
             return [msgspec.structs.replace(effect, ts_ns=ts_ns)]
-        # Who reads the log knows of a trip, a closed trade and a cost by these records alone.
-        case FillMeasured() | LearningUpdate():
+        # Who reads the log knows of a trip, a closed trade, a cost and an adoption by these records alone.
+        case FillMeasured() | LearningUpdate() | ParamsAdopted():
             return [msgspec.structs.replace(effect, ts_ns=ts_ns)]
         case BreakerChanged() | TradeClosed() | CommissionCorrected():
             return [msgspec.structs.replace(effect, ts_ns=ts_ns, ledger=breaking.ledger_bytes(state))]
