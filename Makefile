@@ -1,5 +1,6 @@
 # Every verb below works in a fresh clone with Python 3.11-3.13, a C compiler, git and make.
 #   make demo      one run end to end, without network         make lint      ruff, mypy, import contracts
+#   make agree     after make demo: everything that names money names the same (docs/day-end.md)
 #   make test      all tests (ARGS="-k name" narrows)          make features  feature ids and the tests behind them
 #   make bench     the benchmark table (bench-compare: two)    make check     lint + test + features
 #   make debug     the tests on checked, traced kernels        make clean     remove everything that was built

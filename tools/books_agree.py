@@ -3,8 +3,8 @@
     .venv/bin/python tools/books_agree.py [--data-dir DIR]... [--no-postgres] [--json]
 
 For each data directory (default: those of demo/out) it asks, by the commands a user has: the runs' own summaries,
-`report`, `eod`, `digest`, `learning show`, `journal rebuild` on SQLite and on PostgreSQL, and a bundle of each run,
-unpacked elsewhere, replayed and asked again. Trades, net and fees of both kinds of money must be equal to the
+`report`, `eod`, `digest`, `stats`, `learning show`, `journal rebuild` on SQLite and on PostgreSQL, and a bundle of
+each run, unpacked elsewhere, replayed and asked again. Trades, net and fees of both kinds of money must be equal to the
 micro-dollar. Exit code 1 names the two numbers that differ.
 """
 
@@ -143,6 +143,7 @@ def books(data_dir: Path, *, postgres_url: str | None) -> tuple[dict[str, Said],
         "eod": _summed(days),
         "digest": _summed([command("digest", "--to", date, *at) for date in weeks.values()]),
         "report": _summed([command("report", *paths, "--quick", *at) for paths in _by_instrument(days)]),
+        "stats": _counted(command("stats", "--quick", *at)),
         "learning": _learned(command("learning", "show", *at)),
     }
     with tempfile.TemporaryDirectory(prefix="books-agree-") as folder:
@@ -210,6 +211,17 @@ def _summed(documents: Iterable[dict[str, Any]]) -> Said:
     """Documents that have `real` and `hypothetical` with trades, net_uusd and fees_uusd."""
     rows = list(documents)
     return {kind: Money(*(sum(row[kind][name] for row in rows) for name in Money._fields)) for kind in KINDS}
+
+
+def _counted(document: dict[str, Any]) -> Said:
+    """A book for each kind of money; fees of executions that are part of no trade are in no sum here."""
+    found = dict.fromkeys(KINDS, Money(0, 0, 0))
+    for book in document["books"]:
+        fees = book["fees"]
+        kind = "hypothetical" if book["hypothetical"] else "real"
+        fees_uusd = fees["of_trades_uusd"] + fees["later_uusd"]
+        found[kind] = Money(book["metrics"]["trades"], book["net_uusd"], fees_uusd)
+    return found
 
 
 def _learned(document: dict[str, Any]) -> Said:

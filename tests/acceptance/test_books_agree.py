@@ -23,12 +23,13 @@ def data(tmp_path_factory):
 
 
 def test_all_sources_agree_to_the_micro_dollar(data):
+    pytest.importorskip("scipy", reason="stats needs the extra `analytics`")
     pytest.importorskip("sqlalchemy", reason="the journal needs the extra `journal`")
     folder, summary = data
     said, other = books(folder, postgres_url=None)
     assert other == []
     assert [str(one) for one in compare(str(folder), said)] == []
-    assert set(said) == {"summaries", "eod", "digest", "report", "learning", "journal on SQLite", "bundles"}
+    assert set(said) == {"summaries", "eod", "digest", "report", "stats", "learning", "journal on SQLite", "bundles"}
     assert summary["trades_closed"] >= 5
     for name, money in said.items():
         assert money["hypothetical"].net_uusd == round(summary["pnl_hypothetical"] * 1_000_000), name
