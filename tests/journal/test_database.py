@@ -37,6 +37,7 @@ class TestWhich:
             ("journal.db", "is no URL"),
             (f"postgresql://u:{SPELT}@h:port/d", "is no URL"),
             ("://", "is no URL"),
+            ("", "--db is no URL"),  # of a shell's variable that is not set
             (f"mysql://u:{SPELT}@h/d", "kind 'mysql'; expected sqlite or postgresql"),
             ("sqlite://", "in memory"),
             ("sqlite:///:memory:", "in memory"),

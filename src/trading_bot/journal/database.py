@@ -136,10 +136,10 @@ def database_url(given: str | None, data_dir: Path) -> sa.URL:
     Raises:
         UsageError: no URL of a database this can use. The text of the URL is not repeated: it may hold a password.
     """
-    text = given or os.environ.get(URL_VARIABLE) or ""
-    if not text:
+    text = given if given is not None else os.environ.get(URL_VARIABLE)
+    if text is None:
         return sa.URL.create(_DRIVERS["sqlite"], database=str((data_dir / FILE_NAME).resolve()))
-    origin = "--db" if given else URL_VARIABLE
+    origin = URL_VARIABLE if given is None else "--db"
     try:
         url = sa.make_url(text)
         backend = url.get_backend_name()
