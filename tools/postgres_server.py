@@ -58,6 +58,16 @@ class Server:
             raise RuntimeError(f"psql: {done.stderr.strip()}")
         return done.stdout
 
+    def start(self) -> None:
+        """Start it, on its Unix socket alone; nothing of it needs to survive this machine."""
+        told = f"listen_addresses='' unix_socket_directories='{self.folder}' fsync=off max_connections=20"
+        options = " ".join(f"-c {option}" for option in told.split())
+        self.control("-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it at once, as a crash would: the next start recovers."""
+        self.control("-m", "immediate", "stop")
+
     def control(self, *arguments: str) -> None:
         """`pg_ctl` on this server."""
         self.run(str(self.binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", str(_WAIT_S), *arguments)
@@ -99,13 +109,11 @@ def postgres() -> Iterator[Server]:
             *("-A", "scram-sha-256", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"),
         )
         word.unlink()
-        # No TCP; nothing needs to survive this process.
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off -c max_connections=20"
-        server.control("-l", str(folder / "log"), "-o", options, "start")
+        server.start()
         try:
             yield server
         finally:
-            server.control("-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

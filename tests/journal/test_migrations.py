@@ -1,6 +1,7 @@
 """The tables' revisions: an upgrade keeps the rows, what is made is what schema.py says, a newer one is refused."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -80,11 +81,11 @@ def test_a_newer_journal_is_refused(data, db):
 
 def test_a_table_that_is_somebody_elses_is_not_touched(data, tmp_path):
     file = tmp_path / "shop.db"
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE orders (customer TEXT)")
         connection.execute("INSERT INTO orders VALUES ('somebody')")
     with pytest.raises(UsageError, match=r"orders.*already exists"):
         rebuild(database(f"sqlite:///{file}"), [data])
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT * FROM orders").fetchall() == [("somebody",)]
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (1,)

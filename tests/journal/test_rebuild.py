@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from tests.journal.conftest import add_run
 from tests.reports import day_log as day
 from trading_bot.core.event_log import EventLog
 from trading_bot.domain import broker_events, effects, events, log_records, trade_events
-from trading_bot.domain.errors import UsageError
+from trading_bot.domain.errors import SourceUnreachable, UsageError
 from trading_bot.domain.learning import LearningState
 from trading_bot.domain.orders import Leg, Side
 from trading_bot.domain.records import FrameClass
+from trading_bot.journal import rebuild as rebuilding
 from trading_bot.journal.database import Database
 from trading_bot.journal.rebuild import rebuild
 
@@ -131,7 +133,7 @@ def test_the_digest_is_of_the_lines_that_the_page_describes(tmp_path, urls):
     page = (ROOT / "docs" / "journal.md").read_text()
     tables = re.findall(r"^\| (\w+) \| [^|]+ \| ((?:run_id|log),[^|]+) \|$", page, flags=re.MULTILINE)
     whole = hashlib.sha256()
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
         for table, text in tables:
             if table == "sources":
                 continue
@@ -282,6 +284,21 @@ def test_a_rebuild_that_is_killed_leaves_the_old_rows(data, db):
     assert ask(db, "SELECT count(*) FROM trades") == [(3,)]
     assert ask(db, "SELECT rows_digest FROM sources") == [(before.rows_digest,)]
     assert rebuild(database(db), [data]).trades == 6
+
+
+def test_a_server_that_dies_in_the_middle_has_the_old_rows(data, urls, server, monkeypatch):
+    url = urls("postgresql")
+    rebuild(database(url), [data])
+    add_run(data, "run-1", [day.started(), day.carried(), *day.three_trades()], session="20261126")
+    with monkeypatch.context() as patched:
+        patched.setattr(rebuilding, "_remember", lambda *_: server.stop())  # every row is written
+        try:
+            with pytest.raises(SourceUnreachable, match="nothing was changed; is the server up"):
+                rebuild(database(url), [data])
+        finally:
+            server.start()
+    assert ask(url, "SELECT count(*) FROM trades") == [(3,)]
+    assert rebuild(database(url), [data]).trades == 6
 
 
 def test_two_at_once_wait_for_each_other(data, db):
