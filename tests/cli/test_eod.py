@@ -6,6 +6,7 @@ import pytest
 
 from tests.reports import day_log as day
 from tests.reports.test_day_end import ended, started
+from trading_bot.domain.effects import LatchKillSwitch
 from trading_bot.domain.orders import Leg, Side
 from trading_bot.monitor.closing_bell import ClosingBell
 from trading_bot.monitor.story import Story
@@ -152,3 +153,19 @@ def test_the_bell_rings_once_five_minutes_after_the_close():
     story.ended = "SIGTERM"
     assert at(3_391, "SESSION_CLOSED")
     assert not at(3_392, "SESSION_CLOSED")
+
+
+def test_names_from_a_log_are_text_on_a_page(run_main, data, tmp_path):
+    pytest.importorskip("jinja2", reason="HTML needs the extra `reports`")
+    evil = "<img src=x onerror=alert(1)>"
+    log = data / "runs" / "20261125T160000Z-cccc" / "20261125"
+    latched = LatchKillSwitch(ts_ns=day.at(20), reason=evil, source="</td><script>1</script>")
+    day.write(log, [started(run_id="c"), day.carried(), day.skip(1, "EUC_LOW", evil), latched, ended(30)])
+    for command in ("eod", "digest"):
+        assert run_main(command, "--data-dir", data, "--out", tmp_path / "page.html")[0] == 0
+        page = (tmp_path / "page.html").read_text()
+        assert "&lt;img src=x" in page
+        assert "<img src=x" not in page
+        assert "<script>1" not in page
+        code, out, _ = run_main(command, "--data-dir", data, "--format", "markdown")
+        assert (code, "<img" in out.replace("\\<img", "")) == (0, False)
