@@ -81,7 +81,7 @@ def trades_table(trades: Sequence[TradeLine], tick_size_points: float, trace: Tr
         columns=_TRADES,
         rows=tuple(_trade(row, tick_size_points, trace) for row in trades),
         empty="No trades.",
-        note="`trading-bot explain LOG TRADE` takes one apart.",
+        note="`trading-bot explain LOG TRADE` takes one apart." if trades else "",
     )
 
 

@@ -107,11 +107,13 @@ def _word(one: Standing, trace: Trace) -> Cell:
 
 def _money(book: BookDay, trace: Trace) -> tuple[Block, ...]:
     stray, notes = book.stray, []
-    if stray.fills:
-        amount = "a position is open" if stray.net_uusd is None else f"{numbers.usd(stray.net_uusd, sign=True)} USD"
+    if stray.net_uusd is None:
+        told = f"{numbers.several(stray.fills, 'fill')} of a position that is open: in no sum here."
+        notes = [Note(told, WARN, brief=True)]
+    elif stray.fills:
         told = (
-            f"{numbers.several(stray.fills, 'fill')} of no trade: {amount}. A process that began cold knew no trade of "
-            "theirs, so that no sum here, and no summary, has them; the account has."
+            f"{numbers.several(stray.fills, 'fill')} of no trade: {numbers.usd(stray.net_uusd, sign=True)} USD. A process "
+            "that began cold knew no trade of theirs, so that no sum here, and no summary, has them; the account has."
         )
         notes = [Note(told, WARN, brief=True)]
     return (

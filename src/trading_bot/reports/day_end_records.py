@@ -6,6 +6,7 @@ comes from as `Records`: by log, their numbers in it.
 
 import msgspec
 
+from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.orders import Side
 from trading_bot.domain.scheduled import ScheduledEvent
 from trading_bot.domain.units import usd_from_uusd
@@ -215,11 +216,11 @@ class DayEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 def reasons_of(standing: Standing) -> tuple[str, ...]:
     """Why this is not flat, in words."""
-    reasons = list(standing.doubts)
+    reasons, tick_points = list(standing.doubts), instrument_by_symbol(standing.instrument).tick_size_points
     if standing.position_qty:
         reasons.append(f"position {standing.position_qty:+d} (record {standing.position_seq})")
     for order in standing.orders:
-        price = f" at {order.price_ticks} ticks" if order.price_ticks else " at the market"
+        price = f" at {order.price_ticks * tick_points:,.2f}" if order.price_ticks else " at the market"
         fading = "; the other order of its group has filled, that this one is gone was not told" if order.fading else ""
         lots = f"{order.remaining} lot" + ("s" if order.remaining != 1 else "")
         reasons.append(f"{order.leg} of order {order.order_id}, {lots}{price} (record {order.seq}){fading}")
