@@ -112,8 +112,8 @@ def _money(book: BookDay, trace: Trace) -> tuple[Block, ...]:
         notes = [Note(told, WARN, brief=True)]
     elif stray.fills:
         told = (
-            f"{numbers.several(stray.fills, 'fill')} of no trade: {numbers.usd(stray.net_uusd, sign=True)} USD. A process "
-            "that began cold knew no trade of theirs, so that no sum here, and no summary, has them; the account has."
+            f"{numbers.several(stray.fills, 'fill')} of no trade: {numbers.usd(stray.net_uusd, sign=True)} USD. A "
+            "process that began cold knew no trade of theirs, so that no sum here, and no summary, has them; the account has."
         )
         notes = [Note(told, WARN, brief=True)]
     return (
