@@ -111,9 +111,10 @@ def _money(book: BookDay, trace: Trace) -> tuple[Block, ...]:
         told = f"{numbers.several(stray.fills, 'fill')} of a position that is open: in no sum here."
         notes = [Note(told, WARN, brief=True)]
     elif stray.fills:
+        amount = numbers.usd(stray.net_uusd, sign=True)
         told = (
-            f"{numbers.several(stray.fills, 'fill')} of no trade: {numbers.usd(stray.net_uusd, sign=True)} USD. A "
-            "process that began cold knew no trade of theirs, so that no sum here, and no summary, has them; the account has."
+            f"{numbers.several(stray.fills, 'fill')} of no trade: {amount} USD. A process that began cold knew "
+            "no trade of theirs, so that no sum here, and no summary, has them; the account has."
         )
         notes = [Note(told, WARN, brief=True)]
     return (
