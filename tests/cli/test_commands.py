@@ -152,6 +152,9 @@ def test_a_missing_input_ends_with_3(run_main):
         "monitor",
         "rules show",
         "rules odds",
+        "stats",
+        "fees",
+        "query",
     ],
 )
 def test_every_command_takes_the_data_directory_and_the_configuration(run_main, command_name):
@@ -164,7 +167,7 @@ def test_every_command_takes_the_data_directory_and_the_configuration(run_main, 
 def test_later_commands_are_not_there_yet(run_main):
     """A name that does nothing would promise something: the table of specification 13 is filled issue by issue."""
     _, out, _ = run_main("--help")
-    for name in ("backtest", "journal", "eod"):
+    for name in ("backtest", "calibrate"):
         assert f" {name} " not in out
 
 
