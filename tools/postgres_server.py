@@ -106,7 +106,7 @@ def postgres() -> Iterator[Server]:
         word.chmod(0o644)  # the folder is the owner's alone
         server.run(
             *(str(binaries / "initdb"), "-D", str(folder / "data"), "-U", SUPERUSER, "--pwfile", str(word)),
-            *("-A", "scram-sha-256", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"),
+            *("-A", "scram-sha-256", "-E", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"),
         )
         word.unlink()
         server.start()
