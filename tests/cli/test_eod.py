@@ -1,14 +1,17 @@
 """`eod` and `digest` as a user meets them: exit codes, forms, wrong input; and the files that are written unasked."""
 
+import asyncio
 import json
 
 import pytest
 
 from tests.reports import day_log as day
 from tests.reports.test_day_end import ended, started
+from trading_bot import cli_monitor
 from trading_bot.domain.effects import LatchKillSwitch
 from trading_bot.domain.orders import Leg, Side
 from trading_bot.monitor.closing_bell import ClosingBell
+from trading_bot.monitor.sight import Watcher
 from trading_bot.monitor.story import Story
 from trading_bot.pages.day_end_files import write_day_end
 
@@ -169,3 +172,34 @@ def test_names_from_a_log_are_text_on_a_page(run_main, data, tmp_path):
         assert "<script>1" not in page
         code, out, _ = run_main(command, "--data-dir", data, "--format", "markdown")
         assert (code, "<img" in out.replace("\\<img", "")) == (0, False)
+
+
+def test_the_monitor_writes_the_end_of_a_closed_session(data, monkeypatch, capsys):
+    pytest.importorskip("jinja2", reason="HTML needs the extra `reports`")
+    log = data / "runs" / "20261125T170000Z-dddd" / "20261125"
+    closed = day.session(390 * 60, "SESSION_CLOSED")
+    day.write(log, [started(run_id="d"), day.carried(), closed, ended(391 * 60)])
+    monkeypatch.setattr(cli_monitor, "_BELL_S", 0.01)
+    watcher, write = Watcher(data), cli_monitor._write_day_end
+
+    async def watch():
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def write_and_stop(folder):
+            write(folder)
+            loop.call_soon_threadsafe(stop.set)
+
+        monkeypatch.setattr(cli_monitor, "_write_day_end", write_and_stop)
+        watcher.look()
+        async with asyncio.timeout(30):
+            await cli_monitor._write_at_close(watcher, stop)
+
+    asyncio.run(watch())
+    assert json.loads((data / "reports" / "eod-20261125.json").read_text())["flat"]
+    assert "eod-20261125: flat" in capsys.readouterr().err
+
+
+def test_a_day_that_cannot_be_written_is_a_line_and_the_watch_goes_on(data, capsys):
+    (data / "reports").write_text("in the way")
+    cli_monitor._write_day_end(data)
+    assert "the end of the day was not written" in capsys.readouterr().err
