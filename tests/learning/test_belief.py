@@ -5,12 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.handler_world import START_NS, World
 from tests.kernel.kit import HOUR, T0, TICK, S, config, template
 from tests.learning.trades import trade
 from trading_bot._fast import HotPath
+from trading_bot.core.carried import Carried
+from trading_bot.core.learning_desk import promised_e6
 from trading_bot.core.learning_loop import LearningConfig, LearningLoop
 from trading_bot.core.learning_rows import with_adopted
+from trading_bot.domain.orders import Leg, Side
 from trading_bot.domain.trade_events import ParamsAdopted
+from trading_bot.domain.units import NS_PER_HOUR
 from trading_bot.engines.belief import BeliefRules, Promise, fitted_factor_e6, reliability
 
 NOON = T0 + 12 * HOUR
@@ -96,6 +101,25 @@ def test_a_state_rebuilt_from_the_log_holds_the_factor():
     )  # fmt: skip
     told.load_from_dict(with_adopted(before, adoption, MONDAY))
     assert told.canonical() == loop.canonical()
+
+
+def test_a_session_begins_with_what_was_learned_and_keeps_it():
+    """100 trades that promised 1 USD and lost 1 on average: .9 from the first record on, until the session ends."""
+    loop = LearningLoop(templates=("E1",), hypothetical=True)
+    for net_usd in (9.0, -11.0) * 50:
+        spoken = {"belief_e6": 1, "p_e6": 1, "promised_uusd": 10**6}
+        loop.record(trade(net_usd, template="E1", ts_ns=START_NS - NS_PER_HOUR, hypothetical=True, **spoken))
+    fresh, world = World(), World(carried=Carried(learning=loop.export_to_dict()))
+    [told] = [record for record in world.records if isinstance(record, ParamsAdopted)]
+    assert (told.parameter, told.old, told.new, told.fills) == ("belief_factor_e6/E1", 1_000_000, 900_000, 100)
+    before, after = (one.state.kernel.terms(0, 1, 0.9, one.now_ns) for one in (fresh, world))
+    net_e6 = before.edge_e6 - before.cost_e6
+    assert net_e6 > 0
+    assert after.edge_e6 - after.cost_e6 == pytest.approx(0.9 * net_e6, abs=3)
+    assert promised_e6(world.state, after) == pytest.approx(net_e6, abs=5), "evidence is what was promised before it"
+    world.hold(1)
+    world.fill(Leg.STOP, Side.SELL, 1, 23_980)
+    assert world.state.kernel.terms(0, 1, 0.9, world.now_ns).p_e6 == after.p_e6
 
 
 class TestKernel:

@@ -6,6 +6,7 @@ from trading_bot.domain import events, rule_events, trade_events
 from trading_bot.domain.effects import Alert, LatchKillSwitch
 from trading_bot.domain.learning import LearningOrdered, LearningState, LearningUpdate
 from trading_bot.domain.units import UUSD_PER_USD
+from trading_bot.engines.belief import PARAMETER
 from trading_bot.reports.day_end_records import Change, Count
 from trading_bot.reports.fact_records import Facts, Told
 
@@ -31,6 +32,10 @@ def _learned(record: Any) -> tuple[str, str, str]:
             return record.template, text, "warn" if worse else "good"
         case LearningOrdered():
             return record.template, f"{record.finding.value} by {record.source}: {record.reason}", ""
+        case trade_events.ParamsAdopted() if record.parameter.startswith(PARAMETER):
+            brought, promised = record.actual / UUSD_PER_USD, record.expected / UUSD_PER_USD
+            text = f"{record.old / 1e6:.3f} → {record.new / 1e6:.3f}: {record.fills} trades brought {brought:+.2f} USD"
+            return record.parameter, f"{text} of {promised:+.2f} promised", ""
         case trade_events.ParamsAdopted():
             why = f"adopted in set {record.set_number}: {record.evidence}" if record.set_number else ""
             return record.parameter, f"{record.old} → {record.new} {why or f'over {record.fills} fills'}", ""
