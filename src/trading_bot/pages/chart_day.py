@@ -311,7 +311,7 @@ def _equity(ledger: DayLedger) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for hypothetical, name in ((False, "equity"), (True, "equity, HYPOTHETICAL")):
         points = ledger.equity(hypothetical=hypothetical)
-        if not points and (hypothetical or ledger.hypothetical):
+        if not points and hypothetical is not ledger.hypothetical:  # a day without trades has its line at zero
             continue
         shown = [Point(ledger.ts_first_ns, 0.0), *points, Point(ledger.ts_last_ns, points[-1].value if points else 0.0)]
         found.append(

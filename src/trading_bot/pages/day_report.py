@@ -45,7 +45,7 @@ def day_page(inputs: DayInputs) -> Page:
         course_section(inputs, sourced),
         about_section(inputs, sourced),
     ]
-    badges = [Value(mode) for mode in ledger.modes]
+    badges = [Value(f"{mode}: no real money", WARN) if mode == "PAPER" else Value(mode) for mode in ledger.modes]
     if inputs.hypothetical:
         badges.append(Value(HYPOTHETICAL, WARN))
     if any(not kill.cleared_ts_ns for kill in ledger.kills):

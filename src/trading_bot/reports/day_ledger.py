@@ -48,7 +48,7 @@ def read_day(path: Path | str | Sequence[Path | str], *, trade_date: int | None 
     if not chosen:
         raise UsageError(f"{paths[0] if paths else 'no path'}: found logs of {dates or 'no day'}, {trade_date=}")
     if trade_date is None and len(dates) > 1:
-        raise UsageError(f"{paths[0]}: found logs of {dates}, expected one day; name it with trade_date")
+        raise UsageError(f"{paths[0]}: found logs of {dates}, expected one day; name it with trade_date (--date)")
     symbols = sorted({started.instrument for _, started in chosen})
     if len(symbols) > 1:
         raise UsageError(f"{paths[0]}: found logs of {symbols}, expected one instrument; give each its own picture")
