@@ -14,24 +14,21 @@ import typer
 
 from trading_bot import cli_options as options
 from trading_bot import log_setup
+from trading_bot.cli_learning_tables import WORLD, show_attribution, show_challenge, show_proposal, show_values
 from trading_bot.cli_log import log_folder
 from trading_bot.cli_options import Common, common
-from trading_bot.cli_output import write_json, write_pairs, write_table
+from trading_bot.cli_output import write_json
 from trading_bot.domain.errors import UsageError
 from trading_bot.domain.learned import LearnedSet
-from trading_bot.domain.units import iso_from_ns, usd_from_uusd
-from trading_bot.engines.learned_params import ONE_E6, adopted_set, rolled_back_set
+from trading_bot.domain.units import iso_from_ns
+from trading_bot.engines.learned_params import adopted_set, rolled_back_set
 from trading_bot.learned_files import only_writer, read_learned, write_learned
 
 if TYPE_CHECKING:
-    from trading_bot.analytics.attribution import Attributions
-    from trading_bot.analytics.proposal_files import Proposal
     from trading_bot.domain.templates import TemplateConfig
-    from trading_bot.research.challenger import Challenge, Contestant
 
 app = typer.Typer()
 
-_WORLD: Final = {True: "hypothetical", False: "real"}
 _FROM_NEXT: Final = "The next session that begins in {} trades with it; one that is under way keeps its own."
 
 Logs = Annotated[
@@ -63,7 +60,7 @@ def attribution(
     if asked.as_json:
         write_json(found)
         return
-    _show_attribution(found)
+    show_attribution(found)
 
 
 @app.command()
@@ -95,12 +92,12 @@ def propose(
             on_run=_told(asked),
         )
     stamp = iso_from_ns(now_ns)[:19].replace("-", "").replace(":", "")
-    path = out or asked.data_dir / "proposals" / f"{stamp}Z-{_WORLD[found.hypothetical]}.json"
+    path = out or asked.data_dir / "proposals" / f"{stamp}Z-{WORLD[found.hypothetical]}.json"
     write_proposal(path, found)
     if asked.as_json:
         write_json({"file": str(path), "proposal": found})
         return
-    _show_proposal(found)
+    show_proposal(found)
     if found.changes:
         typer.echo(f"Written to {path}. Nothing has changed; `trading-bot learning adopt {path}` puts it in force")
     else:
@@ -139,8 +136,8 @@ def adopt(
             proposal=found.sha256,
         )
         if not asked.as_json:
-            _show_proposal(found)
-        _ask(f"Adopt these {len(found.changes)} changes for {_WORLD[hypothetical]} trading?", asked, yes=yes)
+            show_proposal(found)
+        _ask(f"Adopt these {len(found.changes)} changes for {WORLD[hypothetical]} trading?", asked, yes=yes)
         path = write_learned(asked.data_dir, books.with_set(learned, hypothetical=hypothetical))
     _say_set(asked, path, learned, hypothetical=hypothetical)
 
@@ -165,8 +162,8 @@ def rollback(
         sets = books.book(hypothetical=hypothetical)
         learned = rolled_back_set(sets, now_ns=time.time_ns(), to_file=whole)
         if not asked.as_json:
-            _show_values(f"In force for {_WORLD[hypothetical]} trading: set {sets[-1].number}", sets[-1])
-            _show_values("After the rollback", learned)
+            show_values(f"In force for {WORLD[hypothetical]} trading: set {sets[-1].number}", sets[-1])
+            show_values("After the rollback", learned)
         _ask("Roll back?", asked, yes=yes)
         path = write_learned(asked.data_dir, books.with_set(learned, hypothetical=hypothetical))
     _say_set(asked, path, learned, hypothetical=hypothetical)
@@ -191,7 +188,7 @@ def params(
             when = iso_from_ns(learned.adopted_at_ns)[:19]
             back = f" to set {learned.restores or 'none'}" if learned.kind == "ROLLED_BACK" else ""
             force = ", in force" if learned is sets[-1] else ""
-            _show_values(f"{_WORLD[hypothetical]} set {learned.number}: {learned.kind}{back} {when}Z{force}", learned)
+            show_values(f"{WORLD[hypothetical]} set {learned.number}: {learned.kind}{back} {when}Z{force}", learned)
     if not books.real and not books.hypothetical:
         typer.echo(f"Nothing was ever adopted in {asked.data_dir}: every session trades with its strategy file")
 
@@ -212,7 +209,7 @@ def challenge(
     """Run the recorded market again under other parameters and under those of the log, and compare trade results."""
     asked = common(ctx, data_dir, config, as_json=as_json)
     paths = _paths(asked, logs)
-    from trading_bot.reports.trade_facts import logs_below
+    from trading_bot.reports.trade_facts import logs_below, read_facts
     from trading_bot.research.challenger import compare, documents_of, play, whole_runs
 
     runs = whole_runs(logs_below(paths))
@@ -222,13 +219,13 @@ def challenge(
         folder = keep or Path(temporary)
         log_setup.start_logging(folder, run_id=log_setup.new_run_id())
         told = _told(asked)
-        found = compare(
-            play(runs, champion, folder / "champion", told), play(runs, challenger, folder / "challenger", told)
-        )
+        ours = play(runs, champion, folder / "champion", told)
+        theirs = play(runs, challenger, folder / "challenger", told)
+        found = compare(ours, theirs, recorded=read_facts(runs))
     if asked.as_json:
         write_json(found)
         return
-    _show_challenge(found)
+    show_challenge(found)
 
 
 def _challenger(path: Path, log: Path) -> "dict[str, TemplateConfig]":
@@ -281,118 +278,6 @@ def _ask(question: str, asked: Common, *, yes: bool) -> None:
 
 def _say_set(asked: Common, path: Path, learned: LearnedSet, *, hypothetical: bool) -> None:
     if asked.as_json:
-        write_json({"file": str(path), "book": _WORLD[hypothetical], "set": learned})
+        write_json({"file": str(path), "book": WORLD[hypothetical], "set": learned})
         return
-    typer.echo(f"Set {learned.number} for {_WORLD[hypothetical]} trading: {path}. {_FROM_NEXT.format(asked.data_dir)}")
-
-
-def _show_values(title: str, learned: LearnedSet) -> None:
-    rows = [
-        (one.parameter, _value(one.base_e6), _value(one.value_e6), one.trades, one.shadow_trades, one.reason)
-        for one in learned.values
-    ]
-    write_table(title, ("parameter", "strategy file", "learned", "trades", "shadow", "why"), rows)
-    if not rows:
-        typer.echo("  the strategy file as it is")
-
-
-def _show_proposal(found: "Proposal") -> None:
-    logs = f"{len(found.logs)} {'log' if len(found.logs) == 1 else 'logs'}" + (
-        f", {len(found.left_out)} left out" if found.left_out else ""
-    )
-    on_set = f"on set {found.based_on}" if found.based_on else "on the strategy file"
-    write_table(
-        f"Proposal for {found.instrument}, {_WORLD[found.hypothetical]} trades of {logs}, {on_set}",
-        ("parameter", "now", "proposed", "trades", "shadow", "net USD", "expected USD", "why"),
-        [
-            (
-                one.parameter,
-                _value(one.old_e6),
-                _value(one.new_e6),
-                one.trades,
-                one.shadow_trades,
-                _usd(one.actual_uusd),
-                _usd(one.expected_uusd),
-                one.reason,
-            )
-            for one in found.changes
-        ],
-    )
-    if found.not_proposed:
-        write_table("Not proposed", ("parameter", "why"), [(one.parameter, one.why) for one in found.not_proposed])
-    if found.left_out:
-        write_table("Logs left out", ("log",), [(text,) for text in found.left_out])
-    if found.shadow_run is not None:
-        typer.echo("The same market again, under the present and under the proposed parameters:")
-        _show_challenge(found.shadow_run)
-
-
-def _show_challenge(found: "Challenge") -> None:
-    def side(name: str, one: "Contestant") -> tuple[str, int, int, str]:
-        return name, one.trades, one.wins, _usd(one.net_uusd)
-
-    write_table(
-        f"Challenger against champion: {found.verdict}",
-        ("", "trades", "wins", "net USD"),
-        [side("champion", found.champion), side("challenger", found.challenger)],
-    )
-    between = "no interval"
-    if found.low_uusd is not None and found.high_uusd is not None:
-        between = f"95 % between {_usd(found.low_uusd)} and {_usd(found.high_uusd)}"
-    write_pairs(
-        "Difference",
-        [
-            ("challenger less champion", f"{_usd(found.difference_uusd)} USD, {between}"),
-            ("blocks", f"{found.blocks}, each a {found.block}"),
-            ("verdict", found.why),
-        ],
-    )
-
-
-def _show_attribution(found: "Attributions") -> None:
-    write_table(
-        "Templates",
-        ("template", "book", "trades", "net USD", "skill", "luck", "execution", "not known", "luck z", "shown a trade"),
-        [
-            (
-                row.template,
-                _WORLD[row.hypothetical],
-                row.trades,
-                _usd(row.net_uusd),
-                _usd(row.skill_uusd),
-                _usd(row.luck_uusd),
-                _usd(row.execution_uusd),
-                _usd(row.unknown_uusd),
-                "none" if row.luck_z is None else f"{row.luck_z:+.1f}",
-                "none" if row.shown_uusd is None else _usd(row.shown_uusd),
-            )
-            for row in found.templates
-        ],
-    )
-    write_table(
-        "Trades",
-        ("trade", "template", "exit", "net USD", "skill", "luck", "execution", "weight", "class"),
-        [
-            (
-                row.trade_id,
-                row.template,
-                row.exit_reason,
-                _usd(row.net_uusd),
-                *(
-                    "none" if part is None else _usd(part)
-                    for part in (row.skill_uusd, row.luck_uusd, row.execution_uusd)
-                ),
-                "none" if row.weight is None else f"{row.weight:.2f}",
-                row.trade_class,
-            )
-            for row in found.trades
-        ],
-    )
-
-
-def _usd(amount_uusd: int) -> str:
-    return f"{usd_from_uusd(amount_uusd):+,.2f}"
-
-
-def _value(value_e6: int) -> str:
-    return f"{value_e6 / ONE_E6:g}"
+    typer.echo(f"Set {learned.number} for {WORLD[hypothetical]} trading: {path}. {_FROM_NEXT.format(asked.data_dir)}")

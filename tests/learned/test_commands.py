@@ -176,6 +176,7 @@ def test_a_challenger_of_a_strategy_file_meets_the_champion_on_the_same_market(w
     (world / "wide.toml").write_text(strategy.replace("stop_ticks = 3", "stop_ticks = 6"))
     found = ask(world, "challenge", "--params", world / "wide.toml")
     facts = read_facts(world / "data")
+    assert found["champion"] == found["recorded"]
     assert found["champion"]["net_uusd"] == facts.net_uusd(hypothetical=True)
     assert found["challenger"]["trades"] != found["champion"]["trades"]
     assert found["verdict"] == "TOO_FEW"

@@ -89,13 +89,10 @@ def propose(
     challenge = None
     if changes:
         proposed = with_changes(chosen.documents.templates, changes)
-        challenge = _shadow_run(
-            whole_runs([Path(session.log) for session in chosen.facts.sessions]),
-            chosen.documents.templates,
-            proposed,
-            scratch,
-            on_run,
-        )
+        runs = whole_runs([Path(session.log) for session in chosen.facts.sessions])
+        champion = play(runs, chosen.documents.templates, scratch / "champion", on_run)
+        challenger = play(runs, proposed, scratch / "challenger", on_run)
+        challenge = compare(champion, challenger, recorded=chosen.facts)
         changes = _shadowed(changes, chosen.facts, challenge, refused)
     touched = {parts_of(change.parameter)[0] for change in changes}
     return sealed(
@@ -240,17 +237,6 @@ def with_changes(templates: Mapping[str, TemplateConfig], changes: Sequence[Para
     )
     tried = LearnedSet(number=1, kind=SetKind.ADOPTED, adopted_at_ns=0, hypothetical_evidence=True, values=values)
     return with_learned(templates, tried)
-
-
-def _shadow_run(
-    runs: Sequence[Path],
-    present: Mapping[str, TemplateConfig],
-    proposed: Mapping[str, TemplateConfig],
-    scratch: Path,
-    on_run: Callable[[Path], None] | None,
-) -> Challenge:
-    champion = play(runs, present, scratch / "champion", on_run)
-    return compare(champion, play(runs, proposed, scratch / "challenger", on_run))
 
 
 def _shadowed(

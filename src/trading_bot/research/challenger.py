@@ -16,12 +16,15 @@ from scipy.stats import bootstrap
 
 from trading_bot.config_files import LoadedConfig, RunOptions
 from trading_bot.core.documents import RunDocuments
-from trading_bot.core.log_reader import segment_paths
+from trading_bot.core.log_reader import LogReader, MessageFrame, segment_paths
 from trading_bot.core.operator_files import KILL_FILE
 from trading_bot.core.replay import session_logs
+from trading_bot.domain import log_records
+from trading_bot.domain.config import BotConfig
 from trading_bot.domain.errors import UsageError
+from trading_bot.domain.events import AccountSnapshot
 from trading_bot.domain.templates import TemplateConfig
-from trading_bot.domain.units import NS_PER_S
+from trading_bot.domain.units import NS_PER_S, usd_from_uusd
 from trading_bot.reports.fact_records import Facts, TradeFact
 from trading_bot.reports.trade_facts import opening_of, read_facts
 from trading_bot.wiring import run
@@ -33,6 +36,7 @@ CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 4_999
 SEED: Final = 20_261_121
 _HOUR_NS: Final = 3_600 * NS_PER_S
+_TAG_BYTES: Final = 48  # of a message: its kind stands in front
 
 
 class Verdict(StrEnum):
@@ -57,6 +61,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     """Challenger less champion, block by block of the same market; `low_uusd` to `high_uusd` holds 95 % of resamples.
 
     A block is a session, or an hour where there are fewer than ten sessions; None: too few blocks for an interval.
+    `recorded` is what the logs themselves hold, whose fills may have been a broker's.
     """
 
     champion: Contestant
@@ -68,6 +73,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     high_uusd: int | None
     verdict: Verdict
     why: str
+    recorded: Contestant | None = None
 
 
 def documents_of(path: Path) -> RunDocuments:
@@ -104,8 +110,8 @@ def play(
 ) -> Facts:
     """Run the market of `logs` (run folders or single logs, in order of time) under `templates`; what was traded.
 
-    Everything else is as the newest log was run: configuration, vetoes, events, maps. Orders fill in the exchange
-    simulator. The runs are left in `folder`.
+    Everything else is as the newest log was run: configuration, vetoes, events, maps; the money is what the first log's
+    account began with. Orders fill in the exchange simulator. The runs are left in `folder`.
 
     Raises:
         BotError: as a run does.
@@ -113,9 +119,8 @@ def play(
     documents = documents_of(logs[-1])
     if documents.events is None:
         raise UsageError(f"{logs[-1]} was run without a file of scheduled events; it cannot be run again")
-    settings = msgspec.structs.replace(documents.config.run, mode="BACKTEST", adapter="files")
     loaded = LoadedConfig(
-        config=msgspec.structs.replace(documents.config, run=settings),
+        config=_offline(documents.config, logs[0]),
         templates=dict(templates),
         vetoes=documents.vetoes,
         events=documents.events,
@@ -136,11 +141,34 @@ def play(
     return read_facts(folder)
 
 
+def _offline(config: BotConfig, first: Path) -> BotConfig:
+    """The configuration for a run over files, with the money of the log's own account where it had one."""
+    settings = msgspec.structs.replace(config.run, mode="BACKTEST", adapter="files")
+    equity_uusd = _equity_uusd(first)
+    decision = config.decision
+    if equity_uusd is not None:
+        decision = msgspec.structs.replace(decision, equity_assumed_usd=usd_from_uusd(equity_uusd))
+    return msgspec.structs.replace(config, run=settings, decision=decision)
+
+
+def _equity_uusd(path: Path) -> int | None:
+    """Of the first account snapshot, which comes before the market; None where no account existed."""
+    with LogReader(session_logs(path)[0]) as reader:
+        for item in reader.spans():
+            if isinstance(item, MessageFrame) and b"ACCOUNT_SNAPSHOT" in bytes(item.payload[:_TAG_BYTES]):
+                record = log_records.decode(item.payload)
+                if isinstance(record, AccountSnapshot):
+                    return None if record.assumed or record.equity_uusd <= 0 else record.equity_uusd
+    return None
+
+
 def _fits(templates: Mapping[str, TemplateConfig], name: str, stop_ticks: int) -> bool:
     return name in templates and templates[name].stop_ticks == stop_ticks
 
 
-def compare(champion: Facts, challenger: Facts, *, trades_min: int = TRADES_MIN) -> Challenge:
+def compare(
+    champion: Facts, challenger: Facts, *, recorded: Facts | None = None, trades_min: int = TRADES_MIN
+) -> Challenge:
     """Which side did better on the same market, and whether that can be told from chance."""
     ours, theirs = champion.entered(), challenger.entered()
     sessions = {trade.trade_date for trade in (*ours, *theirs)}
@@ -160,6 +188,7 @@ def compare(champion: Facts, challenger: Facts, *, trades_min: int = TRADES_MIN)
         high_uusd=high_uusd,
         verdict=verdict,
         why=why,
+        recorded=None if recorded is None else _contestant(recorded.entered()),
     )
 
 
