@@ -10,6 +10,8 @@ import pytest
 
 from tests.reports import day_log as day
 from tests.reports.fact_log import FEE_UUSD, Tape, candidate, started
+from trading_bot.analytics.analysis import analyse
+from trading_bot.analytics.exit_touches import exit_touches
 from trading_bot.core.replay import session_logs
 from trading_bot.domain import effects, events, trade_events
 from trading_bot.domain.errors import LogCorrupt, UsageError
@@ -155,6 +157,25 @@ def test_a_trade_the_process_did_not_live_to_tell_is_worked_out_from_its_fills(t
     assert (trade.gross_uusd, trade.commission_uusd) == (-3 * TICK_UUSD, 2 * FEE_UUSD)
     assert trade.edge_e6 == 4_200_000
     assert "2-0" in facts.notes[0]
+
+
+def test_an_entry_that_fills_again_after_its_trade_is_a_second_trade(tmp_path):
+    """The rest of an entry came while its withdrawal was under way: the same order, another round trip."""
+    tape = Tape()
+    order = entered(tape, qty=2)
+    ends = []
+    for price in (24_001, 24_000):
+        tape.fill(order, Leg.ENTRY, Side.BUY, price, remaining=1)
+        out = tape.fill(order, Leg.STOP, Side.SELL, 23_993)
+        gross_usd = (23_993 - price) * 1.25
+        ends.append(tape.closed(out, order, "B", Side.BUY, 1, pnl_usd=gross_usd, entry_ts_ns=1, exit_ts_ns=2))
+    facts = read_facts(tape.write(tmp_path / "log"))
+    assert [(row.trade_id, row.closed_seq, row.entry_cost_ticks) for row in facts.trades] == [
+        ("2-0", ends[0], 24_001),
+        ("2-0", ends[1], 24_000),
+    ]
+    assert [row.trade_closed_seq for row in facts.fills] == [ends[0], ends[0], ends[1], ends[1]]
+    assert facts.net_uusd(hypothetical=False) == -15 * TICK_UUSD - round(2 * 2.5e6)
 
 
 def test_a_trade_told_again_after_a_restart_counts_once(tmp_path):
@@ -307,6 +328,12 @@ def test_a_run_cut_behind_the_end_of_a_trade_agrees_with_its_summary_before_and_
     for trade in whole.trades:  # the terms on the order and in the outcome come from the same candidate
         assert (trade.exit_value_ticks - trade.entry_cost_ticks) * trade.sign * TICK_UUSD == trade.gross_uusd
         assert trade.ask_ticks - trade.bid_ticks == trade.spread_ticks
+    book = analyse(whole, touches=exit_touches(whole)).book(hypothetical=True)
+    assert book.net_uusd == book.equity[-1].equity_uusd == whole.net_uusd(hypothetical=True)
+    assert book.decomposition.residual_max_ticks <= 1.0  # AN03
+    assert book.decomposition.told == len(whole.trades)
+    assert book.fees.total_uusd == book.metrics.commission_uusd
+    assert round(book.decomposition.net_ticks * TICK_UUSD) == book.net_uusd
     cut = whole.trades[3]
     (log,) = session_logs(next((data / "runs").iterdir()))
     cut_behind(log, cut.fill_seqs[-1])

@@ -148,8 +148,8 @@ class FillFact(msgspec.Struct, frozen=True, kw_only=True):
     """One execution. `commission_uusd` is the broker's where reported (`reported_seq`), else `told_commission_uusd`.
 
     `estimated`: no report has come. `counted` is False for one that was told again or that corrects another: no book
-    counts it. `trade_closed_seq` is the trade it is part of, 0 for none (yet). `price_cost` is signed: slippage in
-    ticks, positive is worse; None where no price was fixed before.
+    counts it. `trade_closed_seq` is the trade it is part of, 0 for none (yet). `slippage_ticks`: positive is worse,
+    None where no price was fixed before; `expected_e6` is what the decision expected of it.
     """
 
     log: str
@@ -179,8 +179,9 @@ class FillFact(msgspec.Struct, frozen=True, kw_only=True):
 class OrderFact(msgspec.Struct, frozen=True, kw_only=True):
     """One order that left: an entry with its bracket (`leg` ENTRY), or an exit (`leg` EXIT, `cause` says why).
 
-    `limit_ticks` None is a market order. `end` is FILLED, CANCELLED, REJECTED, SUPPRESSED (OBSERVE without a
-    simulator), or empty while it is not over; `timed_seq` is its ORDER_TIMED.
+    `limit_ticks` None is a market order. `acknowledged` is the broker's first word about it (in OBSERVE that it was
+    suppressed). `end` is FILLED, CANCELLED, REJECTED, or empty while it is not over, and of an exit that another
+    replaced; `timed_seq` is its ORDER_TIMED.
     """
 
     log: str
