@@ -5,7 +5,10 @@ import random
 import pytest
 
 from tests.learned.facts import ENTRY_NS, S, facts, trade
-from trading_bot.research.challenger import Verdict, compare, interval_uusd
+from tests.reports import day_log
+from trading_bot.domain.config import BotConfig
+from trading_bot.domain.events import AccountSnapshot
+from trading_bot.research.challenger import Verdict, compare, interval_uusd, offline_config
 
 HOUR_NS = 3_600 * S
 FIFTEEN_NS = ENTRY_NS + HOUR_NS // 2  # on the hour
@@ -79,6 +82,19 @@ def test_the_interval_is_that_of_plain_resampling():
     assert high_uusd == pytest.approx(sums[7_799], abs=0.06 * width)
     assert interval_uusd(blocks) == (low_uusd, high_uusd), "seeded"
     assert interval_uusd(blocks[:4]) == (None, None)
+
+
+@pytest.mark.parametrize(("assumed", "expected_usd"), [(False, 12_345.67), (True, 10_000.0)])
+def test_a_side_begins_with_the_money_of_the_log_s_account(tmp_path, assumed, expected_usd):
+    """Where no account existed the log's configuration said what was assumed: 10 000 USD (specification 6.5)."""
+    snapshot = AccountSnapshot(
+        ts_ns=day_log.at(0), account="DUSIM1", equity_uusd=12_345_670_000, margin_free_uusd=0, assumed=assumed
+    )
+    later = AccountSnapshot(ts_ns=day_log.at(9), account="DUSIM1", equity_uusd=1, margin_free_uusd=0)
+    day_log.write(tmp_path / "run" / "20261125", [day_log.started(), snapshot, later])
+    config = offline_config(BotConfig(), tmp_path / "run")
+    assert config.decision.equity_assumed_usd == expected_usd
+    assert (config.run.mode, config.run.adapter) == ("BACKTEST", "files")
 
 
 def test_shadow_trades_do_not_count():

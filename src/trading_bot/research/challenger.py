@@ -120,7 +120,7 @@ def play(
     if documents.events is None:
         raise UsageError(f"{logs[-1]} was run without a file of scheduled events; it cannot be run again")
     loaded = LoadedConfig(
-        config=_offline(documents.config, logs[0]),
+        config=offline_config(documents.config, logs[0]),
         templates=dict(templates),
         vetoes=documents.vetoes,
         events=documents.events,
@@ -141,7 +141,7 @@ def play(
     return read_facts(folder)
 
 
-def _offline(config: BotConfig, first: Path) -> BotConfig:
+def offline_config(config: BotConfig, first: Path) -> BotConfig:
     """The configuration for a run over files, with the money of the log's own account where it had one."""
     settings = msgspec.structs.replace(config.run, mode="BACKTEST", adapter="files")
     equity_uusd = _equity_uusd(first)
