@@ -59,11 +59,17 @@ def test_nothing_is_asked_for_on_nine_trades():
 
 @pytest.mark.parametrize(("ticks", "step"), [(-9, 10_000), (12, -10_000)])
 def test_the_threshold_follows_the_trades_that_were_believed_in_least(ticks, step):
-    low = [evidence(ticks + number % 3, belief_e6=650_000) for number in range(60)]
+    low = [evidence(ticks + number % 3, belief_e6=645_000) for number in range(60)]
     high = [evidence(number % 3 - 1, belief_e6=800_000) for number in range(60)]
     assert steps([*low, *high])["belief_enter"] == step
     calm = [evidence((-9, 13)[number % 2], belief_e6=650_000 + number) for number in range(120)]
     assert "belief_enter" not in steps(calm)
+
+
+def test_the_threshold_rises_only_where_that_would_have_kept_a_trade_out():
+    """K1 here enters from .64 on: a hundredth more keeps out what was believed in with .649, and not with .65."""
+    assert "belief_enter" not in steps([evidence(-9 + number % 3, belief_e6=650_000) for number in range(60)])
+    assert "belief_enter" in steps([evidence(-9 + number % 3, belief_e6=649_999) for number in range(60)])
 
 
 @pytest.mark.parametrize("sign", [1, -1])

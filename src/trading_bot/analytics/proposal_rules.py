@@ -16,6 +16,7 @@ from trading_bot.domain.units import NS_PER_S, usd_from_uusd
 from trading_bot.engines.learned_params import (
     ATTRIBUTABLE_MIN,
     BELIEF_ENTER,
+    ONE_E6,
     STOP_TICKS,
     STOP_WEEK_E6,
     THRESHOLD_WEEK_E6,
@@ -66,7 +67,7 @@ def wishes(name: str, template: TemplateConfig, evidence: Sequence[Evidence]) ->
     """What the trades of a template ask for; nothing with fewer than ten attributable ones."""
     if len(evidence) < ATTRIBUTABLE_MIN:
         return []
-    found = [_threshold(name, evidence), _stop(name, template, evidence)]
+    found = [_threshold(name, template, evidence), _stop(name, template, evidence)]
     found += [_weight(name, signal, weight, evidence) for signal, weight in template.weights.items()]
     return [wish for wish in found if wish is not None]
 
@@ -94,20 +95,24 @@ def weighted_correlation(xs: Sequence[float], ys: Sequence[float], weights: Sequ
     return (float((w * x * y).sum()) / width if width > 0 else 0.0), pairs
 
 
-def _threshold(name: str, evidence: Sequence[Evidence]) -> Wish | None:
-    """Trades that were believed in least: where they lose, the threshold rises; where they earn, it falls."""
+def _threshold(name: str, template: TemplateConfig, evidence: Sequence[Evidence]) -> Wish | None:
+    """Trades that were believed in least: where they lose, the threshold rises; where they earn, it falls.
+
+    It rises only where it would have kept a trade out.
+    """
     beliefs = sorted(one.row.belief_e6 or 0 for one in evidence)
     middle_e6 = beliefs[(len(beliefs) - 1) // 2]
     low = [one for one in evidence if (one.row.belief_e6 or 0) <= middle_e6]
     z = posterior_z([one.earned_uusd for one in low], [one.weight for one in low])
-    if abs(z) < Z_THRESHOLD:
+    raised_e6 = round(template.belief_enter * ONE_E6) + THRESHOLD_WEEK_E6
+    if abs(z) < Z_THRESHOLD or (z < 0 and beliefs[0] >= raised_e6):
         return None
     mean_usd = usd_from_uusd(sum(one.earned_uusd for one in low)) / len(low)
     return Wish(
         parameter=parameter_name(name, BELIEF_ENTER),
         step_e6=THRESHOLD_WEEK_E6 if z < 0 else -THRESHOLD_WEEK_E6,
         reason=(
-            f"{len(low)} trades with a belief up to {middle_e6 / 1e6:.3f} made {mean_usd:+.2f} USD each without "
+            f"{len(low)} trades with a belief up to {middle_e6 / ONE_E6:.3f} made {mean_usd:+.2f} USD each without "
             f"execution: P(expectancy > 0) = {normal_cdf(z):.2f}"
         ),
     )
