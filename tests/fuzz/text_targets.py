@@ -210,6 +210,7 @@ READERS = (
     "replay {log} --json",
     "explain {log} 9 --json",
     "explain {log} 9-0",
+    "bundle {log} --out {out}.tar.gz --json",
     "latency show {log} --json",
     "parity {log} --json",
     "log export {log} --parquet {out} --json",

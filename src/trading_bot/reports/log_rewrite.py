@@ -4,8 +4,8 @@ Market records are copied as they are. A message in which nothing is replaced ke
 a run change, so do their digests and the mark that every message carries.
 """
 
+import re
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +18,14 @@ from trading_bot.core.player import Player
 from trading_bot.domain import log_records
 from trading_bot.domain.config import config_tag
 from trading_bot.domain.errors import LogCorrupt, ReplayDiverged
-from trading_bot.domain.events import RunEnded
+from trading_bot.domain.events import ProcessStarted, RunEnded, RunStarted
 from trading_bot.domain.inflated import inflated
 from trading_bot.domain.records import FRAME_ALIGN
 from trading_bot.reports.redaction import Redactor
 
-_WITH_DOCUMENTS: Final = frozenset({"RUN_STARTED", "PROCESS_STARTED"})
+_WITH_DOCUMENTS: Final = ("RUN_STARTED", "PROCESS_STARTED")
+_HASH: Final = re.compile(r"[0-9a-f]{8,64}")
+_Beginning = RunStarted | ProcessStarted
 
 
 class LogCopy(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +49,8 @@ def learn_log(source: Path, redactor: Redactor) -> None:
                 if isinstance(item, MessageFrame):
                     plain = _decoded(item)
                     redactor.learn(plain)
-                    if isinstance(plain, dict) and plain.get("documents"):
-                        redactor.learn(_documents(plain, item.seq))
+                    if (record := _beginning(plain, item)) is not None:
+                        redactor.learn(_documents(record, item.seq))
         except LogCorrupt:
             return
 
@@ -134,7 +136,10 @@ class _Rewriter:
         payload = bytes(frame.payload)
         written = self._replaced(frame)
         log.writer.set_config_tag(self._tags.get(frame.config_tag, frame.config_tag))
-        log.append_message(frame.cls, frame.ts_ns, frame.instrument, frame.cause_seq, written)
+        try:
+            log.append_message(frame.cls, frame.ts_ns, frame.instrument, frame.cause_seq, written)
+        except ValueError as error:  # a class or a cause that no log of ours has
+            raise _unknown(frame.seq, error) from error
         self.records += 1
         self.changed += written != payload
         log.maintain()
@@ -169,11 +174,10 @@ class _Rewriter:
 
     def _replaced(self, frame: MessageFrame) -> bytes:
         plain = _decoded(frame)
-        fields = dict(plain) if isinstance(plain, dict) else {}
-        documents = fields.get("kind") in _WITH_DOCUMENTS and bool(fields.get("documents"))
         changed = self._redactor.value(plain)
-        if documents:
-            changed = {**changed, **self._documents_replaced(fields, frame.seq)}
+        beginning = _beginning(plain, frame)
+        if beginning is not None:
+            changed = {**changed, **self._documents_replaced(beginning, frame.seq)}
         if changed == plain:
             return bytes(frame.payload)
         packed = log_records.ENCODER.encode(changed)
@@ -182,17 +186,16 @@ class _Rewriter:
         except msgspec.DecodeError:
             return packed  # of a newer version
 
-    def _documents_replaced(self, fields: Mapping[str, Any], seq: int) -> dict[str, Any]:
+    def _documents_replaced(self, record: _Beginning, seq: int) -> dict[str, Any]:
         """The fields that depend on the documents; as they were where nothing in those was replaced."""
-        same = {name: fields[name] for name in ("documents", "digests", "config_hash")}
-        plain = _documents(fields, seq)
+        plain = _documents(record, seq)
         changed = self._redactor.value(plain)
         if changed == plain:
-            return same
+            return {"documents": record.documents, "digests": record.digests, "config_hash": record.config_hash}
         packed = zlib.compress(msgspec.msgpack.encode(changed), 6)
         documents = RunDocuments.unpack(packed, where=f"record {seq}")
-        self._tags[config_tag(fields["config_hash"])] = config_tag(documents.config_hash)
-        self._redactor.replace_exactly(fields["config_hash"], documents.config_hash)
+        self._tags[config_tag(record.config_hash)] = config_tag(documents.config_hash)
+        self._redactor.replace_exactly(record.config_hash, documents.config_hash)
         return {
             "documents": documents.pack(),
             "digests": documents.digests(),
@@ -200,23 +203,36 @@ class _Rewriter:
         }
 
 
+def _beginning(plain: Any, frame: MessageFrame) -> _Beginning | None:
+    """The record as such where it carries documents."""
+    if not isinstance(plain, dict) or plain.get("kind") not in _WITH_DOCUMENTS or not plain.get("documents"):
+        return None
+    try:
+        record = log_records.decode(frame.payload)
+    except msgspec.DecodeError as error:
+        raise _unknown(frame.seq, error) from error
+    assert isinstance(record, RunStarted | ProcessStarted)
+    if not _HASH.fullmatch(record.config_hash):
+        raise _unknown(frame.seq, f"its configuration hash is {record.config_hash[:80]!r}")
+    return record
+
+
 def _decoded(frame: MessageFrame) -> Any:
     try:
         return msgspec.msgpack.decode(frame.payload)
     except (ValueError, RecursionError, msgspec.DecodeError) as error:
-        raise LogCorrupt(
-            f"record {frame.seq} does not decode ({error}), so nobody can say what stands in it",
-            segment="",
-            offset=0,
-            seq=frame.seq,
-        ) from error
+        raise _unknown(frame.seq, error) from error
 
 
-def _documents(fields: Mapping[str, Any], seq: int) -> dict[str, Any]:
+def _documents(record: _Beginning, seq: int) -> dict[str, Any]:
     """The documents of a record as plain values."""
     try:
-        return msgspec.msgpack.decode(inflated(fields["documents"]), type=dict[str, Any])
+        return msgspec.msgpack.decode(inflated(record.documents), type=dict[str, Any])
     except (ValueError, RecursionError, msgspec.DecodeError) as error:
-        raise LogCorrupt(
-            f"record {seq}: the embedded run documents do not decode ({error})", segment="", offset=0, seq=seq
-        ) from error
+        raise _unknown(seq, f"its documents: {error}") from error
+
+
+def _unknown(seq: int, why: object) -> LogCorrupt:
+    """What cannot be read cannot be cleaned, and is not handed out."""
+    text = f"record {seq} does not decode ({why}), so nobody can say what stands in it"
+    return LogCorrupt(text, segment="", offset=0, seq=seq)
