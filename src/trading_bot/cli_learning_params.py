@@ -19,7 +19,7 @@ from trading_bot.cli_log import log_folder
 from trading_bot.cli_options import Common, common
 from trading_bot.cli_output import write_json
 from trading_bot.domain.errors import UsageError
-from trading_bot.domain.learned import LearnedSet
+from trading_bot.domain.learned import LearnedBooks, LearnedSet
 from trading_bot.domain.units import iso_from_ns
 from trading_bot.engines.learned_params import adopted_set, rolled_back_set
 from trading_bot.learned_files import only_writer, read_learned, write_learned
@@ -157,8 +157,7 @@ def rollback(
     asked = common(ctx, data_dir, config, as_json=as_json)
     with only_writer(asked.data_dir):
         books = read_learned(asked.data_dir)
-        chosen = _is_hypothetical(book)
-        hypothetical = chosen if chosen is not None else not books.real
+        hypothetical = _book_in_force(books, _is_hypothetical(book))
         sets = books.book(hypothetical=hypothetical)
         learned = rolled_back_set(sets, now_ns=time.time_ns(), to_file=whole)
         if not asked.as_json:
@@ -260,6 +259,20 @@ def _is_hypothetical(book: str | None) -> bool | None:
     if book not in {None, "real", "hypothetical"}:
         raise UsageError(f"--book {book}: expected real or hypothetical")
     return None if book is None else book == "hypothetical"
+
+
+def _book_in_force(books: LearnedBooks, hypothetical: bool | None) -> bool:
+    """The book that was named, or the one that has something in force.
+
+    Raises:
+        UsageError: both have.
+    """
+    if hypothetical is not None:
+        return hypothetical
+    worlds = [world for world in (False, True) if (held := books.in_force(hypothetical=world)) and held.values]
+    if len(worlds) > 1:
+        raise UsageError("both books have learned parameters in force; say --book real or --book hypothetical")
+    return worlds[0] if worlds else not books.real
 
 
 def _ask(question: str, asked: Common, *, yes: bool) -> None:

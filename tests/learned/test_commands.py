@@ -166,6 +166,15 @@ def test_evidence_of_a_simulator_goes_to_real_trading_only_when_that_is_said(wor
     assert books.real[0].hypothetical_evidence
 
 
+def test_a_rollback_takes_the_book_that_has_something_or_the_one_that_is_named(world, proposed, ask):
+    for promoted in ([], ["--promote"]):
+        ask(world, "adopt", proposed, "--yes", *promoted)
+    assert "--book real or --book hypothetical" in ask(world, "rollback", "--yes", code=2)
+    assert ask(world, "rollback", "--yes", "--book", "real")["book"] == "real"
+    assert ask(world, "rollback", "--yes", "--all")["book"] == "hypothetical"
+    assert "nothing to roll back" in ask(world, "rollback", "--yes", code=2)
+
+
 def test_nothing_is_proposed_about_parameters_that_have_not_traded_yet(world, proposed, ask):
     ask(world, "adopt", proposed, "--yes")
     assert "let it trade first" in ask(world, "propose", code=2)
