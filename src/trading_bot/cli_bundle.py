@@ -1,5 +1,6 @@
 """`trading-bot bundle LOG`: a redacted bug bundle that replays elsewhere (docs/bundle.md)."""
 
+import contextlib
 import getpass
 import importlib.metadata
 import os
@@ -112,7 +113,9 @@ def _origin(asked: Common) -> "Origin":
         path = asked.data_dir / name
         if path.is_file() and os.access(path, os.R_OK):
             secrets.append(path.read_text(encoding="utf-8", errors="replace")[:4_096])
-    users = {getpass.getuser(), Path.home().name, os.environ.get("SUDO_USER", "")}
+    users = {os.environ.get("SUDO_USER", "")}
+    with contextlib.suppress(KeyError, OSError, RuntimeError):  # a container's user may have no name and no home
+        users |= {getpass.getuser(), Path.home().name}
     node = platform.node()
     return Origin(
         build=build_digest(),
