@@ -61,6 +61,16 @@ def test_each_breakdown_sums_to_the_account(three, page_of):
         assert sum(int(row.cells[1]) for row in found.rows) == 3
 
 
+def test_a_number_leads_to_the_records_it_is_made_of(three, page_of):
+    """Two records, a hundred quotes, then the three trades: 103 to 105; S1 made the first and the last."""
+    page = page_of(three)
+    spans = {row.ref: (row.log, row.spans, row.count) for row in page.sources}
+    assert spans[page.headline.value.ref] == ("run-1/20261125", "103-105", 3)
+    by_template = {row.cells[0]: spans[row.cells[3].ref] for row in table(page, "By template").rows}
+    assert by_template["S1"] == ("run-1/20261125", "103, 105", 2)
+    assert by_template["K1"] == ("run-1/20261125", "104", 1)
+
+
 def test_the_document_has_the_same_sums(three):
     document = day_document(read_inputs([three], trade_date=None, build=""))
     found = msgspec.json.decode(msgspec.json.encode(document))

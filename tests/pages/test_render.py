@@ -55,6 +55,12 @@ def test_names_stay_text():
     assert [kind for kind, _ in found.scripts] == ["application/json", None]
 
 
+def test_what_is_to_be_typed_is_set_apart_and_stays_text():
+    source = html(small_page(footer=f"type `bot {EVIL}` and `go`"))
+    assert "<code>go</code>" in source
+    assert not [tag for tag, attributes in Elements(source).tags if tag == "img" or "onerror" in attributes]
+
+
 def test_names_of_a_log_stay_text(evil, page_of):
     source = html(page_of(evil))
     found = Elements(source)

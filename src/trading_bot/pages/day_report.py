@@ -137,7 +137,11 @@ def _book_tiles(book: Book, sourced: Sourced) -> list[Tile]:
         expectancy = money(round(found.expectancy_uusd), ref)
     won = f"{numbers.usd(found.won_uusd)} against {numbers.usd(found.lost_uusd)}"
     return [
-        Tile("Trades", Value(str(found.trades), "", ref), f"{found.wins} won, {found.trades - found.wins} did not"),
+        Tile(
+            "Trades",
+            Value(numbers.count(found.trades), "", ref),
+            f"{found.wins} won, {found.trades - found.wins} did not",
+        ),
         Tile("Gross", money(found.gross_uusd, ref), "after slippage"),
         Tile("Win rate", Value(percent(found.win_rate), "", ref), "after commission"),
         Tile("Expectancy", expectancy, f"a trade; {between}"),

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any, Final
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from trading_bot.pages.page import Block, Chart, Note, Page, Pairs, Source, Table, Value
 from trading_bot.pages.safe_text import safe
@@ -84,6 +84,13 @@ def _plotly() -> str:
     return script
 
 
+def _coded(told: str) -> Markup:
+    """A sentence in which what stands between backticks is to be typed; everything else stays text."""
+    code = Markup("<code>{}</code>")
+    parts = (code.format(safe(part)) if at % 2 else escape(safe(part)) for at, part in enumerate(told.split("`")))
+    return Markup().join(parts)
+
+
 def _kind_of(block: Block) -> str:
     match block:
         case Table():
@@ -112,5 +119,6 @@ def _environment() -> jinja2.Environment:
         finalize=lambda shown: safe(shown) if type(shown) is str else shown,  # Markup is ours and stays
     )
     environment.globals["kind_of"] = _kind_of
+    environment.filters["coded"] = _coded
     environment.tests["value"] = lambda cell: isinstance(cell, Value)
     return environment
