@@ -271,7 +271,7 @@ def _path(trade: TradeFact, look: Look) -> str:
     return "+" if (look.mark_ticks - trade.entry_ticks) * trade.sign > 0 else "-"
 
 
-def _template(template: str, hypothetical: bool, rows: Sequence[Attribution]) -> TemplateAttribution:
+def _template(template: str, hypothetical: bool, rows: Sequence[Attribution]) -> TemplateAttribution:  # noqa: FBT001
     sent = [row for row in rows if not row.shadow]
     known = [row for row in sent if row.skill_uusd is not None]
     luck_uusd = _sum(known, lambda row: row.luck_uusd)

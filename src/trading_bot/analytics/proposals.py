@@ -112,7 +112,7 @@ def propose(
     )
 
 
-def _choose(facts: Facts, hypothetical: bool | None) -> _Chosen:
+def _choose(facts: Facts, hypothetical: bool | None) -> _Chosen:  # noqa: FBT001
     if hypothetical is None:
         hypothetical = not any(not trade.hypothetical for trade in facts.entered())
     sessions = [one for one in facts.sessions if one.hypothetical is hypothetical]
