@@ -155,6 +155,12 @@ def test_a_missing_input_ends_with_3(run_main):
         "stats",
         "fees",
         "query",
+        "learning attribution",
+        "learning propose",
+        "learning adopt",
+        "learning rollback",
+        "learning params",
+        "learning challenge",
     ],
 )
 def test_every_command_takes_the_data_directory_and_the_configuration(run_main, command_name):
