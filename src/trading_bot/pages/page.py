@@ -34,11 +34,12 @@ class Tile(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column's name; `number` sets it on the right; `hint` explains it when pointed at."""
+    """A column's name; `number` sets it right, `hint` explains it when pointed at, a phone leaves `minor` ones out."""
 
     name: str
     number: bool = False
     hint: str = ""
+    minor: bool = False
 
 
 class Row(msgspec.Struct, frozen=True):

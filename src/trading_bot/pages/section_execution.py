@@ -45,16 +45,21 @@ def _templates(rows: Sequence[ExecutionRow]) -> Table:
         title="By template",
         columns=(
             Column("template"),
-            Column("entries", number=True),
+            Column("entries", minor=True, number=True),
             Column("filled", number=True),
             Column("fill rate", number=True),
-            Column("rejected", number=True),
+            Column("rejected", minor=True, number=True),
             Column("slip", number=True, hint="ticks a trade, positive is worse"),
-            Column("expected", number=True, hint="ticks a trade, what the decisions expected"),
-            Column("entry cost", number=True, hint="ticks: the entry against the mid when it filled"),
-            Column("exit cost", number=True, hint="ticks: the mid against the exit"),
-            Column("fees", number=True, hint="ticks a trade"),
-            *(Column(f"drift {_horizon(ms)}", number=True, hint="ticks, the mid after fills") for ms in HORIZONS_MS),
+            Column("expected", minor=True, number=True, hint="ticks a trade, what the decisions expected"),
+            Column("entry cost", minor=True, number=True, hint="ticks: the entry against the mid when it filled"),
+            Column("exit cost", minor=True, number=True, hint="ticks: the mid against the exit"),
+            Column("fees", minor=True, number=True, hint="ticks a trade"),
+            *(
+                Column(
+                    f"drift {_horizon(ms)}", number=True, minor=ms < HORIZONS_MS[-1], hint="ticks, the mid after fills"
+                )
+                for ms in HORIZONS_MS
+            ),
             Column("missed 30 s", number=True, hint="ticks, the mid after entries that did not fill"),
         ),
         rows=tuple(_template_row(row) for row in ordered),

@@ -27,13 +27,18 @@ _COLUMNS: Final = (
     Column("gate"),
     Column("refused first", number=True, hint="candidates that this gate was the first to refuse"),
     Column("would have filled", number=True),
-    Column("won", number=True),
+    Column("won", minor=True, number=True),
     Column("net of them", number=True, hint="USD, after slippage and commission, had they been traded"),
-    Column("a trade", number=True, hint="USD"),
-    Column("95 %", number=True, hint="interval of the mean; trades that depend on each other count as one group"),
+    Column("a trade", minor=True, number=True, hint="USD"),
+    Column(
+        "95 %",
+        minor=True,
+        number=True,
+        hint="interval of the mean; trades that depend on each other count as one group",
+    ),
     Column("says"),
-    Column("alone", number=True, hint="candidates that no other gate refused"),
-    Column("net of those", number=True, hint="USD"),
+    Column("alone", minor=True, number=True, hint="candidates that no other gate refused"),
+    Column("net of those", minor=True, number=True, hint="USD"),
 )
 
 

@@ -11,10 +11,10 @@ from trading_bot.reports.fact_records import DecisionFact
 
 _COLUMNS = (
     Column("reason"),
-    Column("what it means"),
+    Column("what it means", minor=True),
     Column("skips", number=True),
     Column("share", number=True),
-    Column("most by"),
+    Column("most by", minor=True),
 )
 
 
