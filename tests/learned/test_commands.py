@@ -1,12 +1,13 @@
 """From trades to a set in force and back, by the command line (features LE05, LE11)."""
 
+import itertools
 import json
 import shutil
 
 import pytest
 
 from tests.core.worlds import messages
-from trading_bot import cli
+from trading_bot import cli, log_setup
 from trading_bot.analytics.proposal_files import read_proposal
 from trading_bot.config_trail import config_history
 from trading_bot.core.documents import RunDocuments
@@ -72,8 +73,10 @@ def traded(tmp_path_factory):
 
 
 @pytest.fixture
-def world(traded, tmp_path):
-    """The same, to be changed."""
+def world(traded, tmp_path, monkeypatch):
+    """The same, to be changed. Further runs are named in their order, which within a second their names do not tell."""
+    numbers = itertools.count()
+    monkeypatch.setattr(log_setup, "new_run_id", lambda: f"29990101T000000Z-{next(numbers):04x}")
     shutil.copytree(traded, tmp_path / "world")
     return tmp_path / "world"
 
@@ -139,7 +142,7 @@ def test_the_next_run_trades_with_it_and_tells_why_until_it_is_rolled_back(world
         if start == ask_back[0]:
             ask(world, "rollback", "--yes")
         run(world, start, 20)
-        newest = max((world / "data" / "runs").iterdir(), key=lambda folder: (folder / "run.json").stat().st_mtime_ns)
+        newest = max((world / "data" / "runs").iterdir())
         records = [record for _, record in messages(newest)]
         [told] = [one for one in records if isinstance(one, ParamsAdopted) and one.parameter == BELIEF]
         assert (told.new, told.fills >= 10 or told.evidence.startswith("rolled back")) == (new_e6, True)
