@@ -58,7 +58,7 @@ def test_each_breakdown_sums_to_the_account(three, page_of):
     ):
         found = table(page, title)
         assert found.total.cells[3].text == "−11.25"
-        assert sum(int(row.cells[1]) for row in found.rows) == 3
+        assert sum(int(row.cells[1].text) for row in found.rows) == 3
 
 
 def test_a_number_leads_to_the_records_it_is_made_of(three, page_of):

@@ -37,7 +37,7 @@ def day_page(inputs: DayInputs) -> Page:
         *attribution_section(inputs.attributions, sourced),
         *_spread(inputs),
         *belief_section(inputs.analysis, sourced),
-        *execution_section(inputs.scope),
+        *execution_section(inputs.scope, inputs.facts, sourced),
         trades_section(inputs, sourced),
         why_not_section(inputs, sourced),
         *gates_section(inputs.gates, sourced),

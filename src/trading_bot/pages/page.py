@@ -4,6 +4,7 @@ Who has numbers fills these structs; `render_html` and `render_text` show them. 
 escape everything that they put into markup.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,13 @@ class Value(msgspec.Struct, frozen=True):
 
 
 Cell = Value | str
+
+
+def referred(cells: Sequence[Cell], ref: str) -> tuple[Cell, ...]:
+    """The cells of a row that is made of one set of records: all but the first, its name, lead there."""
+    first, *others = cells
+    shown = (cell if isinstance(cell, Value) else Value(cell) for cell in others)
+    return (first, *(msgspec.structs.replace(cell, ref=cell.ref or ref) for cell in shown))
 
 
 class Tile(msgspec.Struct, frozen=True):

@@ -62,7 +62,7 @@ def _templates(found: Attributions, rows: list[Attribution], sourced: Sourced) -
                     money(row.luck_uusd, ref),
                     money(row.execution_uusd, ref),
                     money(row.net_uusd, ref),
-                    number(row.luck_z, sign=True),
+                    Value(number(row.luck_z, sign=True), "", ref),
                 )
             )
         )
@@ -107,7 +107,7 @@ def _class_row(found: TradeClass, group: list[Attribution], most: int, sourced: 
             class_name(found),
             Value(numbers.count(len(group)), "", ref),
             money(sum(row.net_uusd for row in group), ref),
-            number(sum(weights) / len(weights) if weights else None),
+            Value(number(sum(weights) / len(weights) if weights else None), "", ref),
         ),
         share=len(group) / most,
     )

@@ -11,8 +11,8 @@ from trading_bot.pages import numbers
 from trading_bot.pages.day_inputs import Sourced
 from trading_bot.pages.figure import axis, layout, lines, plain
 from trading_bot.pages.numbers import number, percent
-from trading_bot.pages.page import Block, Chart, Column, Row, Section, Table, Value
-from trading_bot.reports.fact_records import TradeFact
+from trading_bot.pages.page import Block, Chart, Column, Row, Section, Table, Value, referred
+from trading_bot.reports.fact_records import Facts, TradeFact
 
 
 def belief_section(analysis: Analysis, sourced: Sourced) -> list[Section]:
@@ -135,35 +135,39 @@ def efficiency_table(book: Book, sourced: Sourced) -> Table:
 def _efficiency_row(name: str, found: Efficiency, book: Book, sourced: Sourced) -> Row:
     trades = [row for row in book.trades if name in {"all", row.template}]
     label = "all trades" if name == "all" else f"template {name}"
-    return Row(
-        (
-            name,
-            Value(numbers.count(found.trades), "", sourced.of_trades(label, trades)),
-            number(found.predicted_edge_ticks),
-            number(found.realised_edge_ticks),
-            percent(found.edge_ratio),
-            number(found.predicted_net_ticks),
-            Value(number(found.realised_net_ticks), numbers.tone_of(found.realised_net_ticks)),
-        )
+    ref = sourced.of_trades(label, trades)
+    cells = (
+        name,
+        numbers.count(found.trades),
+        number(found.predicted_edge_ticks),
+        number(found.realised_edge_ticks),
+        percent(found.edge_ratio),
+        number(found.predicted_net_ticks),
+        Value(number(found.realised_net_ticks), numbers.tone_of(found.realised_net_ticks)),
     )
+    return Row(referred(cells, ref))
 
 
-def funnel_table(funnels: Sequence[Funnel]) -> Table:
+def funnel_table(funnels: Sequence[Funnel], facts: Facts, sourced: Sourced) -> Table:
     """How candidates became orders and fills, template by template."""
 
     def row(found: Funnel) -> Row:
-        return Row(
-            (
-                "all" if found.template == "ALL" else found.template,
-                numbers.count(found.candidates),
-                numbers.count(found.orders),
-                percent(found.order_rate, 1),
-                numbers.count(found.filled),
-                percent(found.fill_rate),
-                numbers.count(found.trades),
-                numbers.count(found.shadows),
-            )
+        name = "all" if found.template == "ALL" else found.template
+        decided = [fact for fact in facts.decisions if name in {"all", fact.template}]
+        sent = [fact for fact in facts.orders if fact.leg == "ENTRY" and name in {"all", fact.template}]
+        candidates = sourced.ref(f"candidates of {name}", ((fact.log, (fact.seq,)) for fact in decided))
+        orders = sourced.ref(f"entries of {name}", ((fact.log, (fact.seq,)) for fact in sent))
+        cells = (
+            name,
+            Value(numbers.count(found.candidates), "", candidates),
+            numbers.count(found.orders),
+            percent(found.order_rate, 1),
+            numbers.count(found.filled),
+            percent(found.fill_rate),
+            numbers.count(found.trades),
+            numbers.count(found.shadows),
         )
+        return Row(referred(cells, orders))
 
     rows = [found for found in funnels if found.template != "ALL"]
     total = next((found for found in funnels if found.template == "ALL"), None)

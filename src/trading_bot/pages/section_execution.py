@@ -6,22 +6,24 @@ from typing import Any, Final
 from trading_bot.analytics.scope_records import HORIZONS_MS, Drift, ExecutionRow, Markout, Microscope, TradeScope
 from trading_bot.domain.units import NS_PER_MS
 from trading_bot.pages import numbers
+from trading_bot.pages.day_inputs import Sourced
 from trading_bot.pages.figure import axis, layout, legend, plain, trade_anchor
 from trading_bot.pages.numbers import number, percent, ticks
-from trading_bot.pages.page import Block, Cell, Chart, Column, Row, Section, Table, Value
+from trading_bot.pages.page import Block, Cell, Chart, Column, Row, Section, Table, Value, referred
+from trading_bot.reports.fact_records import Facts
 
 _LINES: Final = ("@long", "@orange", "@green", "@purple", "@amber", "@ink", "@grey")
 _TRADES_DRAWN_MAX: Final = 400
 
 
-def execution_section(found: Microscope | None) -> list[Section]:
+def execution_section(found: Microscope, facts: Facts, sourced: Sourced) -> list[Section]:
     """Costs, fill rates and markouts; nothing where nothing was sent."""
-    if found is None or not any(row.entries for row in found.templates):
+    if not any(row.entries for row in found.templates):
         return []
     blocks: list[Block] = []
     if found.trades:
         blocks += [_markouts(found), _latency(found.trades)]
-    blocks.append(_templates(found.templates))
+    blocks.append(_templates(found.templates, facts, sourced))
     return [
         Section(
             anchor="execution",
@@ -38,7 +40,7 @@ def _horizon(ms: int) -> str:
     return f"{ms} ms" if ms < 1_000 else f"{ms // 1_000} s"
 
 
-def _templates(rows: Sequence[ExecutionRow]) -> Table:
+def _templates(rows: Sequence[ExecutionRow], facts: Facts, sourced: Sourced) -> Table:
     ordered = [row for row in rows if row.template and row.entries]
     total = next((row for row in rows if not row.template), None)
     return Table(
@@ -62,29 +64,32 @@ def _templates(rows: Sequence[ExecutionRow]) -> Table:
             ),
             Column("missed 30 s", number=True, hint="ticks, the mid after entries that did not fill"),
         ),
-        rows=tuple(_template_row(row) for row in ordered),
-        total=None if total is None else _template_row(total),
+        rows=tuple(_template_row(row, facts, sourced) for row in ordered),
+        total=None if total is None else _template_row(total, facts, sourced),
         note="Where the mid runs better after entries that were missed than after fills, we get the bad ones.",
     )
 
 
-def _template_row(row: ExecutionRow) -> Row:
-    return Row(
-        (
-            row.template or "all",
-            numbers.count(row.entries),
-            numbers.count(row.filled),
-            percent(row.fill_rate),
-            numbers.count(row.rejected),
-            ticks(row.slippage_ticks, decimals=2),
-            ticks(row.slippage_expected_ticks, decimals=2),
-            ticks(row.entry_cost_ticks, decimals=2),
-            ticks(row.exit_cost_ticks, decimals=2),
-            ticks(row.commission_ticks, sign=False, decimals=2),
-            *(_drift(row.adverse, ms) for ms in HORIZONS_MS),
-            _drift(row.missed, HORIZONS_MS[-1]),
-        )
+def _template_row(row: ExecutionRow, facts: Facts, sourced: Sourced) -> Row:
+    names = {"", row.template} if row.template else {fact.template for fact in facts.orders}
+    sent = ((fact.log, (fact.seq,)) for fact in facts.orders if fact.leg == "ENTRY" and fact.template in names)
+    closed = ((fact.log, fact.seqs) for fact in facts.entered() if fact.template in names)
+    ref = sourced.ref(f"execution of {row.template or 'all'}", [*sent, *closed])
+    cells = (
+        row.template or "all",
+        numbers.count(row.entries),
+        numbers.count(row.filled),
+        percent(row.fill_rate),
+        numbers.count(row.rejected),
+        ticks(row.slippage_ticks, decimals=2),
+        ticks(row.slippage_expected_ticks, decimals=2),
+        ticks(row.entry_cost_ticks, decimals=2),
+        ticks(row.exit_cost_ticks, decimals=2),
+        ticks(row.commission_ticks, sign=False, decimals=2),
+        *(_drift(row.adverse, ms) for ms in HORIZONS_MS),
+        _drift(row.missed, HORIZONS_MS[-1]),
     )
+    return Row(referred(cells, ref))
 
 
 def _drift(rows: Sequence[Drift], ms: int) -> Cell:

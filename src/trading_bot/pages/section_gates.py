@@ -8,7 +8,7 @@ from trading_bot.pages import numbers
 from trading_bot.pages.day_inputs import Sourced
 from trading_bot.pages.figure import axis, layout, lines, plain
 from trading_bot.pages.numbers import money, usd
-from trading_bot.pages.page import BAD, GOOD, QUIET, Block, Chart, Column, Note, Row, Section, Table, Value
+from trading_bot.pages.page import BAD, GOOD, QUIET, Block, Chart, Column, Note, Row, Section, Table, Value, referred
 from trading_bot.research.gate_records import GateLedger, GateRow, Tally, Verdict
 
 _BARS_MAX: Final = 14
@@ -81,20 +81,19 @@ def _row(row: GateRow, sourced: Sourced) -> Row:
     first, alone = row.first, row.alone
     ref = sourced.ref(f"refused first by {_name(row.gate)}", _by_log(first))
     alone_ref = sourced.ref(f"refused alone by {_name(row.gate)}", _by_log(alone))
-    return Row(
-        (
-            _name(row.gate),
-            Value(numbers.count(first.candidates), "", ref),
-            numbers.count(first.filled),
-            numbers.count(first.wins),
-            money(first.net_uusd, ref),
-            _usd(first.mean_uusd),
-            _interval(first),
-            Value(*_SAYS[first.verdict]),
-            Value(numbers.count(alone.candidates), "", alone_ref),
-            money(alone.net_uusd, alone_ref),
-        )
+    cells = (
+        _name(row.gate),
+        Value(numbers.count(first.candidates), "", ref),
+        numbers.count(first.filled),
+        numbers.count(first.wins),
+        money(first.net_uusd, ref),
+        _usd(first.mean_uusd),
+        _interval(first),
+        Value(*_SAYS[first.verdict]),
+        Value(numbers.count(alone.candidates), "", alone_ref),
+        money(alone.net_uusd, alone_ref),
     )
+    return Row(referred(cells, ref))
 
 
 def _passed(tally: Tally, sourced: Sourced) -> Row:

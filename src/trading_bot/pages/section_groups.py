@@ -9,7 +9,7 @@ from trading_bot.analytics.metrics import Metrics
 from trading_bot.pages import numbers
 from trading_bot.pages.day_inputs import Sourced
 from trading_bot.pages.numbers import money, number, percent
-from trading_bot.pages.page import Block, Column, Row, Section, Table, Value
+from trading_bot.pages.page import Block, Column, Row, Section, Table, Value, referred
 
 _DIMENSIONS: Final = {
     "template": "By template",
@@ -72,29 +72,29 @@ def _row(group: Group, book: Book, dimension: str, most_uusd: int, sourced: Sour
     if dimension == "exit":
         shown = key.lower().replace("_", " ")
     ref = sourced.of_trades(f"{dimension} {shown}", (book.trades[at] for at in group.members))
+    cells = (
+        shown,
+        numbers.count(group.trades),
+        percent(group.win_rate),
+        money(group.net_uusd, ref),
+        Value(numbers.usd(round(group.expectancy_uusd), sign=True)),
+        number(group.profit_factor),
+        numbers.held(int(group.hold_mean_s * 1e9)),
+    )
     return Row(
-        (
-            shown,
-            numbers.count(group.trades),
-            percent(group.win_rate),
-            money(group.net_uusd, ref),
-            Value(numbers.usd(round(group.expectancy_uusd), sign=True)),
-            number(group.profit_factor),
-            numbers.held(int(group.hold_mean_s * 1e9)),
-        ),
+        referred(cells, ref),
         share=group.net_uusd / most_uusd if most_uusd else 0.0,
     )
 
 
 def _total(found: Metrics, ref: str) -> Row:
-    return Row(
-        (
-            "all",
-            numbers.count(found.trades),
-            percent(found.win_rate),
-            money(found.net_uusd, ref),
-            Value(numbers.usd(round(found.expectancy_uusd or 0), sign=True)),
-            number(found.profit_factor),
-            numbers.held(int((found.hold_mean_s or 0) * 1e9)),
-        )
+    cells = (
+        "all",
+        numbers.count(found.trades),
+        percent(found.win_rate),
+        money(found.net_uusd, ref),
+        Value(numbers.usd(round(found.expectancy_uusd or 0), sign=True)),
+        number(found.profit_factor),
+        numbers.held(int((found.hold_mean_s or 0) * 1e9)),
     )
+    return Row(referred(cells, ref))

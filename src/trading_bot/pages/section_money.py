@@ -34,7 +34,7 @@ def money_section(books: Sequence[Book], tick: float, sourced: Sourced) -> list[
         kind = "-hypothetical" if book.hypothetical else ""
         blocks: list[Block] = [
             equity_chart(book.trades, tick, anchor=f"equity{kind}", hypothetical=book.hypothetical),
-            _waterfall(book, anchor=f"waterfall{kind}"),
+            _waterfall(book, sourced, anchor=f"waterfall{kind}"),
             _chance(book, sourced),
             _ratios(book, sourced),
             _fees(book, sourced),
@@ -52,7 +52,7 @@ def money_section(books: Sequence[Book], tick: float, sourced: Sourced) -> list[
     return found
 
 
-def _waterfall(book: Book, *, anchor: str) -> Block:
+def _waterfall(book: Book, sourced: Sourced, *, anchor: str) -> Block:
     """Ticks times the value of a tick: a day is of one instrument."""
     parts, tick_uusd = book.decomposition, book.trades[0].tick_value_uusd
 
@@ -87,6 +87,8 @@ def _waterfall(book: Book, *, anchor: str) -> Block:
     note = f"Largest residual of a trade: {number(parts.residual_max_ticks)} ticks."
     if parts.told < parts.trades:
         note += f" {parts.trades - parts.told} trades have no touch at their decision: all of theirs is market move."
+    ref = sourced.ref("from the expected edge to the net", ((row.log, row.seqs) for row in book.trades))
+    note += f" Made of the records under {ref}."
     return waterfall_chart(
         steps,
         anchor=anchor,
@@ -122,7 +124,7 @@ def _chance(book: Book, sourced: Sourced) -> Pairs:
     ]
     return Pairs(
         title="What chance does to it",
-        pairs=tuple(pairs),
+        pairs=tuple((name, cell if isinstance(cell, Value) else Value(cell, "", ref)) for name, cell in pairs),
         half=True,
         note=_methods(found.expectancy_interval),
     )

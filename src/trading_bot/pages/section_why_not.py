@@ -24,7 +24,7 @@ def why_not_section(inputs: DayInputs, sourced: Sourced) -> Section:
     skips = [row for row in facts.decisions if row.action == "SKIP"]
     blocks: list[Block] = [_skips(skips, sourced)]
     if any(row.candidates for row in inputs.analysis.funnels):
-        blocks.append(funnel_table(inputs.analysis.funnels))
+        blocks.append(funnel_table(inputs.analysis.funnels, facts, sourced))
     checks: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
     for refusal in facts.refusals:
         for name in refusal.failed:
