@@ -42,7 +42,7 @@ def clustered_mean(values: Sequence[int], groups: Sequence[Hashable]) -> Cluster
     if clusters < 2:
         return ClusteredMean(mean=mean, low=None, high=None, clusters=clusters)
     try:
-        from scipy.special import stdtrit  # type: ignore[import-untyped]
+        from scipy.special import stdtrit
     except ImportError:
         raise UsageError("intervals need the analytics extra: pip install 'trading-bot[analytics]'") from None
     squares = sum((total - counts[group] * mean) ** 2 for group, total in sums.items())
