@@ -285,3 +285,15 @@ def test_a_commission_that_is_reported_on_another_day_counts_on_that_day(log, tm
     assert (book.total.trades, book.late_commission_uusd, book.net_uusd) == (0, 350_000, -350_000)
     (week,) = read_week(tmp_path / "data").books
     assert (week.net_uusd, week.total.commission_uusd + week.late_commission_uusd) == (9_650_000, 2_850_000)
+
+
+def test_the_newest_day_is_one_with_something_to_do(log, tmp_path):
+    """The run went on over the close, and its log of the next session has begun: nothing was open in it yet."""
+    log([started(), day.carried(), day.session(300, "SESSION_ENTRIES"), *day.three_trades(), ended(2_000)])
+    evening = [started(trade_date=20261127), day.carried(), day.session(1, "SESSION_PRE_OPEN"), ended(30)]
+    log([later(one, 1) for one in evening], name="20261127")
+    assert read_day_end(tmp_path / "data").trade_date == 20261125
+    assert read_day_end(tmp_path / "data", trade_date=20261127).books[0].total.trades == 0
+    opened = [started(run_id="b", trade_date=20261127), day.carried(), day.session(1, "SESSION_ENTRIES"), ended(30)]
+    log([later(one, 2) for one in opened], run="run-2", name="20261127")
+    assert read_day_end(tmp_path / "data").trade_date == 20261127

@@ -6,19 +6,21 @@ Money, trades and decisions come from `reports.trade_facts`, as everywhere; posi
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from trading_bot.core.carried import Carried
 from trading_bot.core.documents import RunDocuments
 from trading_bot.domain.errors import LogCorrupt, UsageError
-from trading_bot.domain.events import ProcessStarted, QualityStateChanged, RunEnded, RunStarted
+from trading_bot.domain.events import ProcessStarted, QualityStateChanged, RunEnded, RunStarted, SessionChanged
 from trading_bot.domain.instruments import instrument_by_symbol
 from trading_bot.domain.learning import LearningState
 from trading_bot.domain.orders import Side
 from trading_bot.domain.reasons import Action
 from trading_bot.domain.reconciling import ReconciliationDone
 from trading_bot.domain.trade_events import StopResident
+from trading_bot.engines.session import SessionState
 from trading_bot.reports import day_end_changes
 from trading_bot.reports.day_end_records import (
     BookDay,
@@ -38,6 +40,7 @@ from trading_bot.reports.next_session import next_session
 from trading_bot.reports.standing import Standing, standing_of
 from trading_bot.reports.trade_facts import logs_below, opening_of, read_facts
 
+_DAYS_BACK: Final = 5  # an evening, a weekend and a holiday
 _Book = tuple[str, str, str]  # mode, adapter, instrument
 
 
@@ -50,8 +53,9 @@ def read_day_end(
 ) -> DayEnd:
     """The end of the day in a log, a run's folder, a data directory, or several of them.
 
-    `trade_date` (yyyymmdd) chooses the day, the newest without it; `mode` leaves out the other modes. `live`: a process
-    may be writing, and the day is told as far as it has come.
+    `trade_date` (yyyymmdd) chooses the day; without it the newest on which entries were open or something filled is
+    taken, for a bot that ends in the evening has begun the log of the next session already. `mode` leaves out the other
+    modes. `live`: a process may be writing, and the day is told as far as it has come.
 
     Raises:
         UsageError: no log there, or none of that day and mode.
@@ -60,12 +64,22 @@ def read_day_end(
     begun = begun_logs(path, mode=mode)
     dates = sorted({started.trade_date for _, started in begun})
     wanted = max(dates, default=0) if trade_date is None else trade_date
-    found = day_end_of(begun, wanted, live=live)
+    found = _newest(begun, dates, live=live) if trade_date is None else day_end_of(begun, wanted, live=live)
     if not found.books:
         of_mode = f" in mode {mode}" if mode else ""
         where = path if isinstance(path, str | Path) else ", ".join(map(str, path))
         raise UsageError(f"{where}: no log of trade date {wanted or '(any)'}{of_mode}; found dates {dates or 'none'}")
     return found
+
+
+def _newest(begun: Sequence[tuple[Path, RunStarted]], dates: Sequence[int], *, live: bool) -> DayEnd:
+    """The newest day on which there was anything to do, else the newest."""
+    found = [day_end_of(begun, dates[-1], live=live)] if dates else [DayEnd(trade_date=0, books=())]
+    for trade_date in reversed(dates[-_DAYS_BACK:-1]):
+        if found[-1].traded:
+            break
+        found.append(day_end_of(begun, trade_date, live=live))
+    return found[-1] if found[-1].traded else found[0]
 
 
 def begun_logs(
@@ -133,6 +147,10 @@ def _book(
         total=total,
         late_commission_uusd=total.net_uusd - facts.net_uusd(hypothetical=hypothetical),
         stray=_stray(facts.stray_fills),
+        entries_open=any(
+            isinstance(one.record, SessionChanged) and one.record.state == SessionState.ENTRIES
+            for one in facts.told("SESSION_CHANGED")
+        ),
         fills=sum(row.counted for row in facts.fills),
         orders=len(facts.orders),
         decisions=len(facts.decisions),

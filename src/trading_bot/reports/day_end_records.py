@@ -135,7 +135,8 @@ class BookDay(msgspec.Struct, frozen=True, kw_only=True):
 
     `net_uusd` is what the runs' summaries come to: the trades less `late_commission_uusd`, commissions reported for
     trades of earlier days. `standings` are what has to be flat: the newest end at a broker, of a simulator each run's.
-    `equity_uusd` is the account's after the last trade, None where no run ended in order.
+    `entries_open`: the session has been open for entries. `equity_uusd` is the account's after the last trade, None
+    where no run ended in order.
     """
 
     mode: str
@@ -148,6 +149,7 @@ class BookDay(msgspec.Struct, frozen=True, kw_only=True):
     total: Tally
     late_commission_uusd: int
     stray: Stray
+    entries_open: bool
     fills: int
     orders: int
     decisions: int
@@ -207,6 +209,11 @@ class DayEnd(msgspec.Struct, frozen=True, kw_only=True):
 
     trade_date: int
     books: tuple[BookDay, ...]
+
+    @property
+    def traded(self) -> bool:
+        """Whether there was anything to do: entries were open, or something filled."""
+        return any(book.entries_open or book.fills for book in self.books)
 
     @property
     def flat(self) -> bool:
