@@ -81,7 +81,10 @@ def question_due(state: State, ts_ns: int) -> Results:
 
 def trade_closed(state: State, ts_ns: int) -> Results:
     """Whether anything of its bracket still works is asked soon: alone it could open another position."""
-    return [deadlines.ask_again(state, ts_ns)] if state.documents.gates_real and state.link_connected else []
+    if not state.documents.gates_real:
+        return []
+    state.closed_ns = ts_ns
+    return [deadlines.ask_again(state, ts_ns)] if state.link_connected else []
 
 
 def not_answered(state: State, event: Reconciled) -> Results:

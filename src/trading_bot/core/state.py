@@ -193,6 +193,7 @@ class State:
         self.asked_ns: int | None = None  # a question of ours that nobody has answered
         self.unknown_since_ns: int | None = None  # what the broker has
         self.moved_ns: int | None = None  # orders were sent, changed or answered
+        self.closed_ns: int | None = None  # the newest trade's end at a broker, who may still have of its bracket
         self.settling = 0  # questions in a row that fell into such a moment
         self.told: dict[str, None] = {}  # differences that were told and stay, newest last
         self.reconciliation: ReconciliationDone | None = None
@@ -349,7 +350,7 @@ class State:
                 for order_id, entry in self.entries.items()
             ],
             "position": [self.position_known, msgspec.to_builtins(self.position)],
-            "answered_ns": self.answered_ns,
+            "answered_ns": [self.answered_ns, self.closed_ns],
             "trade": self._trade_facts(),
             "stray": [self._canonical(self.stray_exit), self._canonical(self.stray_bracket)],
             **({"left": list(self.left_entries.items())} if self.left_entries else {}),

@@ -47,7 +47,7 @@ def end_if_idle(state: State, ts_ns: int) -> Results:
     """The end of the run once it is asked for, nothing is open, and a flattening under way has been confirmed."""
     if state.stopping is None or state.ending or (state.exposed and not is_protected(state)):
         return []
-    if flattening(state):
+    if flattening(state) or _bracket_unknown(state):
         return []
     state.ending = True
     save: Results = []
@@ -56,6 +56,11 @@ def end_if_idle(state: State, ts_ns: int) -> Results:
         save = [SaveLearningState(ts_ns=ts_ns, reason="END")]
     reason = PROTECTED if state.exposed else state.stopping.removeprefix(_LEAVING)
     return [*save, EndRun(ts_ns=ts_ns, reason=reason, exit_code=state.exit_code)]
+
+
+def _bracket_unknown(state: State) -> bool:
+    """Whether a trade closed and the broker was not heard since: the rest of its bracket could open a position."""
+    return state.closed_ns is not None and (state.answered_ns is None or state.answered_ns <= state.closed_ns)
 
 
 def is_leaving(state: State) -> bool:
