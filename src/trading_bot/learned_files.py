@@ -42,14 +42,15 @@ def read_learned(data_dir: Path) -> LearnedBooks:
     """Every set that was adopted in a data directory; empty where none was.
 
     Raises:
-        DataCorrupt: cut, changed, or of another format or version.
-        OSError: the file cannot be read.
+        DataCorrupt: cut, changed, not readable, or of another format or version.
     """
     path = data_dir / FILE_NAME
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return LearnedBooks()
+    except OSError as error:  # a folder, or another user's
+        raise _refusal(path, f"something that cannot be read ({error.strerror})") from error
     try:
         head = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -89,9 +90,10 @@ def only_writer(data_dir: Path) -> Iterator[None]:
     """One adoption at a time: from reading the file to writing it.
 
     Raises:
-        UsageError: another process is at it.
+        UsageError: another process is at it, or there is no such data directory.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    if not data_dir.is_dir():  # made here, it would hold a set that no bot ever reads
+        raise UsageError(f"--data-dir {data_dir} does not exist; name the one that the bot runs with")
     with (data_dir / f".{FILE_NAME}.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

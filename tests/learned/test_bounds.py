@@ -57,6 +57,21 @@ def test_a_rollback_opens_no_second_way_to_move_in_a_week():
         adopt([first, back, again], change(WEIGHT, 450_000, 460_000), at_ns=MONDAY_NS + 3)
 
 
+def test_after_a_rollback_out_of_the_week_s_bounds_nothing_leads_back_at_one_stride():
+    """Four weeks of +.05 lie behind what is undone: the way to the bounds of the fifth is .15, more than a week's."""
+    sets = ()
+    for week in range(4):
+        old_e6 = 400_000 + 50_000 * week
+        sets += (adopt(sets, change(WEIGHT, old_e6, old_e6 + 50_000), at_ns=MONDAY_NS + week * WEEK_NS),)
+    fifth_ns = MONDAY_NS + 4 * WEEK_NS
+    sets += (rolled_back_set(sets, now_ns=fifth_ns, to_file=True),)
+    assert room_e6(sets, WEIGHT, 400_000, fifth_ns) == (400_000, 400_000)
+    for new_e6 in (410_000, 550_000, 600_000):
+        with pytest.raises(ConfigError, match="wait for the next week"):
+            adopt(sets, change(WEIGHT, 400_000, new_e6), at_ns=fifth_ns + 1)
+    assert adopt(sets, change(WEIGHT, 400_000, 450_000), at_ns=fifth_ns + WEEK_NS).number == 6
+
+
 @pytest.mark.parametrize(("trades", "shadow"), [(9, 20), (10, 19), (0, 0)])
 def test_too_little_evidence_is_refused(trades, shadow):
     with pytest.raises(ConfigError, match="at least 10 and 20 are needed"):

@@ -44,6 +44,12 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
             read_learned(tmp_path)
 
 
+def test_what_cannot_be_read_is_refused_and_says_what_to_do(tmp_path):
+    (tmp_path / FILE_NAME).mkdir()
+    with pytest.raises(DataCorrupt, match=r"cannot be read \(Is a directory\).*move it away"):
+        read_learned(tmp_path)
+
+
 def test_a_file_with_any_byte_changed_is_refused(tmp_path):
     """Except where the change leaves the same JSON."""
     whole = write_learned(tmp_path, books(FIRST)).read_bytes()
@@ -105,3 +111,9 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file_or_the_new_one(tmp
         found.add(len(read_learned(tmp_path).hypothetical))
         assert len(msgspec.json.decode((tmp_path / FILE_NAME).read_bytes())["books"]["hypothetical"]) in {1, 2}
     assert found <= {1, 2}
+
+
+def test_a_mistyped_data_directory_is_refused_and_not_made(tmp_path):
+    with pytest.raises(UsageError, match=r"dta does not exist"), only_writer(tmp_path / "dta"):
+        pass
+    assert not (tmp_path / "dta").exists()

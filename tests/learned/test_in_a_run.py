@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 
+import msgspec
 import pytest
 
 from tests.core.handler_world import World as Core
@@ -13,6 +14,7 @@ from tests.learned.sets import MONDAY_NS, PROPOSAL, books, one_set, value
 from trading_bot import cli, log_setup
 from trading_bot.core.carried import Carried
 from trading_bot.core.documents import RunDocuments
+from trading_bot.core.learning_file import load_learning
 from trading_bot.domain.config import canonical
 from trading_bot.domain.events import EffectsAbandoned, ProcessStarted, RunStarted, StateCarried
 from trading_bot.domain.learned import SetKind
@@ -197,3 +199,18 @@ def test_real_fills_have_a_book_of_their_own(world):
     write_learned(world.data, books().with_set(ADOPTED, hypothetical=False))
     assert documents(world.run(DAYS[0], seconds=20)).learned is None
     shutil.rmtree(world.data)
+
+
+def test_a_learning_file_older_than_the_logs_is_set_aside_and_replaced_at_the_start(world):
+    """A backup put back: the run goes on from the newest log, and the file people read says the same."""
+    path = world.data / "learning_state.json"
+    world.run(DAYS[0])
+    older = path.read_bytes()
+    world.run(DAYS[1])
+    newest = load_learning(path).state
+    path.write_bytes(older)
+    assert load_learning(path).state != newest
+    world.run("2026-11-25T08:00:00Z", seconds=1)  # at night nothing is traded, and so nothing saved
+    assert load_learning(path).state == newest
+    aside = load_learning(world.data / "learning_state.previous.json")
+    assert aside.state == msgspec.json.decode(older)["state"]

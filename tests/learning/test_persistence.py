@@ -189,6 +189,12 @@ class TestFile:
     def test_no_file_is_a_first_start_and_no_error(self, tmp_path):
         assert load_learning(tmp_path / "learning_state.json") is None
 
+    def test_what_cannot_be_read_is_refused_like_a_damaged_one(self, tmp_path):
+        path = tmp_path / "learning_state.json"
+        path.mkdir()
+        with pytest.raises(DataCorrupt, match=r"cannot be read \(Is a directory\).*rebuilt from the log"):
+            load_learning(path)
+
     def test_cut_anywhere_it_is_refused(self, tmp_path):
         path = tmp_path / "learning_state.json"
         save_learning(path, small_loop().export_to_dict())

@@ -61,6 +61,9 @@ def left_behind(data_dir: Path, runs: list[Path], first_ts_ns: int) -> Left:
             carried = msgspec.structs.replace(carried, learning=document.state, costs=costs)
         if document.state != carried.learning:
             _set_aside(data_dir, document)
+            if carried.learning is not None and any(name in Path(document.log).parts for name in ended):
+                # An older file, put back: its run ended in order, so its log holds it, and people read what holds now.
+                save_learning(data_dir / FILE_NAME, carried.learning, costs=carried.costs)
     return Left(carried=carried, refused=refused)
 
 

@@ -93,13 +93,14 @@ def load_learning(path: Path) -> LearningDocument | None:
     the next save writes this one.
 
     Raises:
-        DataCorrupt: cut, damaged, or of another format or version; the message says which.
-        OSError: the file cannot be read.
+        DataCorrupt: cut, damaged, not readable, or of another format or version; the message says which.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:  # a folder, or another user's
+        raise _refusal(path, f"something that cannot be read ({error.strerror})") from error
     try:
         document = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

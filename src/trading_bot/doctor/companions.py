@@ -58,9 +58,6 @@ def learning_check(data_dir: Path) -> Check:
         document = learning_file.load_learning(path)
     except DataCorrupt as error:
         return warn(SECTION, "learning state", "not usable", str(error))
-    except OSError as error:
-        advice = f"{path}: {error.strerror}; run this as the bot's user, or put the disk right"
-        return fail(SECTION, "learning state", "cannot be read", advice, exit_code=UsageError.exit_code)
     if document is None:
         return ok(SECTION, "learning state", "none yet: every template begins with its prior")
     values = {"log": document.log, "seq": document.seq}

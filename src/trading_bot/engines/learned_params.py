@@ -128,8 +128,15 @@ def _of(learned: LearnedSet, parameter: str, base_e6: int) -> int:
 
 
 def room_e6(sets: tuple[LearnedSet, ...], parameter: str, base_e6: int, now_ns: int) -> tuple[int, int]:
-    """The lowest and the highest value a parameter may be given in the week of `now_ns`."""
+    """The lowest and the highest value a parameter may be given in the week of `now_ns`.
+
+    A rollback may have led out of the week's bounds. Nothing leads back into them at one stride: until the next week
+    only what is in force may be given then.
+    """
     began_e6, most_e6 = week_began_e6(sets, parameter, base_e6, now_ns), week_max_e6(parameter)
+    force_e6 = _of(sets[-1], parameter, base_e6) if sets else base_e6
+    if abs(force_e6 - began_e6) > most_e6:
+        return force_e6, force_e6
     return began_e6 - most_e6, began_e6 + most_e6
 
 
