@@ -6,7 +6,7 @@ import io
 import pytest
 
 from tests.reports import day_log as day
-from tests.reports.fact_log import FEE_UUSD, Tape, candidate
+from tests.reports.fact_log import FEE_UUSD, Tape, candidate, started
 from trading_bot.analytics.analysis import analyse
 from trading_bot.analytics.exit_touches import exit_touches
 from trading_bot.analytics.fees import fee_ledger, fees_csv
@@ -146,3 +146,25 @@ def test_the_quote_of_an_exit_is_found_in_the_recorded_market(tmp_path):
     facts = read_facts(log)
     (order,) = facts.orders
     assert exit_touches(facts) == {(str(log), order.seq): (24_003, 24_005)}
+
+
+def test_a_fee_that_is_reported_in_the_next_log_is_the_executions_and_no_later_one(tmp_path):
+    """Two logs of one run: .62 estimated yesterday, .72 reported today. Today's log alone holds no execution: .10."""
+    first = Tape(started(trade_date=20261124))
+    out = first.outcome(candidate(1, 1, 1_000_000))
+    first.place(out, 0, "B", Side.BUY, 24_001)
+    first.fill((out, 0), Leg.ENTRY, Side.BUY, 24_001, exec_id="in", commission_estimated=True)
+    left = first.fill((out, 0), Leg.TARGET, Side.SELL, 24_011, exec_id="out")
+    first.closed(
+        left, (out, 0), "B", Side.BUY, 1, pnl_usd=12.5, commission_round_trip=1.24, entry_ts_ns=1, exit_ts_ns=2
+    )
+    second = Tape(started(ts_ns=day.at(86_400)))
+    seq = second.corrected((out, 0), "in", 100_000, closed=True)
+    run = tmp_path / "run"
+    first.write(run / "20261124")
+    today = str(second.write(run / "20261125"))
+    book = analyse(read_facts(run)).book(hypothetical=False)
+    assert (book.fees.total_uusd, book.fees.later_uusd, book.later_fees_uusd) == (1_340_000, 0, 0)
+    assert book.fees.total_uusd == book.metrics.commission_uusd
+    assert (book.fees.rows[0].reported_log, book.fees.rows[0].reported_seq) == (today, seq)
+    assert fee_ledger(read_facts(today), hypothetical=False).later_uusd == 100_000

@@ -7,7 +7,9 @@ import pytest
 
 from trading_bot.cli import main
 from trading_bot.domain.errors import DataCorrupt, SourceUnreachable, UsageError
+from trading_bot.journal.backup import back_up
 from trading_bot.journal.database import URL_VARIABLE, Database, database_url
+from trading_bot.journal.migrate import upgrade
 
 WORD = "geheim@:/%!"
 SPELT = "geheim%40%3A%2F%25%21"
@@ -107,6 +109,19 @@ def test_looking_makes_no_file(tmp_path):
     with pytest.raises(UsageError, match="there is no journal; `trading-bot journal rebuild`"), database.reading():
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_is_the_users_to_mend(tmp_path):
+    (tmp_path / "file").write_text("x")
+    database = Database(database_url(f"sqlite:///{tmp_path}/file/journal.db", tmp_path))
+    with pytest.raises(UsageError, match="no folder that can be written"), database.writing():
+        pass
+    whole = Database(database_url(None, tmp_path))
+    with whole.writing() as connection:
+        upgrade(connection)
+    for folder in (tmp_path / "file", Path("/proc/backups")):
+        with pytest.raises(UsageError, match=f"{folder}: no folder that can be written"):
+            back_up(whole, tmp_path, folder, now_ns=0)
 
 
 def test_a_file_that_is_no_database(tmp_path):

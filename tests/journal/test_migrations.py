@@ -11,6 +11,8 @@ from alembic.migration import MigrationContext
 from tests.journal.test_rebuild import ask, change, database
 from trading_bot.domain.errors import UsageError
 from trading_bot.journal import schema
+from trading_bot.journal.backup import back_up
+from trading_bot.journal.contents import contents
 from trading_bot.journal.migrate import revisions, upgrade
 from trading_bot.journal.rebuild import rebuild
 
@@ -77,6 +79,11 @@ def test_a_newer_journal_is_refused(data, db):
     change(db, f"UPDATE {schema.VERSION_TABLE} SET version_num = '0003'")
     with pytest.raises(UsageError, match="revision 0003, this version knows up to 0002"):
         rebuild(database(db), [data])
+    with pytest.raises(UsageError, match="revision 0003, this version knows up to 0002"):  # and not: rebuild mends it
+        contents(database(db))
+    with pytest.raises(UsageError, match="revision 0003, this version knows up to 0002"):  # its columns would be lost
+        back_up(database(db), data, data / "backups", now_ns=0)
+    assert list((data / "backups").iterdir()) == []
 
 
 def test_a_table_that_is_somebody_elses_is_not_touched(data, tmp_path):

@@ -19,6 +19,7 @@ from trading_bot.domain.scheduled import EventCalendar, EventKind, ScheduledEven
 from trading_bot.domain.trade_events import CommissionCorrected
 from trading_bot.domain.units import iso_from_ns
 from trading_bot.reports.day_end import read_day_end
+from trading_bot.reports.trade_facts import read_facts
 from trading_bot.reports.week import Week, read_week, week_of
 
 S = 1_000_000_000
@@ -238,6 +239,22 @@ def test_a_week_without_trades_is_no_error_and_a_damaged_day_is_named(log, tmp_p
     assert found.books[0].dates == (20261125,)
     assert len(found.unread) == 1
     assert "20261127" in found.unread[0]
+
+
+def test_a_damaged_log_leaves_the_other_logs_of_its_day_in_the_week(log, tmp_path):
+    log([started(), day.carried(), *day.three_trades(), ended(2_000)])
+    whole = read_week(tmp_path / "data", week=Week(2026, 48))
+    folder = log([started(run_id="run-2"), *day.three_trades()], run="run-2")
+    segment = folder / "seg-000001.tbl"
+    content = bytearray(segment.read_bytes())
+    content[3_000] ^= 1
+    segment.write_bytes(content)
+    found = read_week(tmp_path / "data", week=Week(2026, 48))
+    assert found.books == whole.books
+    assert len(found.unread) == 1
+    assert str(folder) in found.unread[0]
+    with pytest.raises(LogCorrupt, match=f"{folder}: seg-000001.tbl, byte"):  # of several logs it says which
+        read_facts(tmp_path / "data")
 
 
 def test_weeks_are_those_of_iso_8601():

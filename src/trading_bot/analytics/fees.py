@@ -17,10 +17,14 @@ MODELLED: Final = "modelled"  # a simulator's
 
 
 class FeeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The commission of one execution; `basis` is what it stands on, `reported_seq` the record that says so (or 0)."""
+    """The commission of one execution; `basis` is what it stands on.
+
+    `reported_seq` is the record of `reported_log` that says so, 0 for none.
+    """
 
     log: str
     seq: int
+    reported_log: str
     reported_seq: int
     trade_closed_seq: int
     ts_ns: int
@@ -64,6 +68,7 @@ def fee_ledger(facts: Facts, *, hypothetical: bool) -> FeeLedger:
         FeeRow(
             log=fill.log,
             seq=fill.seq,
+            reported_log=fill.reported_log,
             reported_seq=fill.reported_seq,
             trade_closed_seq=fill.trade_closed_seq,
             ts_ns=fill.ts_ns,
@@ -89,7 +94,8 @@ def fee_ledger(facts: Facts, *, hypothetical: bool) -> FeeLedger:
     for row in rows:
         by_basis[row.basis] += row.commission_uusd
         by_day[str(row.trade_date)] += row.commission_uusd
-    known = {(row.log, row.exec_id) for row in fills} | {(row.log, row.reported_seq) for row in fills}
+    # A report may stand in a later log of the run than its execution.
+    known = {(sessions[row.log].run_id, row.exec_id) for row in fills}
     return FeeLedger(
         hypothetical=hypothetical,
         total_uusd=sum(row.commission_uusd for row in rows),
@@ -98,7 +104,7 @@ def fee_ledger(facts: Facts, *, hypothetical: bool) -> FeeLedger:
         later_uusd=sum(
             row.delta_uusd
             for row in facts.corrections
-            if row.hypothetical is hypothetical and not ({(row.log, row.exec_id), (row.log, row.seq)} & known)
+            if row.hypothetical is hypothetical and (sessions[row.log].run_id, row.exec_id) not in known
         ),
         by_basis_uusd=dict(sorted(by_basis.items())),
         by_day_uusd=dict(sorted(by_day.items())),

@@ -20,9 +20,9 @@ import sqlalchemy as sa
 
 from trading_bot.domain.errors import DataCorrupt, UsageError
 from trading_bot.domain.units import NS_PER_S
-from trading_bot.journal.database import Database
+from trading_bot.journal.database import Database, make_folder
 from trading_bot.journal.dump import counts, lines_of_run, run_ids, shape_of
-from trading_bot.journal.migrate import revision_of
+from trading_bot.journal.migrate import check_known, revision_of
 
 FORMAT: Final = "trading_bot journal backup"
 VERSION: Final = 1
@@ -179,7 +179,7 @@ def _made_at(path: Path) -> datetime:
 
 def _write(database: Database, data_dir: Path, path: Path, now: datetime, standing: Manifest | None = None) -> Manifest:
     """Write a backup; none, and `standing` is the answer, where that one has the same content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with tempfile.TemporaryFile(dir=path.parent) as lines:
@@ -209,6 +209,7 @@ def _dump(connection: sa.Connection, lines: IO[bytes], name: str) -> tuple[str, 
     revision = revision_of(connection)
     if revision is None:
         raise UsageError(f"{name} holds no journal; `trading-bot journal rebuild` makes it")
+    check_known(revision, name)  # columns this version does not know would be left out
     shape, whole = shape_of(connection), hashlib.sha256()
     for run_id in run_ids(connection):
         for some in lines_of_run(connection, shape, run_id):

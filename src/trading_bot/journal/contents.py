@@ -8,7 +8,7 @@ from trading_bot.domain.units import usd_from_uusd
 from trading_bot.journal import schema
 from trading_bot.journal.database import Database
 from trading_bot.journal.dump import counts, digest_of_all, run_ids
-from trading_bot.journal.migrate import revision_of
+from trading_bot.journal.migrate import check_known, revision_of
 from trading_bot.journal.rebuild import book
 
 
@@ -41,6 +41,8 @@ def contents(database: Database) -> Contents:
     """Read a journal; raises UsageError where there is none, or one of another revision."""
     with database.reading() as connection:
         revision = revision_of(connection)
+        if revision is not None:
+            check_known(revision, database.name)
         if revision != schema.HEAD:
             raise UsageError(
                 f"{database.name} has {'no journal' if revision is None else f'revision {revision}'}, this version "

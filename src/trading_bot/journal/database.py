@@ -3,7 +3,9 @@
 SQLite: one writer at a time, readers are not disturbed (WAL). PostgreSQL: an advisory lock keeps two writers apart.
 """
 
+import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,7 +92,7 @@ class Database:
             SourceUnreachable: the server does not answer, or another writer does not end.
         """
         if self.file is not None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.file.parent)
         with (
             self._told(),
             self._engine.connect() as connection,
@@ -156,6 +158,25 @@ def database_url(given: str | None, data_dir: Path) -> sa.URL:
     elif not url.database:
         raise UsageError(f"{origin} names no database; expected {EXAMPLES}")
     return url
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        UsageError: it cannot be made, or may not be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BotError(f"{folder}: {error.strerror}; nothing was changed; make room and run it again") from error
+        raise UsageError(
+            f"{folder}: no folder that can be written ({error.strerror}); nothing was changed; name another, or see to "
+            "its rights"
+        ) from error
 
 
 def shown(url: sa.URL) -> str:

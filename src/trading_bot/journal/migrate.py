@@ -38,13 +38,23 @@ def upgrade(connection: sa.Connection, revision: str = HEAD) -> tuple[str | None
         return before, revision
     from alembic import command
 
-    if before is not None and before not in revisions():
-        raise UsageError(
-            f"the journal has revision {before}, this version knows up to {HEAD}; use the newer version, or another "
-            "database: it can be rebuilt from the logs"
-        )
+    if before is not None:
+        check_known(before, "the journal")
     command.upgrade(_config(connection), revision)
     return before, revision
+
+
+def check_known(revision: str, name: str) -> None:
+    """Refuse a journal that a newer version made: this one does not know all that is in it.
+
+    Raises:
+        UsageError: `revision` is not one of `revisions`.
+    """
+    if revision != HEAD and revision not in revisions():
+        raise UsageError(
+            f"{name} has revision {revision}, this version knows up to {HEAD}; use the newer version, or another "
+            "database: it can be rebuilt from the logs"
+        )
 
 
 def _config(connection: sa.Connection | None = None) -> "Config":

@@ -22,6 +22,7 @@ _PRICE_PX, _SCORES_PX, _EQUITY_PX, _BETWEEN_PX = 400, 110, 130, 30
 _TOP_PX, _BOTTOM_PX = 46, 32
 _EVENT_ROW_PX: Final = 16
 _FINE_POINTS: Final = 8  # a day in fewer points shows quarters
+_SHORT_MS: Final = 600_000  # an axis of less names minutes more than once
 
 
 class _Mark(NamedTuple):
@@ -114,7 +115,8 @@ def _layout(
         bargap=0,
         hoverdistance=12,
         xaxis=axis(
-            type="date", range=span, anchor="y4", tickformat="%H:%M", hoverformat="%H:%M:%S", showspikes=True,
+            type="date", range=span, anchor="y4", tickformat="%H:%M" if span[1] - span[0] > _SHORT_MS else "%H:%M:%S",
+            hoverformat="%H:%M:%S", showspikes=True,
             spikemode="across", spikethickness=1, spikedash="dot", spikecolor="@faint", spikesnap="cursor",
         ),
         yaxis=axis(

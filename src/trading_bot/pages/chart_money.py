@@ -12,6 +12,7 @@ from trading_bot.reports.fact_records import TradeFact
 
 _GAP: Final = 0.09
 _FEW: Final = 60  # trades whose dots have room beside each other
+_FEW_TICKS: Final = 6  # trades below which an axis would name halves of one
 _TOLD_MAX: Final = 400  # trades that are told in full where they are pointed at
 
 
@@ -70,7 +71,9 @@ def equity_chart(trades: Sequence[TradeFact], tick: float, *, anchor: str, hypot
             },
         ),
         layout=layout(
-            xaxis=axis("trades", anchor="y2", rangemode="tozero", tickformat=",d"),
+            xaxis=axis(
+                "trades", anchor="y2", rangemode="tozero", tickformat=",d", dtick=1 if len(rows) < _FEW_TICKS else None
+            ),
             yaxis=axis("USD", domain=[0.36 + _GAP, 1], zeroline=True, tickformat=",.0f"),
             yaxis2=axis("from peak", domain=[0, 0.36], zeroline=True, tickformat=",.0f"),
         ),

@@ -180,9 +180,11 @@ def _fees(book: Book, sourced: Sourced) -> Pairs:
         return sourced.ref(
             label,
             (
-                (row.log, tuple(seq for seq in (row.seq, row.reported_seq) if seq))
+                (log, (seq,))
                 for row in rows
                 if basis in (None, row.basis)
+                for log, seq in ((row.log, row.seq), (row.reported_log, row.reported_seq))
+                if seq
             ),
         )
 

@@ -38,7 +38,7 @@ from trading_bot.reports.day_tables import MEANINGS
 from trading_bot.reports.fact_records import DecisionFact, Facts, FillFact, SessionFact, TradeFact
 from trading_bot.reports.next_session import next_session
 from trading_bot.reports.standing import Standing, standing_of
-from trading_bot.reports.trade_facts import logs_below, opening_of, read_facts
+from trading_bot.reports.trade_facts import logs_below, of_log, opening_of, read_facts
 
 _DAYS_BACK: Final = 5  # an evening, a weekend and a holiday
 _Book = tuple[str, str, str]  # mode, adapter, instrument
@@ -99,8 +99,8 @@ def begun_logs(
             started = opening_of(log)
         except LogCorrupt as error:
             if unread is None:
-                raise _named(log, error) from error
-            unread.append(str(_named(log, error)))
+                raise of_log(log, error) from error
+            unread.append(str(of_log(log, error)))
             continue
         if started is not None and mode in (None, started.mode):
             begun.append((log, started))
@@ -183,12 +183,7 @@ def _standing(log: Path, *, live: bool) -> Standing:
     try:
         return standing_of(log, live=live)
     except LogCorrupt as error:
-        raise _named(log, error) from error
-
-
-def _named(log: Path, error: LogCorrupt) -> LogCorrupt:
-    """Damage with the log's name, for there may be many."""
-    return LogCorrupt(f"{log}: {error}", segment=error.segment, offset=error.offset, seq=error.seq)
+        raise of_log(log, error) from error
 
 
 def _that_count(standings: Sequence[Standing]) -> tuple[Standing, ...]:

@@ -186,7 +186,11 @@ class Books:
             closed_seq, hypothetical = fill.trade_closed_seq, fill.hypothetical
             after_close = closed_seq > 0 or fill.order_id not in self._open
             self.fills[at] = replace(
-                fill, commission_uusd=fill.commission_uusd + delta_uusd, estimated=False, reported_seq=seq
+                fill,
+                commission_uusd=fill.commission_uusd + delta_uusd,
+                estimated=False,
+                reported_log=self._source.log,
+                reported_seq=seq,
             )
             self._correct_trade(seq, fill, delta_uusd)
         if isinstance(record, CommissionCorrected):

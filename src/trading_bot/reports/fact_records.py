@@ -145,7 +145,9 @@ class TradeFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FillFact(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution. `commission_uusd` is the broker's where reported (`reported_seq`), else `told_commission_uusd`.
+    """One execution. `commission_uusd` is the broker's where reported, else `told_commission_uusd`.
+
+    `reported_seq` is the record of that report, in `reported_log`, which may be a later log of the run; 0 for none.
 
     `estimated`: no report has come. `counted` is False for one that was told again or that corrects another: no book
     counts it. `trade_closed_seq` is the trade it is part of, 0 for none (yet). `slippage_ticks`: positive is worse,
@@ -169,6 +171,7 @@ class FillFact(msgspec.Struct, frozen=True, kw_only=True):
     perm_id: int
     hypothetical: bool
     counted: bool
+    reported_log: str = ""
     reported_seq: int = 0
     fill_kind: str = ""
     slippage_ticks: int | None = None

@@ -30,6 +30,7 @@ __all__ = [
     "TradeFact",
     "decode_message",
     "logs_below",
+    "of_log",
     "opening_of",
     "read_facts",
     "tag_of",
@@ -47,7 +48,7 @@ def read_facts(path: Path | str | Sequence[Path | str], *, trade_date: int | Non
         LogCorrupt: a damaged record, or one that this version does not know.
     """
     logs = logs_below(path)
-    begun = [(started.ts_ns, place, log, started) for place, log in enumerate(logs) if (started := opening_of(log))]
+    begun = [(started.ts_ns, place, log, started) for place, log in enumerate(logs) if (started := _named_opening(log))]
     chosen = sorted(row for row in begun if trade_date in (None, row[3].trade_date))
     if not chosen:
         dates = sorted({started.trade_date for *_, started in begun})
@@ -56,16 +57,30 @@ def read_facts(path: Path | str | Sequence[Path | str], *, trade_date: int | Non
     reader = FactReader()
     reader.notes += [f"{log} holds no record" for log in logs if log not in {row[2] for row in begun}]
     for _, _, log, started in chosen:
-        reader.begin(str(log), log.name, started)
-        with LogReader(log, live=live) as source:
-            ticks = 0
-            for item in source.spans():
-                if isinstance(item, MessageFrame):
-                    reader.take(item.seq, item.cause_seq, item.cls, decode_message(item, log))
-                else:
-                    ticks += item.count
-            reader.end(records=source.last_seq, ticks=ticks, torn_bytes=source.torn_bytes)
+        try:
+            _read(reader, log, started, live=live)
+        except LogCorrupt as error:
+            raise of_log(log, error) from error
     return reader.facts()
+
+
+def _read(reader: FactReader, log: Path, started: RunStarted, *, live: bool) -> None:
+    reader.begin(str(log), log.name, started)
+    with LogReader(log, live=live) as source:
+        ticks = 0
+        for item in source.spans():
+            if isinstance(item, MessageFrame):
+                reader.take(item.seq, item.cause_seq, item.cls, decode_message(item, log))
+            else:
+                ticks += item.count
+        reader.end(records=source.last_seq, ticks=ticks, torn_bytes=source.torn_bytes)
+
+
+def of_log(log: Path, error: LogCorrupt) -> LogCorrupt:
+    """Damage with the log's name, for there may be many; as it is where it has the name."""
+    if str(log) in str(error):
+        return error
+    return LogCorrupt(f"{log}: {error}", segment=error.segment, offset=error.offset, seq=error.seq)
 
 
 def logs_below(path: Path | str | Sequence[Path | str]) -> list[Path]:
@@ -100,6 +115,13 @@ def _logs_of(folder: Path) -> list[Path]:
             "with seg-000001.tbl in it"
         )
     return below
+
+
+def _named_opening(log: Path) -> RunStarted | None:
+    try:
+        return opening_of(log)
+    except LogCorrupt as error:
+        raise of_log(log, error) from error
 
 
 def opening_of(log: Path) -> RunStarted | None:

@@ -1,5 +1,6 @@
 """The week's digest, from the logs of its days (MO07): each day, what they come to, and the week before beside it."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -183,17 +184,28 @@ _Key = tuple[str, str, str]
 def _books(
     begun: Sequence[tuple[Path, RunStarted]], dates: Iterable[int], unread: list[str], *, live: bool
 ) -> dict[_Key, list[tuple[int, BookDay]]]:
-    """The days of each book; a day that cannot be read is named."""
+    """The days of each book; a log that cannot be read is named, and is in none."""
     found: dict[_Key, list[tuple[int, BookDay]]] = {}
     for trade_date in dates:
-        try:
-            day: DayEnd = day_end_of(begun, trade_date, live=live)
-        except LogCorrupt as error:
-            unread.append(str(error))
-            continue
+        day = _readable(begun, trade_date, unread, live=live)
         for book in day.books:
             found.setdefault((book.mode, book.adapter, book.instrument), []).append((trade_date, book))
     return found
+
+
+def _readable(begun: Sequence[tuple[Path, RunStarted]], trade_date: int, unread: list[str], *, live: bool) -> DayEnd:
+    """A day without its damaged logs."""
+    with contextlib.suppress(LogCorrupt):
+        return day_end_of(begun, trade_date, live=live)
+    whole = []
+    for one in begun:
+        try:
+            day_end_of([one], trade_date, live=live)
+        except LogCorrupt as error:
+            unread.append(str(error))
+        else:
+            whole.append(one)
+    return day_end_of(whole, trade_date, live=live)
 
 
 def _book(key: _Key, dated: Sequence[tuple[int, BookDay]], before: Sequence[tuple[int, BookDay]]) -> WeekBook:
