@@ -12,6 +12,7 @@ from trading_bot.reports.redaction import HIDDEN, Redactor
     [
         ("account DU7654321 is not armed", "account DU0000001 is not armed"),
         ("U1234567/U7654321", "U0000001/U0000002"),
+        ("paper accounts DUM123456,DUN765432", "paper accounts DUM000001,DUN000002"),
         ("no file /home/alice/bot/a.toml: gone", "no file /path-1/a.toml: gone"),
         ("/home/alice", "/path-1"),
         ("in /Users/alice/x.csv and /Users/alice/y.csv", "in /path-1/x.csv and /path-1/y.csv"),
@@ -79,6 +80,19 @@ def test_words_of_this_machine_go_unless_they_are_everybodys():
     said = redactor.text("alice ran sim as root on tower7.example (vm) with canary-1: abalice ab")
     assert said == f"user-1 ran sim as root on host-1 (vm) with {HIDDEN}: abalice ab"
     assert redactor.counts == {"host": 1, "secret": 1, "user": 1}
+
+
+def test_a_host_s_name_goes_as_resolvers_write_it():
+    assert Redactor(hosts=("Tower7",)).text("tower7 and Tower7") == "host-1 and host-1"
+
+
+def test_a_user_who_is_called_like_a_field_leaves_the_fields_their_names():
+    redactor = Redactor(users=("max", "side"), hosts=("max.lan",))
+    said = redactor.value(
+        {"max": 1, "a.rate_max": 2, "side": "max", "by": [{"side": 1}], "max at home": "x", "max.lan": 3}
+    )
+    expected = {"max": 1, "a.rate_max": 2, "side": "user-1", "by": [{"side": 1}], "user-1 at home": "x", "host-1": 3}
+    assert said == expected
 
 
 def test_values_of_telling_keys_go_whole_at_any_depth():

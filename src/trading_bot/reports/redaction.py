@@ -28,13 +28,14 @@ _LOGIN: Final = re.compile(r"(?<=://)[^/@\s\"']+@")
 _BEARER: Final = re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{6,}")
 _VALUE: Final = r"\"[^\"]*\"|'[^']*'|[^\s\"',;}\]]+"
 _ASSIGNED: Final = re.compile(rf"(?i)([\w-]*(?:{_NAMED})[\w-]*[\"']?\s*[=:]\s*)({_VALUE})")
-_ACCOUNT: Final = re.compile(r"(?<![A-Za-z0-9])(?:D?[UFI])(\d{5,10})(?![A-Za-z0-9])")
+_ACCOUNT: Final = re.compile(r"(?<![A-Za-z0-9])(?:[UFI]|D[UFI][A-Z]?)(\d{5,10})(?![A-Za-z0-9])")  # also DUM1234567
 _ACCOUNT_ID: Final = re.compile(r"[A-Za-z]{1,8}(\d{1,12})")  # under a key that says so
 _EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _PART: Final = r"[\w.+@%~=-]+"
 _PATH: Final = re.compile(rf"(?<![\w:/.~-])(?:~?/{_PART}(?:/{_PART})+|/(?:root|home|Users)\b|[A-Za-z]:\\[^\s\"']+)/?")
 _FILE_URL: Final = re.compile(r"(?<=://)/[^\s\"']+")
 _ADDRESS: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+_FIELD: Final = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)*")
 _OURS: Final = re.compile(r"/path-\d+(?:/|$)")
 
 
@@ -94,7 +95,7 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.value(key): self._under(key, inner) for key, inner in value.items()}
+            return {self._key(key): self._under(key, inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self.value(inner) for inner in value]
         if isinstance(value, bytes):
@@ -142,7 +143,9 @@ class Redactor:
         word = word.strip()
         plain = word.lower() in _COMMON_WORDS or _LOOPBACK.fullmatch(word) is not None
         if len(word) >= _NAME_CHARS_MIN and not plain and not self._is_known(word):
-            self._know(kind, word, self._number(kind, kind))
+            stand_in = self._number(kind, kind)
+            for written in (word, word.lower()):  # resolvers write a host's name small
+                self._know(kind, written, stand_in)
 
     def _is_known(self, original: str) -> bool:
         return original in self.names
@@ -174,6 +177,11 @@ class Redactor:
         return self._known(original)
 
     # --- what it is called ---------------------------------------------------------------------------------------
+
+    def _key(self, key: Any) -> Any:
+        """Fields keep their names, also where somebody is called Max: the record would be none without them."""
+        field = isinstance(key, str) and _FIELD.fullmatch(key) and not ("." in key and self._is_known(key))
+        return key if field else self.value(key)
 
     def _under(self, key: object, inner: Any) -> Any:
         if names_secret(key) and inner and not isinstance(inner, bool):
