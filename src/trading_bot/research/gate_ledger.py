@@ -62,6 +62,7 @@ def gate_ledger(paths: Path | Sequence[Path], *, trade_date: int | None = None) 
         LogCorrupt: a damaged record.
     """
     parts: list[_LogReading] = []
+    named = str(paths) if isinstance(paths, Path) else ", ".join(str(path) for path in paths)
     for log in logs_below(paths):
         part = _LogReading(str(log), wanted_date=trade_date)
         with LogReader(log) as reader:
@@ -72,10 +73,10 @@ def gate_ledger(paths: Path | Sequence[Path], *, trade_date: int | None = None) 
             part.finish()
             parts.append(part)
     if not parts:
-        raise UsageError(f"{paths}: found no log of {trade_date or 'any day'}; name another date, or none")
+        raise UsageError(f"{named}: found no log of {trade_date or 'any day'}; name another date, or none")
     symbols = sorted({part.started.instrument for part in parts if part.started is not None})
     if len(symbols) > 1:
-        raise UsageError(f"{paths}: found logs of {symbols}, expected one instrument; name its runs")
+        raise UsageError(f"{named}: found logs of {', '.join(symbols)}, expected one instrument; name its runs")
     return ledger_of(
         [(part.log, part.started.trade_date) for part in parts if part.started is not None],
         instrument_by_symbol(symbols[0]),
