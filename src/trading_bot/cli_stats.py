@@ -183,7 +183,7 @@ def _pairs(book: "Book") -> list[tuple[str, object]]:
     found, fall, parts = book.metrics, book.drawdown, book.decomposition
     recovered = "not yet" if fall.recovered_ts_ns is None else iso_from_ns(fall.recovered_ts_ns)[:19]
     came_from = (
-        f"move {parts.move_ticks:+.1f}, spread {-parts.spread_ticks:+.1f}, slippage {-parts.slippage_ticks:+.1f}, "
+        f"edge {parts.edge_ticks:+.1f}, spread {-parts.spread_ticks:+.1f}, slippage {-parts.slippage_ticks:+.1f}, "
         f"fees {-parts.fees_ticks:+.1f} = {parts.net_ticks:+.1f} ticks (residual {parts.residual_max_ticks:.2f})"
     )
     later = [("reported later for other logs", _usd(-book.later_fees_uusd))] if book.later_fees_uusd else []

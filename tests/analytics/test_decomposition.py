@@ -26,7 +26,7 @@ def exit_order(seq):
 
 
 def parts_of(found):
-    return found.move_ticks, found.spread_ticks, found.slippage_ticks, found.gross_ticks, found.fees_ticks
+    return found.edge_ticks, found.spread_ticks, found.slippage_ticks, found.gross_ticks, found.fees_ticks
 
 
 def test_a_marketable_long_that_is_stopped():
@@ -71,7 +71,7 @@ def test_lots_of_several_executions_count_each_with_its_own_price():
     row = trade(1, 9, qty=2, passive=False, entry_cost_ticks=48_004, exit_value_ticks=48_022)
     found = decompose(row, fills)
     assert (found.slippage_ticks, found.spread_ticks, found.gross_ticks, found.lots) == (2.0, 0.0, 18.0, 2)
-    assert found.move_ticks - found.spread_ticks - found.slippage_ticks == found.gross_ticks
+    assert found.edge_ticks - found.spread_ticks - found.slippage_ticks == found.gross_ticks
 
 
 def test_what_the_prices_do_not_explain_is_the_residual():
@@ -84,7 +84,7 @@ def test_what_the_prices_do_not_explain_is_the_residual():
 def test_a_trade_without_a_touch_is_all_move():
     row = msgspec.structs.replace(trade(1, 4), bid_ticks=None, ask_ticks=None)
     found = decompose(row, [])
-    assert (found.move_ticks, found.spread_ticks, found.told) == (4.0, 0.0, 0)
+    assert (found.edge_ticks, found.spread_ticks, found.told) == (4.0, 0.0, 0)
 
 
 def test_efficiency_is_what_was_earned_of_what_was_promised():

@@ -27,12 +27,15 @@ Touch = tuple[int, int]  # bid, ask in ticks
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """One trade, or several: ticks times lots, and the fees in ticks. `told`: trades whose prices are all known."""
+    """One trade, or several: ticks times lots, and the fees in ticks. `told`: trades whose prices are all known.
+
+    `edge_ticks` is the edge as it came: what the mid did from the decision to the exit, in the trade's direction.
+    """
 
     trades: int
     told: int
     lots: int
-    move_ticks: float
+    edge_ticks: float
     spread_ticks: float
     slippage_ticks: float
     gross_ticks: float
@@ -64,7 +67,7 @@ NOTHING: Final = Parts(
     trades=0,
     told=0,
     lots=0,
-    move_ticks=0.0,
+    edge_ticks=0.0,
     spread_ticks=0.0,
     slippage_ticks=0.0,
     gross_ticks=0.0,
@@ -85,7 +88,7 @@ def decompose(
     """One trade into its parts. `fills` are its own, `exits` the exit orders under its id.
 
     `touches` are quotes by (log, number): those at which the exits were sent, and those of the fills of its stop and
-    target. A trade without a touch at its decision has its whole gross in `move_ticks`.
+    target. A trade without a touch at its decision has its whole gross in `edge_ticks`.
     """
     tick_uusd, sign = trade.tick_value_uusd, trade.sign
     gross = trade.gross_uusd / tick_uusd
@@ -110,7 +113,7 @@ def decompose(
         trades=1,
         told=int(known),
         lots=trade.qty,
-        move_ticks=prices + spread + slippage,
+        edge_ticks=prices + spread + slippage,
         spread_ticks=spread,
         slippage_ticks=slippage,
         gross_ticks=gross,

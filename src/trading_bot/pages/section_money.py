@@ -60,7 +60,7 @@ def _waterfall(book: Book, sourced: Sourced, *, anchor: str) -> Block:
         return round(ticks * tick_uusd)
 
     hints = {
-        "move": "what the mid did between decision and exit, in the direction of the trade",
+        "edge": "what the mid did between decision and exit, in the direction of the trade",
         "spread": "crossing from mid to touch at entry and exit; earned by passive entries and targets",
         "slippage": "fills against the touch there was when it was decided",
     }
@@ -71,10 +71,10 @@ def _waterfall(book: Book, sourced: Sourced, *, anchor: str) -> Block:
         steps.append(
             Step("expected edge", edge_uusd, "sum of the edges the candidates promised, before costs", total=True)
         )
-        steps.append(Step("did not come", uusd(parts.move_ticks) - edge_uusd, "the market's move less the promise"))
-        steps.append(Step("market move", uusd(parts.move_ticks), hints["move"], total=True))
+        steps.append(Step("did not come", uusd(parts.edge_ticks) - edge_uusd, "the market's move less the promise"))
+        steps.append(Step("edge that came", uusd(parts.edge_ticks), hints["edge"], total=True))
     else:
-        steps.append(Step("market move", uusd(parts.move_ticks), hints["move"]))
+        steps.append(Step("edge that came", uusd(parts.edge_ticks), hints["edge"]))
     steps.append(Step("spread", -uusd(parts.spread_ticks), hints["spread"]))
     steps.append(Step("slippage", -uusd(parts.slippage_ticks), hints["slippage"]))
     if abs(parts.residual_ticks) > 0:
@@ -86,7 +86,7 @@ def _waterfall(book: Book, sourced: Sourced, *, anchor: str) -> Block:
     steps.append(Step("net", book.net_uusd, "what is left", total=True))
     note = f"Largest residual of a trade: {number(parts.residual_max_ticks)} ticks."
     if parts.told < parts.trades:
-        note += f" {parts.trades - parts.told} trades have no touch at their decision: all of theirs is market move."
+        note += f" {parts.trades - parts.told} trades have no touch at their decision: all of theirs counts as edge."
     ref = sourced.ref("from the expected edge to the net", ((row.log, row.seqs) for row in book.trades))
     note += f" Made of the records under {ref}."
     return waterfall_chart(

@@ -208,8 +208,10 @@ class _LogReading:
             return
         self.decisions += 1
         world, outcome = self._world, self._outcome_now()
-        if world is None or outcome is None or decision.template not in world.names:
+        if world is None or decision.template not in world.names:
             return
+        # Without its outcome in this log (a session rolled between the two) it is told, and has no terms to follow.
+        outcome_seq, found = (0, ()) if outcome is None else (outcome[0], outcome[1].candidates)
         template = world.names.index(decision.template)
         key = (self._numbering, template, decision.side, decision.episode)
         entered = decision.action == Action.ENTER
@@ -219,14 +221,14 @@ class _LogReading:
         elif (key, gate) in self._told:
             return
         self._told.add((key, gate))
-        candidates = (*outcome[1].candidates, *self._proposed)
+        candidates = (*found, *self._proposed)
         candidate = next((one for one in candidates if (one.template, one.side) == (template, decision.side)), None)
         order = None if candidate is None else self._order(decision.ts_ns, candidate, world)
         assert self.started is not None
         row = Followed(
             log=self.log,
             decision_seq=seq,
-            outcome_seq=outcome[0],
+            outcome_seq=outcome_seq,
             ts_ns=decision.ts_ns,
             trade_date=self.started.trade_date,
             template=decision.template,
