@@ -3,10 +3,8 @@
 Read once, where a run begins a session; a run that is going on never reads it again.
 """
 
-import contextlib
 import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from trading_bot.core import operator_files
 from trading_bot.core.documents import RunDocuments
 from trading_bot.core.log_reader import LogReader, MessageFrame
 from trading_bot.core.replay import session_logs
@@ -80,8 +79,8 @@ def write_learned(data_dir: Path, books: LearnedBooks) -> Path:
     content = msgspec.json.encode(_Document(format=FORMAT, version=VERSION, sha256=_checksum(books), books=books))
     data_dir.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        _write_whole(data_dir / PREVIOUS_NAME, path.read_bytes())
-    _write_whole(path, content)
+        operator_files.replace(data_dir / PREVIOUS_NAME, path.read_bytes())
+    operator_files.replace(path, content)
     return path
 
 
@@ -152,25 +151,6 @@ def _messages(log: Path) -> Iterator[bytes]:
         for item in reader.spans():
             if isinstance(item, MessageFrame):
                 yield bytes(item.payload)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
-            temporary.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _checksum(books: LearnedBooks) -> str:

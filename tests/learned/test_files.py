@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from tests.learned.sets import MONDAY_NS, books, one_set, value
-from trading_bot import learned_files
 from trading_bot.domain.errors import DataCorrupt, UsageError
 from trading_bot.domain.learned import LearnedBooks
 from trading_bot.learned_files import FILE_NAME, PREVIOUS_NAME, only_writer, read_learned, write_learned
@@ -82,7 +81,7 @@ def test_a_disk_that_takes_nothing_leaves_the_old_file(tmp_path, monkeypatch):
     def full(_fd):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(learned_files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_learned(tmp_path, books(FIRST, SECOND))
     monkeypatch.undo()

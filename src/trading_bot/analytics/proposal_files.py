@@ -1,13 +1,13 @@
 """A proposal as a file: what would be changed and on what evidence, and what stays and why (docs/attribution.md)."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from trading_bot.analytics.attribution import TemplateAttribution
+from trading_bot.core import operator_files
 from trading_bot.domain.config import canonical
 from trading_bot.domain.errors import ConfigError, DataCorrupt
 from trading_bot.domain.learned import ParamChange
@@ -61,12 +61,7 @@ def write_proposal(path: Path, proposal: Proposal) -> None:
         OSError: the disk does not take it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(proposal), indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    operator_files.replace(path, msgspec.json.format(msgspec.json.encode(proposal), indent=1))
 
 
 def read_proposal(path: Path) -> Proposal:

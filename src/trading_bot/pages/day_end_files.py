@@ -3,13 +3,13 @@
 DATA/reports/eod-20261125.json .md .html        DATA/reports/digest-2026-W48.json .md .html
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from trading_bot.core import operator_files
 from trading_bot.pages.day_end_document import day_document, week_document
 from trading_bot.pages.day_end_page import day_end_page
 from trading_bot.pages.page import Page
@@ -55,13 +55,4 @@ def _write(stem: Path, page: Page, document: dict[str, Any]) -> None:
     else:
         forms[".html"] = lambda: html(page)
     for suffix, shown in forms.items():
-        _replace(stem.with_name(stem.name + suffix), shown())
-
-
-def _replace(path: Path, shown: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(shown)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+        operator_files.replace(stem.with_name(stem.name + suffix), shown().encode())
